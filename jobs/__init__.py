@@ -1,0 +1,1 @@
+"""One-shot jobs: each module reads as its own summary."""

@@ -1,0 +1,5 @@
+"""What the jobs are composed of."""
+
+from importlib.metadata import version
+
+__version__ = version("shoreline")

@@ -1,0 +1,1 @@
+"""PostgreSQL backups in one bucket: made, proved, kept, restored."""

@@ -1,0 +1,1 @@
+"""Everything that was made, taken away again, with a proof."""

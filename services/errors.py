@@ -1,0 +1,172 @@
+"""One tree of errors: what happened, what to do next, and which exit code says so."""
+
+from __future__ import annotations
+
+
+class ShorelineError(Exception):
+    """Something that a user can mend.
+
+    `str(error)` says what happened, `next_step` what to do about it, `exit_code` is what the job ends with.
+    A subclass sets defaults for the last two; one error may say something more exact.
+    """
+
+    exit_code = 1
+    next_step = ""
+
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+        super().__init__(message)
+        if next_step is not None:
+            self.next_step = next_step
+
+
+class SettingsError(ShorelineError):
+    """Settings are missing or wrong; the message lists them all."""
+
+    exit_code = 2
+    next_step = "Set them in the environment or in .env; .env.example lists every variable."
+
+
+class InputError(ShorelineError):
+    """An option or argument has a value that the job cannot take."""
+
+    exit_code = 2
+    next_step = "See the job's --help."
+
+
+class ServerNewerThanClient(ShorelineError):
+    """pg_dump refuses servers of a newer major version than its own."""
+
+    exit_code = 3
+    next_step = "Run the job from an image whose PostgreSQL client is at least as new as the server."
+
+
+class DatabaseUnreachable(ShorelineError):
+    """No PostgreSQL answered, or it refused the user, the password or the database."""
+
+    exit_code = 4
+    next_step = "Check PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE; is the server running?"
+
+
+class DatabaseError(ShorelineError):
+    """PostgreSQL answered, and refused what was asked of it."""
+
+    exit_code = 5
+
+
+class StorageUnreachable(ShorelineError):
+    """The object store did not answer."""
+
+    exit_code = 6
+    next_step = "Check AWS_ENDPOINT_URL, AWS_REGION and the network; offline, `make up` starts the store."
+
+
+class CredentialsRefused(ShorelineError):
+    """No AWS credentials were found, or AWS refused them."""
+
+    exit_code = 7
+    next_step = "Check AWS_PROFILE or the credential chain: `aws sts get-caller-identity` shows who you are."
+
+
+class BucketMissing(ShorelineError):
+    """The bucket does not exist."""
+
+    exit_code = 8
+    next_step = "Run the setup job, which makes it."
+
+
+class BucketNotOurs(ShorelineError):
+    """The bucket exists and belongs to someone else, or was not made by Shoreline."""
+
+    exit_code = 9
+    next_step = "Choose another name for BUCKET: bucket names are shared by all of AWS."
+
+
+class StorageError(ShorelineError):
+    """The object store answered, and refused or failed."""
+
+    exit_code = 10
+
+
+class BackupFailed(ShorelineError):
+    """No backup was made. Nothing of the attempt is listed or counted."""
+
+    exit_code = 11
+    next_step = "Mend the cause and run the backup again; older backups are untouched."
+
+
+class BackupNotFound(ShorelineError):
+    """No complete backup answers to what was asked for."""
+
+    exit_code = 12
+    next_step = "See which there are: `shoreline backups`."
+
+
+class BackupDamaged(ShorelineError):
+    """The stored object is not what its manifest says."""
+
+    exit_code = 13
+    next_step = "Restore an older backup (`shoreline backups` lists them), and make a new one now."
+
+
+class RestoreFailed(ShorelineError):
+    """Nothing was restored; the target is as it was."""
+
+    exit_code = 14
+
+
+class DrillFailed(ShorelineError):
+    """A restored backup differs from the database it was taken from."""
+
+    exit_code = 15
+    next_step = "Do not rely on this backup: make a new one, and drill that."
+
+
+class LakeError(ShorelineError):
+    """The lake's files are missing, damaged or not of the declared shape."""
+
+    exit_code = 16
+
+
+class QueryRefused(ShorelineError):
+    """The query breaks a rule of the lake: a partition filter, or the scan limit."""
+
+    exit_code = 17
+
+
+class QueryFailed(ShorelineError):
+    """The engine could not answer the query."""
+
+    exit_code = 18
+
+
+class Busy(ShorelineError):
+    """Another run holds what this one needs."""
+
+    exit_code = 19
+    next_step = "Wait for it to end, or for its lease to expire, and run again."
+
+
+class BudgetExceeded(ShorelineError):
+    """The run would cost more than MAX_RUN_COST_USD."""
+
+    exit_code = 20
+    next_step = "Raise MAX_RUN_COST_USD if that is what you want."
+
+
+class CleanupIncomplete(ShorelineError):
+    """Something is left, or could not be looked at."""
+
+    exit_code = 21
+    next_step = "Run the cleanup again; what it lists is what is left."
+
+
+class StackError(ShorelineError):
+    """The embedded stack, or the container engine, could not be started."""
+
+    exit_code = 22
+
+
+class CheckFailed(ShorelineError):
+    """A check that was asked for found something: drift, staleness, a difference."""
+
+    exit_code = 23

@@ -1,0 +1,1 @@
+"""Tables as Parquet under `year=/month=/day=`: declared, written, uploaded."""

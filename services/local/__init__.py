@@ -1,0 +1,1 @@
+"""PostgreSQL and LocalStack for machines without containers."""

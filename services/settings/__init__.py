@@ -1,0 +1,6 @@
+"""The only reader of the environment: every setting, checked, with all problems told at once."""
+
+from services.settings.load import load
+from services.settings.rooms import Settings
+
+__all__ = ["Settings", "load"]

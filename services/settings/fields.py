@@ -1,0 +1,66 @@
+"""Types of settings, each of which says what is wrong with a value in a person's words."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
+_PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def bucket_name(value: str) -> str:
+    """An S3 bucket's name by AWS's own rules. Raises ValueError."""
+    if not 3 <= len(value) <= 63 or not _BUCKET.fullmatch(value) or value.endswith("-"):
+        raise ValueError(f"{value!r} is no S3 bucket name: use 3 to 63 of a-z, 0-9, '-' and '.'")
+    return value
+
+
+def key_prefix(value: str) -> str:
+    """A key prefix without its closing '/'. Raises ValueError for empty parts, '..' and odd characters."""
+    if not _PREFIX.fullmatch(value.rstrip("/")):
+        raise ValueError(
+            f"{value!r} is no key prefix: use names of A-Z, a-z, 0-9, '.', '_', '-' joined by '/'"
+        )
+    return value.rstrip("/")
+
+
+def catalog_name(value: str) -> str:
+    """A database's or table's name in the Glue catalog. Raises ValueError."""
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no Athena name: use a-z, 0-9 and '_', a letter first")
+    return value
+
+
+def byte_count(value: object) -> object:
+    """Bytes from '10MB' (10^6), '64MiB' (2^20) or a plain number. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value.strip())
+    if not found:
+        raise ValueError(f"{value!r} is no size: write 10MB, 64MiB or a number of bytes")
+    number, unit, binary = found.groups()
+    return int(Decimal(number) * (1024 if binary else 1000) ** _POWERS[unit.upper()])
+
+
+def existing_file(value: Path) -> Path:
+    """A path that names a readable file. Raises ValueError."""
+    if not value.is_file():
+        raise ValueError(f"'{value}' is no file")
+    return value
+
+
+BucketName = Annotated[str, AfterValidator(bucket_name)]
+KeyPrefix = Annotated[str, AfterValidator(key_prefix)]
+CatalogName = Annotated[str, AfterValidator(catalog_name)]
+ByteCount = Annotated[int, BeforeValidator(byte_count), Field(gt=0)]
+ExistingFile = Annotated[Path, AfterValidator(existing_file)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[int, Field(ge=1)]

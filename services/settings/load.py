@@ -1,0 +1,95 @@
+"""Reads the environment and .env into `Settings`, and tells all problems at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from services.errors import SettingsError
+from services.settings.rooms import Settings
+
+_KINDS = {
+    "int_parsing": "is not a whole number",
+    "decimal_parsing": "is not a number",
+    "bool_parsing": "is neither true nor false",
+}
+
+
+def load(overrides: Mapping[str, str] | None = None, *, dotenv: Path = Path(".env")) -> Settings:
+    """The settings of this run.
+
+    `overrides` (by variable name) go before the environment, that before the file `dotenv`. A secret may
+    be given as NAME_FILE, a file that holds it. Raises SettingsError, which lists every problem.
+    """
+    environment = {**dotenv_values(dotenv), **os.environ, **(overrides or {})}
+    secrets, problems = _read_secret_files(environment)
+    given = {name.lower(): value for name, value in {**secrets, **(overrides or {})}.items()}
+    try:
+        settings = Settings(_env_file=dotenv, **given)  # type: ignore[call-arg, arg-type]
+    except ValidationError as error:
+        found = dict(map(_explain, error.errors()))
+        raise SettingsError(_message({**found, **problems})) from None
+    if problems:
+        raise SettingsError(_message(problems))
+    return settings
+
+
+def _message(problems: Mapping[str, str]) -> str:
+    width = max(map(len, problems))
+    lines = [f"  {name:<{width}}  {text}" for name, text in problems.items()]
+    return "\n".join(["Settings need attention:", *lines])
+
+
+def secret_names() -> list[str]:
+    """The variables that hold secrets."""
+    return [
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if SecretStr in (field.annotation, *get_args(field.annotation))
+    ]
+
+
+def _read_secret_files(environment: Mapping[str, str | None]) -> tuple[dict[str, str], dict[str, str]]:
+    """The secrets given as files, and the problems with them, both by variable."""
+    secrets: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for name in secret_names():
+        variable = f"{name}_FILE"
+        path = environment.get(variable)
+        if not path:
+            continue
+        if environment.get(name):
+            problems[variable] = f"{name} is set too: give one of the two"
+            continue
+        try:
+            secrets[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            problems[variable] = f"'{path}' cannot be read: {(error.strerror or 'error').lower()}"
+            continue
+        if not secrets[name]:
+            problems[variable] = f"'{path}' is empty"
+    return secrets, problems
+
+
+def _explain(error: ErrorDetails) -> tuple[str, str]:
+    name = str(error["loc"][0]).upper()
+    return name, _words(name, error["type"], error["input"], error)
+
+
+def _words(name: str, kind: str, value: Any, error: ErrorDetails) -> str:
+    if kind == "missing":
+        return "is not set"
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    shown = "the value" if name in secret_names() else repr(value)
+    if kind in _KINDS:
+        return f"{shown} {_KINDS[kind]}"
+    if kind == "literal_error":
+        return f"{shown} is none of {error['ctx']['expected']}"
+    return f"{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,0 +1,87 @@
+"""Every setting, by the room that uses it. A field's upper-case name is its variable's name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.settings.fields import (
+    BucketName,
+    ByteCount,
+    CatalogName,
+    ExistingFile,
+    KeyPrefix,
+    Port,
+    Positive,
+)
+
+
+class DatabaseSettings(BaseSettings):
+    """PostgreSQL, by libpq's own variable names."""
+
+    pghost: str = "localhost"
+    pgport: Port = 5432
+    pguser: str = "postgres"
+    pgpassword: SecretStr | None = None
+    pgdatabase: str = "saas_platform"
+    pgpassfile: ExistingFile | None = None
+    pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, when they are not on PATH")
+
+
+class StorageSettings(BaseSettings):
+    """The bucket and the AWS account, by AWS's own variable names."""
+
+    bucket: BucketName
+    aws_region: str = "us-east-1"
+    aws_profile: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    aws_endpoint_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    aws_request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported"
+    aws_expected_account_id: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+
+
+class BackupSettings(BaseSettings):
+    """Where backups lie and how long they are kept."""
+
+    backup_prefix: KeyPrefix = "backups/postgres"
+    backup_keep_days: Positive = 30
+    backup_keep_min: Positive = 3
+
+
+class LakeSettings(BaseSettings):
+    """The lake's files."""
+
+    lake_prefix: KeyPrefix = "datalake"
+    output_dir: Path = Path("output")
+
+
+class QuerySettings(BaseSettings):
+    """Athena and the offline engine."""
+
+    query_engine: Literal["duckdb", "athena"] = "duckdb"
+    athena_database: CatalogName = "saas_datalake"
+    athena_workgroup: str = "shoreline"
+    athena_results_prefix: KeyPrefix = "athena-results"
+    scan_limit_bytes: ByteCount = 10_000_000
+
+
+class RunSettings(BaseSettings):
+    """How a run logs, and what it may cost."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    max_run_cost_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.01")
+    receipts_dir: Path = Path("receipts")
+
+
+class Settings(DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, QuerySettings, RunSettings):
+    """All of them. Made by `load`, which turns problems into one message."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
