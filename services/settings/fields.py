@@ -26,9 +26,7 @@ def bucket_name(value: str) -> str:
 def key_prefix(value: str) -> str:
     """A key prefix without its closing '/'. Raises ValueError for empty parts, '..' and odd characters."""
     if not _PREFIX.fullmatch(value.rstrip("/")):
-        raise ValueError(
-            f"{value!r} is no key prefix: use names of A-Z, a-z, 0-9, '.', '_', '-' joined by '/'"
-        )
+        raise ValueError(f"{value!r} is no key prefix: use names of A-Z, a-z, 0-9, '.', '_', '-' joined by '/'")
     return value.rstrip("/")
 
 

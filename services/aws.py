@@ -1,0 +1,169 @@
+"""Every boto3 client of the program: endpoint, credentials, owner check, retries and meter in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore import exceptions as aws
+from botocore.config import Config
+
+from services import __version__
+from services.errors import (
+    BucketMissing,
+    CredentialsRefused,
+    SettingsError,
+    ShorelineError,
+    StorageError,
+    StorageUnreachable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
+
+_REFUSED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+
+
+@dataclass(frozen=True)
+class AwsAccess:
+    """Where AWS is and who asks. An endpoint of one's own never sees the AWS credential chain."""
+
+    region: str
+    profile: str | None = None
+    endpoint_url: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    request_checksums: str = "when_supported"
+    run_id: str = ""
+
+
+class Aws:
+    """The clients of one account.
+
+    `on_client` is called with each new client: the meter hooks itself in there.
+    """
+
+    def __init__(self, access: AwsAccess, on_client: Callable[[Any], None] = lambda _: None) -> None:
+        self.access = access
+        self._on_client = on_client
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        access = self.access
+        key, secret = access.access_key_id, access.secret_access_key
+        if access.endpoint_url and not key:
+            key = secret = "test"  # noqa: S105  # what LocalStack takes; real credentials stay out of other hands
+        with translated():
+            return boto3.Session(
+                profile_name=None if key else access.profile,
+                region_name=access.region,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                aws_session_token=access.session_token,
+            )
+
+    def _client(self, service: Any) -> Any:
+        config = Config(
+            retries={"mode": "standard", "max_attempts": 6},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=64,
+            user_agent_extra=f"shoreline/{__version__}" + (f" run/{self.access.run_id}" if self.access.run_id else ""),
+            request_checksum_calculation=self.access.request_checksums,  # type: ignore[arg-type]
+            s3={"addressing_style": "path"} if self.access.endpoint_url else None,
+        )
+        client = self._session.client(service, config=config, endpoint_url=self.access.endpoint_url)
+        self._on_client(client)
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """S3, every request of which names the account that must own the bucket, where the operation allows."""
+        client: S3Client = self._client("s3")
+        client.meta.events.register("provide-client-params.s3", self._name_owner)  # type: ignore[arg-type]
+        return client
+
+    @cached_property
+    def athena(self) -> AthenaClient:
+        """Athena."""
+        client: AthenaClient = self._client("athena")
+        return client
+
+    @cached_property
+    def glue(self) -> GlueClient:
+        """The Glue Data Catalog."""
+        client: GlueClient = self._client("glue")
+        return client
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """STS, which names the caller."""
+        client: STSClient = self._client("sts")
+        return client
+
+    @cached_property
+    def account_id(self) -> str:
+        """The twelve digits of the account that these credentials belong to."""
+        with translated():
+            return self.sts.get_caller_identity()["Account"]
+
+    def _name_owner(self, params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+        if "ExpectedBucketOwner" in model.input_shape.members:
+            params.setdefault("ExpectedBucketOwner", self.account_id)
+        return params
+
+
+def error_code(error: aws.ClientError) -> str:
+    """AWS's code of a refusal, such as 'NoSuchKey'; the HTTP status where the answer had no body."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns botocore's exceptions into Shoreline's, each with its next step."""
+    try:
+        yield
+    except aws.ClientError as error:
+        raise _explain(error) from error
+    except aws.ProfileNotFound as error:
+        raise SettingsError(f"Settings need attention:\n  AWS_PROFILE  {error}") from error
+    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.TokenRetrievalError) as error:
+        raise CredentialsRefused(f"No AWS credentials: {error}") from error
+    except (aws.HTTPClientError, aws.IncompleteReadError) as error:
+        raise StorageUnreachable(f"AWS does not answer: {error}") from error
+    except aws.BotoCoreError as error:
+        raise StorageError(f"AWS refused the request before sending it: {error}") from error
+
+
+def _explain(error: aws.ClientError) -> ShorelineError:
+    code, operation = error_code(error), error.operation_name
+    message = error.response.get("Error", {}).get("Message", "")
+    if code in _REFUSED:
+        return CredentialsRefused(f"AWS refused the credentials at {operation}: {message} ({code})")
+    if code == "NoSuchBucket":
+        return BucketMissing(f"The bucket is not there ({operation}: {message})")
+    if code in {"AccessDenied", "403", "AccessDeniedException"}:
+        return StorageError(
+            f"AWS refused {operation}: {message or 'access denied'}",
+            next_step=f"Allow it for this role ({operation}), or check that the bucket belongs to this account.",
+        )
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500:
+        return StorageUnreachable(f"AWS answered {operation} with {status} {code}: {message}")
+    return StorageError(f"AWS refused {operation}: {message} ({code})")

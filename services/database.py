@@ -1,0 +1,195 @@
+"""PostgreSQL: its versions, its databases, and its own programs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
+
+from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanClient, SettingsError
+
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+_TIMEOUT = 10  # seconds until a server that does not answer counts as unreachable
+_PASSED_ON = (
+    "PATH",
+    "HOME",
+    "SSL_CERT_FILE",
+    "LD_LIBRARY_PATH",
+    "PGSSLROOTCERT",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGSERVICEFILE",
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one database. `programs` is the folder of pg_dump and psql, or None for PATH."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+    password: str | None = field(default=None, repr=False)
+    passfile: Path | None = None
+    sslmode: str = "prefer"
+    programs: Path | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a PostgreSQL program: the password travels here, never on a command line."""
+        env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        env |= {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGDATABASE": self.database,
+            "PGSSLMODE": self.sslmode,
+            "PGCONNECT_TIMEOUT": str(_TIMEOUT),
+            "PGAPPNAME": "shoreline",
+            "PGTZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+        }
+        if self.password is not None:
+            env["PGPASSWORD"] = self.password
+        if self.passfile is not None:
+            env["PGPASSFILE"] = str(self.passfile)
+        return env
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """A PostgreSQL version, such as 17.6."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+class Database:
+    """One database of one server."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self.connection.database
+
+    def sibling(self, name: str) -> Database:
+        """Another database of the same server; it need not exist."""
+        return Database(replace(self.connection, database=name))
+
+    @contextmanager
+    def connect(self, *, autocommit: bool = False) -> Iterator[Any]:
+        """A psycopg2 connection, committed at the end, rolled back by an exception.
+
+        Raises DatabaseUnreachable when there is none to be had, DatabaseError for what PostgreSQL refuses.
+        """
+        connection = self._open()
+        try:
+            if autocommit:
+                connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+            yield connection
+            connection.commit()
+        except psycopg2.Error as error:
+            raise DatabaseError(f"PostgreSQL refused: {_first_line(error)}") from error
+        finally:
+            connection.close()
+
+    def _open(self) -> Any:
+        given = self.connection
+        try:
+            return psycopg2.connect(
+                host=given.host,
+                port=given.port,
+                user=given.user,
+                dbname=given.database,
+                password=given.password,
+                passfile=str(given.passfile) if given.passfile else None,
+                sslmode=given.sslmode,
+                connect_timeout=_TIMEOUT,
+                application_name="shoreline",
+                options="-c timezone=UTC",
+            )
+        except psycopg2.OperationalError as error:
+            where = f"{given.user}@{given.host}:{given.port}/{given.database}"
+            raise DatabaseUnreachable(f"No connection to {where}: {_first_line(error)}") from error
+
+    def scalar(self, query: str, *arguments: object) -> Any:
+        """The first column of the first row of a query's answer."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(query, arguments or None)
+            row = cursor.fetchone()
+            return None if row is None else row[0]
+
+    def version(self) -> Version:
+        """The server's version."""
+        number = int(self.scalar("SHOW server_version_num"))
+        return Version(number // 10000, number % 10000)
+
+    def size(self) -> int:
+        """Bytes that the database takes on the server's disk."""
+        return int(self.scalar("SELECT pg_database_size(current_database())"))
+
+    def exists(self) -> bool:
+        """Whether the database is there, asked of the server's maintenance database."""
+        maintenance = self.sibling("postgres")
+        return bool(maintenance.scalar("SELECT count(*) FROM pg_database WHERE datname = %s", self.name))
+
+    def create(self) -> None:
+        """Makes the database, empty, in UTF-8 from template0, so that a dump restores into it as it was."""
+        with self.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(self.name))
+            )
+
+    def drop(self) -> None:
+        """Drops the database, with its connections, when it is there."""
+        with self.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
+
+    def program(self, name: str) -> Path:
+        """The path of one of PostgreSQL's client programs. Raises SettingsError when it is not installed."""
+        folder = self.connection.programs
+        found = shutil.which(name, path=str(folder) if folder else None)
+        if found is None:
+            message = f"{name} is not {f'in {folder}' if folder else 'on PATH'}."
+            raise SettingsError(
+                message, next_step="Install PostgreSQL's client programs, or set PG_BIN to their folder."
+            )
+        return Path(found)
+
+    def client_version(self, name: str = "pg_dump") -> Version:
+        """The version of an installed client program."""
+        answer = subprocess.run([self.program(name), "--version"], capture_output=True, text=True, check=False)
+        found = _VERSION.search(answer.stdout)
+        if found is None:
+            raise SettingsError(f"{self.program(name)} does not tell its version: {answer.stderr.strip()}")
+        return Version(int(found[1]), int(found[2] or 0))
+
+    def check_versions(self) -> tuple[Version, Version]:
+        """The server's and pg_dump's versions. Raises ServerNewerThanClient when pg_dump cannot read the server."""
+        server, client = self.version(), self.client_version()
+        if server.major > client.major:
+            raise ServerNewerThanClient(
+                f"The server is PostgreSQL {server}, pg_dump is {client}: pg_dump refuses newer servers."
+            )
+        return server, client
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,136 @@
+"""The real LocalStack as a process of one's own, in an environment of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from services.errors import StackError
+from services.local.processes import free_port
+
+_START_SECONDS = 90  # the first start on a slow disk compiles Python files
+_SERVICES = "s3,sts,iam"
+
+
+class LocalStack:
+    """LocalStack in `folder`, its packages in `environment`, both made where they are missing."""
+
+    def __init__(self, folder: Path, environment: Path, sources: Path) -> None:
+        self.folder = folder.absolute()
+        self.environment = environment.absolute()
+        self.requirements = sources / "requirements.txt"
+        self._serve = sources / "serve.py"
+        self._log = self.folder / "server.log"
+        self._pid_file = self.folder / "pid"
+
+    def install(self) -> bool:
+        """Makes the environment from the pinned, hashed requirements; says whether anything was to do."""
+        mark = self.environment / "installed"
+        wanted = hashlib.sha256(self.requirements.read_bytes()).hexdigest()
+        if mark.exists() and mark.read_text() == wanted:
+            return False
+        uv, python = _uv(), str(self.environment / "bin" / "python")
+        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self.environment)]
+        fill = [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(self.requirements)]
+        for command in (make, fill):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+            if done.returncode != 0:
+                raise StackError(f"LocalStack could not be installed:\n  {done.stderr.strip()[-2000:]}")
+        mark.write_text(wanted)
+        return True
+
+    def start(self) -> str:
+        """Starts LocalStack where it does not run, and gives its endpoint. Raises StackError."""
+        if endpoint := self.endpoint():
+            return endpoint
+        self.install()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [self.environment / "bin" / "python", self._serve],
+                env=self._variables(port),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        endpoint = f"http://127.0.0.1:{port}"
+        self._await(process, endpoint)
+        self._pid_file.write_text(f"{process.pid} {port}")
+        return endpoint
+
+    def endpoint(self) -> str | None:
+        """The endpoint of the running server, or None."""
+        process = self._process()
+        if process is None:
+            return None
+        return f"http://127.0.0.1:{self._pid_file.read_text().split()[1]}"
+
+    def stop(self) -> None:
+        """Stops the server when it runs. What it stored is gone then."""
+        process = self._process()
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(15)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(15)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _process(self) -> psutil.Process | None:
+        """The process that the pid file names, unless the pid belongs to another program by now."""
+        try:
+            process = psutil.Process(int(self._pid_file.read_text().split()[0]))
+            alive = process.status() != psutil.STATUS_ZOMBIE and str(self._serve) in process.cmdline()
+        except (FileNotFoundError, ValueError, IndexError, psutil.Error):
+            return None
+        return process if alive else None
+
+    def _await(self, process: subprocess.Popen[bytes], endpoint: str) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=5):  # noqa: S310
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        process.kill()
+        tail = self._log.read_text(errors="replace").splitlines()[-5:]
+        raise StackError("LocalStack did not start:\n  " + "\n  ".join(tail), next_step=f"See {self._log}")
+
+    def _variables(self, port: int) -> dict[str, str]:
+        files = self.folder / "files"
+        files.mkdir(exist_ok=True)
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(self.folder),
+            "TMPDIR": str(files),
+            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+            "SERVICES": _SERVICES,
+            "DISABLE_EVENTS": "1",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "DNS_ADDRESS": "0",
+            "FILESYSTEM_ROOT": str(files),
+        }
+
+
+def _uv() -> str:
+    beside = Path(sys.prefix) / "bin" / "uv"
+    found = shutil.which("uv") or (str(beside) if beside.exists() else None)
+    if found is None:
+        raise StackError("uv is not installed.", next_step="Run `make up`, which installs it into .venv.")
+    return found

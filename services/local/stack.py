@@ -1,0 +1,65 @@
+"""The embedded stack: PostgreSQL and LocalStack in one folder, started once, reused, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from services.local.localstack import LocalStack
+from services.local.postgres import Cluster
+
+PROJECT = Path(__file__).resolve().parents[2]
+HOME = PROJECT / ".local"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The embedded PostgreSQL and LocalStack under `folder`; LocalStack's packages are shared by all folders."""
+
+    folder: Path = HOME
+
+    @property
+    def cluster(self) -> Cluster:
+        """The PostgreSQL server."""
+        return Cluster(self.folder / "postgres")
+
+    @property
+    def localstack(self) -> LocalStack:
+        """The S3 server."""
+        return LocalStack(self.folder / "localstack", HOME / "localstack-venv", PROJECT / "localstack")
+
+    def up(self, say: Callable[[str], None] = lambda _: None) -> dict[str, str]:
+        """Starts what does not run yet and gives the settings by which the jobs find it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        HOME.mkdir(exist_ok=True)
+        with FileLock(HOME / "install.lock"):
+            if self.localstack.install():
+                say("LocalStack installed")
+        with FileLock(self.folder / "stack.lock"):
+            if not self.cluster.running():
+                say("starting PostgreSQL")
+            postgres = self.cluster.start()
+            if self.localstack.endpoint() is None:
+                say("starting LocalStack")
+            endpoint = self.localstack.start()
+        return {
+            "PGHOST": postgres.host,
+            "PGPORT": str(postgres.port),
+            "PGUSER": postgres.user,
+            "PGPASSWORD": postgres.password or "",
+            "PGSSLMODE": postgres.sslmode,
+            "PG_BIN": str(postgres.programs),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "QUERY_ENGINE": "duckdb",
+        }
+
+    def down(self) -> None:
+        """Ends both servers. PostgreSQL's data stay; LocalStack's objects are gone, as they are in memory."""
+        with FileLock(self.folder / "stack.lock"):
+            self.localstack.stop()
+            self.cluster.stop()

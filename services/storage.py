@@ -1,0 +1,214 @@
+"""Objects in one bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from services.aws import Aws, error_code, translated
+from services.errors import BucketMissing, BucketNotOurs, StorageError
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
+DELETE_BATCH = 1000  # keys that one DeleteObjects takes
+
+
+class KeyTaken(StorageError):
+    """A conditional write met an object that was there already, or that had changed."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a listing or HEAD shows it; `size` in bytes, `modified` in UTC."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A multipart upload that was begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    started: datetime
+
+
+class Storage:
+    """The objects of one bucket. Each method raises what `services.aws.translated` raises."""
+
+    def __init__(self, aws: Aws, bucket: str) -> None:
+        self.aws = aws
+        self.bucket = bucket
+
+    def exists(self) -> bool:
+        """Whether the bucket is there and ours. Raises BucketNotOurs when it is someone else's."""
+        with translated():
+            try:
+                self.aws.s3.head_bucket(Bucket=self.bucket)
+            except ClientError as error:
+                if error_code(error) in {*_ABSENT, "NoSuchBucket"}:
+                    return False
+                if error_code(error) in {"403", "AccessDenied"}:
+                    account = self.aws.account_id
+                    message = (
+                        f"The bucket {self.bucket} is not account {account}'s, or these credentials may not see it."
+                    )
+                    raise BucketNotOurs(message) from error
+                raise
+        return True
+
+    def require(self) -> None:
+        """Raises BucketMissing or BucketNotOurs unless the bucket is there and ours."""
+        if not self.exists():
+            raise BucketMissing(f"The bucket {self.bucket} does not exist.")
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str = "application/octet-stream",
+        only_if_absent: bool = False,
+        only_if_etag: str | None = None,
+    ) -> str:
+        """Writes an object and gives its ETag. Raises KeyTaken when a condition does not hold."""
+        conditions: dict[str, Any] = {}
+        if only_if_absent:
+            conditions["IfNoneMatch"] = "*"
+        if only_if_etag is not None:
+            conditions["IfMatch"] = only_if_etag
+        with translated():
+            try:
+                answer = self.aws.s3.put_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType=content_type,
+                    Metadata=dict(metadata or {}),
+                    **conditions,
+                )
+            except ClientError as error:
+                if error_code(error) in _TAKEN:
+                    raise KeyTaken(f"{self.url(key)} was written by someone else meanwhile.") from error
+                raise
+        return answer["ETag"]
+
+    def open(self, key: str, *, start: int = 0) -> StreamingBody | None:
+        """A stream of the object's bytes from `start` on, or None when there is no such object."""
+        options: dict[str, Any] = {"Range": f"bytes={start}-"} if start else {}
+        with translated():
+            try:
+                return self.aws.s3.get_object(Bucket=self.bucket, Key=key, **options)["Body"]
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return None
+                raise
+
+    def read(self, key: str) -> bytes | None:
+        """The whole of a small object, or None when there is no such object."""
+        body = self.open(key)
+        if body is None:
+            return None
+        with translated():
+            return body.read()
+
+    def head(self, key: str) -> StoredObject | None:
+        """What is known of an object, or None when there is no such object."""
+        with translated():
+            try:
+                answer = self.aws.s3.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return None
+                raise
+        return StoredObject(key, answer["ContentLength"], answer["LastModified"], answer["ETag"], answer["Metadata"])
+
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects whose keys begin with `prefix`, in key order, a page at a time."""
+        pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        with translated():
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"], {})
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Deletes objects, a thousand a request. Raises StorageError that names a key which would not go."""
+        batch: list[str] = []
+        for key in keys:
+            batch.append(key)
+            if len(batch) == DELETE_BATCH:
+                self._delete_batch(batch)
+                batch = []
+        if batch:
+            self._delete_batch(batch)
+
+    def _delete_batch(self, keys: list[str]) -> None:
+        objects: Any = [{"Key": key} for key in keys]
+        with translated():
+            answer = self.aws.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        if failed := answer.get("Errors"):
+            first = failed[0]
+            raise StorageError(
+                f"{len(failed)} objects were not deleted, the first {first.get('Key')}: {first.get('Message')}"
+            )
+
+    def start_upload(self, key: str, *, metadata: Mapping[str, str] | None = None, content_type: str) -> str:
+        """Begins a multipart upload and gives its id. Nothing is visible under `key` until it is completed."""
+        with translated():
+            answer = self.aws.s3.create_multipart_upload(
+                Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=dict(metadata or {})
+            )
+        return answer["UploadId"]
+
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
+        """Sends part `number` (from 1) and gives its ETag."""
+        with translated():
+            answer = self.aws.s3.upload_part(
+                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body
+            )
+        return answer["ETag"]
+
+    def complete_upload(self, key: str, upload_id: str, etags: list[str]) -> str:
+        """Makes the object of its parts, and gives its ETag."""
+        parts: list[CompletedPartTypeDef] = [
+            {"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)
+        ]
+        with translated():
+            answer = self.aws.s3.complete_multipart_upload(
+                Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+            )
+        return answer["ETag"]
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Gives up a multipart upload and its parts. One that is gone already is no error."""
+        with translated():
+            try:
+                self.aws.s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if error_code(error) not in {*_ABSENT, "NoSuchUpload"}:
+                    raise
+
+    def uploads(self, prefix: str) -> Iterator[Upload]:
+        """The unfinished multipart uploads under `prefix`."""
+        pages = self.aws.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+        with translated():
+            for page in pages:
+                for entry in page.get("Uploads", []):
+                    yield Upload(entry["Key"], entry["UploadId"], entry["Initiated"])
+
+    def url(self, key: str) -> str:
+        """The object's s3:// address."""
+        return f"s3://{self.bucket}/{key}"
