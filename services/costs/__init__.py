@@ -1,1 +1,1 @@
-"""What a run costs, and what a strategy would."""
+"""What AWS is asked for, what that costs, and what the alternatives would."""
