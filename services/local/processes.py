@@ -30,12 +30,17 @@ class Identity:
     prefix: tuple[str, ...] = ()
     uid: int | None = None
 
-    def run(self, command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, command: Sequence[object], **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end, its output captured as text."""
         if self.uid is not None:
             options |= {"user": self.uid, "group": self.uid, "extra_groups": []}
         return subprocess.run(
-            [*self.prefix, *command], check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL, **options
+            [*self.prefix, *map(str, command)],
+            check=False,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            **options,
         )
 
     def own(self, folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,11 +20,12 @@ class Stack:
     """The embedded PostgreSQL and LocalStack under `folder`; LocalStack's packages are shared by all folders."""
 
     folder: Path = HOME
+    postgres_options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cluster(self) -> Cluster:
         """The PostgreSQL server."""
-        return Cluster(self.folder / "postgres")
+        return Cluster(self.folder / "postgres", self.postgres_options)
 
     @property
     def localstack(self) -> LocalStack:
@@ -55,6 +56,8 @@ class Stack:
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SESSION_TOKEN": "",
+            "AWS_EXPECTED_ACCOUNT_ID": "000000000000",
             "QUERY_ENGINE": "duckdb",
         }
 

@@ -21,17 +21,25 @@ _KINDS = {
 }
 
 
-def load(overrides: Mapping[str, str] | None = None, *, dotenv: Path = Path(".env")) -> Settings:
+def load(
+    overrides: Mapping[str, str] | None = None,
+    *,
+    defaults: Mapping[str, str] | None = None,
+    dotenv: Path = Path(".env"),
+) -> Settings:
     """The settings of this run.
 
-    `overrides` (by variable name) go before the environment, that before the file `dotenv`. A secret may
-    be given as NAME_FILE, a file that holds it. Raises SettingsError, which lists every problem.
+    `overrides` (by variable name) go before the environment, that before the file `dotenv`, that before
+    `defaults`. A secret may be given as NAME_FILE, a file that holds it. Raises SettingsError, which lists
+    every problem.
     """
-    environment = {**dotenv_values(dotenv), **os.environ, **(overrides or {})}
+    given = dict(overrides or {})
+    environment = {**dotenv_values(dotenv), **os.environ, **given}
+    given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
     secrets, problems = _read_secret_files(environment)
-    given = {name.lower(): value for name, value in {**secrets, **(overrides or {})}.items()}
+    given |= secrets
     try:
-        settings = Settings(_env_file=dotenv, **given)  # type: ignore[call-arg, arg-type]
+        settings = Settings(_env_file=dotenv, **{name.lower(): value for name, value in given.items()})  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         found = dict(map(_explain, error.errors()))
         raise SettingsError(_message({**found, **problems})) from None

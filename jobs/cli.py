@@ -1,0 +1,40 @@
+"""The command line: `shoreline <job>`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jobs import setup, stack
+from jobs.runner import Invocation
+
+app = typer.Typer(
+    name="shoreline",
+    help="PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Use the embedded PostgreSQL and LocalStack, started where needed.")
+    ] = False,
+) -> None:
+    """PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill."""
+    ctx.obj = Invocation(embedded=embedded)
+
+
+app.command("up")(stack.up_command)
+app.command("down")(stack.down_command)
+app.command("setup")(setup.command)
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()

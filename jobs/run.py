@@ -1,0 +1,81 @@
+"""What a job is given: its settings, and the adapters made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from jobs.progress import Progress
+
+if TYPE_CHECKING:
+    from services.aws import Aws
+    from services.database import Connection, Database
+    from services.settings import Settings
+    from services.storage import Storage
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one job. `started` is in UTC; `run_id` is in its log, its results and its S3 user agent."""
+
+    job: str
+    run_id: str
+    started: datetime
+    settings: Settings
+    progress: Progress
+    interactive: bool
+
+    @cached_property
+    def aws(self) -> Aws:
+        """The AWS account that the settings name."""
+        from services.aws import Aws, AwsAccess
+
+        given = self.settings
+        secret, token = given.aws_secret_access_key, given.aws_session_token
+        access = AwsAccess(
+            region=given.aws_region,
+            profile=given.aws_profile,
+            endpoint_url=given.aws_endpoint_url,
+            access_key_id=given.aws_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else None,
+            session_token=token.get_secret_value() if token else None,
+            request_checksums=given.aws_request_checksum_calculation,
+            run_id=self.run_id,
+        )
+        return Aws(access)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The bucket."""
+        from services.storage import Storage
+
+        return Storage(self.aws, self.settings.bucket)
+
+    @cached_property
+    def database(self) -> Database:
+        """The PostgreSQL database."""
+        return self.database_named(self.settings.pgdatabase)
+
+    def database_named(self, name: str) -> Database:
+        """Another database of the same server."""
+        from services.database import Database
+
+        return Database(replace(self._connection, database=name))
+
+    @cached_property
+    def _connection(self) -> Connection:
+        from services.database import Connection
+
+        given = self.settings
+        return Connection(
+            host=given.pghost,
+            port=given.pgport,
+            user=given.pguser,
+            database=given.pgdatabase,
+            password=given.pgpassword.get_secret_value() if given.pgpassword else None,
+            passfile=given.pgpassfile,
+            sslmode=given.pgsslmode,
+            programs=given.pg_bin,
+        )

@@ -1,0 +1,214 @@
+"""Runs a job: settings, log, progress, time, the closing line, and errors as exit codes."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from services.errors import ShorelineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.run import Run
+
+Report = TypeVar("Report")
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+TERMINATED, INTERRUPTED = 143, 130
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What the options before the job's name say."""
+
+    embedded: bool = False
+
+
+class Terminated(BaseException):
+    """SIGTERM came: what is under way is ended cleanly on the way out."""
+
+
+def run_job(
+    ctx: typer.Context,
+    job: str,
+    work: Callable[[Run], Report],
+    show: Callable[[Report, Console], None],
+    *,
+    as_json: bool = False,
+    verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
+) -> NoReturn:
+    """Does `work`, shows its report, and exits with what `verdict` makes of it.
+
+    The result goes to standard output, everything else to standard error.
+    """
+    outcome = _Outcome(job, secrets.token_hex(4), as_json)
+    _run(outcome, lambda: work(_prepare(ctx, outcome)), show, verdict)
+
+
+def run_without_settings(
+    job: str,
+    work: Callable[[], Report],
+    show: Callable[[Report, Console], None],
+    *,
+    as_json: bool = False,
+    verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
+) -> NoReturn:
+    """Like `run_job`, for work that needs no database, no bucket and no settings."""
+    outcome = _Outcome(job, secrets.token_hex(4), as_json)
+    outcome.log("INFO", "text")
+    _run(outcome, work, show, verdict)
+
+
+def _run(
+    outcome: _Outcome,
+    work: Callable[[], Report],
+    show: Callable[[Report, Console], None],
+    verdict: Callable[[Report], ShorelineError | None],
+) -> NoReturn:
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        report = work()
+        outcome.report(report, show, verdict(report))
+    except ShorelineError as error:
+        outcome.fail(error)
+    except (KeyboardInterrupt, Terminated) as stopped:
+        outcome.stopped(stopped)
+    except Exception as error:  # a bug: told as one, never as success
+        outcome.crashed(error)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _terminate(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+def _prepare(ctx: typer.Context, outcome: _Outcome) -> Run:
+    from jobs.progress import Progress
+    from jobs.run import Run
+    from services.settings import load
+
+    outcome.log("INFO", "text")
+    embedded = ctx.find_root().obj.embedded
+    settings = load(_embedded_settings(), defaults={"BUCKET": "shoreline-local"}) if embedded else load()
+    outcome.log(settings.log_level, settings.log_format)
+    return Run(
+        job=outcome.job,
+        run_id=outcome.run_id,
+        started=datetime.now(UTC),
+        settings=settings,
+        progress=Progress(outcome.errors),
+        interactive=sys.stdin.isatty() and sys.stdout.isatty(),
+    )
+
+
+def _embedded_settings() -> dict[str, str]:
+    from loguru import logger
+
+    try:
+        from services.local.stack import Stack
+    except ImportError as error:
+        from services.errors import StackError
+
+        raise StackError(
+            "The embedded stack is not installed.", next_step="Run `make up`, which installs it."
+        ) from error
+    return Stack().up(logger.info)
+
+
+class _Outcome:
+    """How a run ends, told to a person or as one JSON object."""
+
+    def __init__(self, job: str, run_id: str, as_json: bool) -> None:
+        from rich.console import Console
+
+        self.job, self.run_id, self.exit_code = job, run_id, 0
+        self.errors = Console(stderr=True, highlight=False)
+        self._json = as_json
+        self._began = time.monotonic()
+
+    def log(self, level: str, style: str) -> None:
+        """Sends the log to standard error; never with the values of variables, which may be secrets."""
+        from loguru import logger
+
+        logger.remove()
+        logger.configure(extra={"job": self.job, "run_id": self.run_id})
+        line = "<dim>{time:HH:mm:ss!UTC}</dim> <level>{level: <7}</level> {message}"
+        sink: dict[str, Any] = {"serialize": True} if style == "json" else {"format": line}
+        logger.add(sys.stderr, level=level, diagnose=False, backtrace=False, **sink)
+
+    def report(self, report: Any, show: Callable[[Any, Console], None], failure: ShorelineError | None) -> None:
+        """The job did its work; `failure` is what it found, if that is a failure."""
+        from rich.console import Console
+
+        from jobs.jsonable import jsonable
+
+        if self._json:
+            self._print({"ok": failure is None, "result": jsonable(report), **_error(failure)})
+        else:
+            show(report, Console(highlight=False))
+        if failure is not None:
+            self._tell(failure)
+        else:
+            self._close("done")
+
+    def fail(self, error: ShorelineError) -> None:
+        """The job could not do its work."""
+        if self._json:
+            self._print({"ok": False, **_error(error)})
+        self._tell(error)
+
+    def stopped(self, reason: BaseException) -> None:
+        """Someone stopped the job."""
+        name, self.exit_code = ("SIGTERM", TERMINATED) if isinstance(reason, Terminated) else ("Ctrl-C", INTERRUPTED)
+        if self._json:
+            self._print({"ok": False, "error": f"stopped by {name}", "exit_code": self.exit_code})
+        self._close(f"stopped by {name}")
+
+    def crashed(self, error: Exception) -> None:
+        """A bug."""
+        from loguru import logger
+
+        self.exit_code = 1
+        if self._json:
+            self._print({"ok": False, "error": f"unexpected {type(error).__name__}", "exit_code": 1})
+        logger.opt(exception=error).critical("This is a bug in Shoreline: {}", type(error).__name__)
+
+    def _tell(self, error: ShorelineError) -> None:
+        from loguru import logger
+
+        self.exit_code = error.exit_code
+        logger.error("{}", error)
+        if error.next_step:
+            logger.info("Next: {}", error.next_step)
+        self._close("failed")
+
+    def _close(self, how: str) -> None:
+        from loguru import logger
+
+        from services import human
+
+        taken = time.monotonic() - self._began
+        logger.bind(exit_code=self.exit_code, seconds=round(taken, 3)).info(
+            "{} {} in {}", self.job, how, human.seconds(taken)
+        )
+
+    def _print(self, fields: dict[str, Any]) -> None:
+        taken = round(time.monotonic() - self._began, 3)
+        print(json.dumps({"job": self.job, "run_id": self.run_id, "seconds": taken, **fields}, indent=2))  # noqa: T201
+
+
+def _error(error: ShorelineError | None) -> dict[str, Any]:
+    if error is None:
+        return {}
+    return {"error": str(error), "next_step": error.next_step, "exit_code": error.exit_code}

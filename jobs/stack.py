@@ -1,0 +1,56 @@
+"""Start and end the embedded PostgreSQL and LocalStack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from jobs.runner import Json, run_without_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """Where the embedded servers listen; None when they do not run."""
+
+    postgres: str | None
+    s3: str | None
+
+
+def up_command(as_json: Json = False) -> None:
+    """Start the embedded PostgreSQL and LocalStack, or find them running."""
+    run_without_settings("up", up, show, as_json=as_json)
+
+
+def down_command(as_json: Json = False) -> None:
+    """End the embedded PostgreSQL and LocalStack; PostgreSQL keeps its data, LocalStack does not."""
+    run_without_settings("down", down, show, as_json=as_json)
+
+
+def up() -> StackReport:
+    """Starts what does not run yet."""
+    from loguru import logger
+
+    from services.local.stack import Stack
+
+    found = Stack().up(logger.info)
+    return StackReport(f"{found['PGHOST']}:{found['PGPORT']}", found["AWS_ENDPOINT_URL"])
+
+
+def down() -> StackReport:
+    """Ends what runs."""
+    from services.local.stack import Stack
+
+    Stack().down()
+    return StackReport(None, None)
+
+
+def show(report: StackReport, console: Console) -> None:
+    """Prints where each server listens."""
+    console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
+    console.print(f"  LocalStack   {report.s3 or 'not running'}")
+    console.print("Next: make demo" if report.s3 else "Next: make up")

@@ -1,0 +1,185 @@
+"""The bucket itself: what it should be, what it is, and how it becomes so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from services.aws import error_code, translated
+from services.errors import BucketNotOurs
+from services.storage import Storage
+
+TAG = {"Key": "project", "Value": "shoreline"}
+_UNSET = {
+    "NoSuchTagSet",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
+    "NoSuchBucketPolicy",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One property of the bucket, and what was done about it: 'made', 'set' or 'as it should be'."""
+
+    what: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class SetupReport:
+    """What setup found and did."""
+
+    bucket: str
+    account_id: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class _Property:
+    """One property: how it is read (None when unset), what it should be, how it is written."""
+
+    what: str
+    wanted: Any
+    read: Callable[[], Any]
+    write: Callable[[], Any]
+
+
+def tls_only_policy(bucket: str) -> dict[str, Any]:
+    """A bucket policy that refuses every request over plain HTTP.
+
+    Source: AWS, "Enforce encryption of data in transit" (condition key aws:SecureTransport).
+    """
+    arn = f"arn:aws:s3:::{bucket}"
+    statement = {
+        "Sid": "RefusePlainHttp",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+class Bucket:
+    """The bucket and its properties. `on_aws` says whether it is the real S3, which has HTTPS."""
+
+    def __init__(self, storage: Storage, *, region: str, on_aws: bool) -> None:
+        self._storage = storage
+        self._s3 = storage.aws.s3
+        self._name = storage.bucket
+        self._region = region
+        self._on_aws = on_aws
+
+    def setup(self) -> SetupReport:
+        """Makes the bucket where it is missing and sets what is not as it should be, then reads it all again.
+
+        Raises BucketNotOurs when it is another account's, or ours but not made for Shoreline.
+        """
+        made = not self._storage.exists()
+        if made:
+            self._create()
+        else:
+            self._refuse_foreign()
+        steps = [Step("bucket", "made" if made else "as it should be")]
+        with translated():
+            steps += [self._settle(each) for each in self._properties()]
+        return SetupReport(self._name, self._storage.aws.account_id, tuple(steps))
+
+    def _create(self) -> None:
+        options: Any = {}
+        if self._region != "us-east-1":  # which S3 refuses to have named
+            options["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
+        with translated():
+            try:
+                self._s3.create_bucket(Bucket=self._name, **options)
+            except ClientError as error:
+                if error_code(error) == "BucketAlreadyExists":
+                    raise BucketNotOurs(f"The bucket {self._name} belongs to another account.") from error
+                raise
+            self._s3.get_waiter("bucket_exists").wait(Bucket=self._name)
+
+    def _refuse_foreign(self) -> None:
+        """An existing bucket must carry our tag, or be empty and untagged: it is never taken over."""
+        tags = self._read_tags()
+        if TAG in tags:
+            return
+        if not tags and next(self._storage.objects(""), None) is None:
+            return
+        raise BucketNotOurs(
+            f"The bucket {self._name} holds things that are not Shoreline's: it has no tag project=shoreline.",
+            next_step="Choose another name for BUCKET, or tag this one with project=shoreline yourself.",
+        )
+
+    def _settle(self, each: _Property) -> Step:
+        if each.read() == each.wanted:
+            return Step(each.what, "as it should be")
+        each.write()
+        if each.read() != each.wanted:
+            raise BucketNotOurs(
+                f"The bucket {self._name} does not keep its {each.what}.",
+                next_step="Does another program, or an account-wide rule, manage this bucket?",
+            )
+        return Step(each.what, "set")
+
+    def _properties(self) -> list[_Property]:
+        s3, name = self._s3, self._name
+        blocked = dict.fromkeys(
+            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+        )
+        encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+        properties = [
+            _Property("tag", True, lambda: TAG in self._read_tags(), self._write_tag),
+            _Property(
+                "public access",
+                blocked,
+                lambda: _read(lambda: s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]),
+                lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocked),  # type: ignore[arg-type]
+            ),
+            _Property(
+                "encryption",
+                "AES256",
+                self._read_encryption,
+                lambda: s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=encryption),
+            ),
+        ]
+        if self._on_aws:
+            policy = tls_only_policy(name)
+            properties.append(
+                _Property(
+                    "policy",
+                    policy,
+                    lambda: _read(lambda: json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])),
+                    lambda: s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy)),
+                )
+            )
+        return properties
+
+    def _read_tags(self) -> list[Any]:
+        with translated():
+            return list(_read(lambda: self._s3.get_bucket_tagging(Bucket=self._name)["TagSet"]) or [])
+
+    def _write_tag(self) -> None:
+        others = [tag for tag in self._read_tags() if tag["Key"] != TAG["Key"]]
+        self._s3.put_bucket_tagging(Bucket=self._name, Tagging={"TagSet": [*others, TAG]})  # type: ignore[list-item]
+
+    def _read_encryption(self) -> Any:
+        rules = _read(
+            lambda: self._s3.get_bucket_encryption(Bucket=self._name)["ServerSideEncryptionConfiguration"]["Rules"]
+        )
+        return rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] if rules else None
+
+
+def _read(ask: Callable[[], Any]) -> Any:
+    """The answer, or None where the property is unset."""
+    try:
+        return ask()
+    except ClientError as error:
+        if error_code(error) in _UNSET:
+            return None
+        raise

@@ -1,0 +1,59 @@
+"""Sizes, times, counts and money as a person reads them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+_UNITS = ("KB", "MB", "GB", "TB", "PB")
+
+
+def size(count: int) -> str:
+    """Bytes in powers of 1000, as AWS bills scans: '0 B', '1.9 KB', '302 MB'."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in _UNITS:
+        value /= 1000
+        if value < 999.5 or unit == _UNITS[-1]:
+            return f"{value:.1f} {unit}" if value < 99.95 else f"{value:,.0f} {unit}"
+    raise AssertionError
+
+
+def seconds(value: float) -> str:
+    """A duration: '40 ms', '3.2 s', '4 min 10 s', '2 h 05 min'."""
+    if value < 0.9995:
+        return f"{value * 1000:.0f} ms"
+    if value < 59.95:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def age(span: timedelta) -> str:
+    """How long ago: '12 s', '5 min', '3 h', '12 days'."""
+    whole = max(0, int(span.total_seconds()))
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if whole >= 2 * length or (unit != "days" and whole >= length):
+            return f"{whole // length} {unit}"
+    return f"{whole} s"
+
+
+def count(number: int, thing: str, things: str = "") -> str:
+    """A counted noun: '1 row', '1,200 rows'."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def money(amount: Decimal) -> str:
+    """US dollars, with as many places as the first two figures need: '$0.00', '$12.34', '$0.000052'."""
+    if amount == 0:
+        return "$0.00"
+    places = max(2, 1 - amount.adjusted())
+    return f"${amount:,.{places}f}"
+
+
+def moment(at: datetime) -> str:
+    """A time in UTC: '2025-06-10 14:30:22 UTC'."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,138 @@
+"""One embedded PostgreSQL and LocalStack for the whole run; a database and a bucket of its own for each test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.aws import Aws, AwsAccess
+from services.database import Connection, Database
+from services.local.stack import HOME, PROJECT, Stack
+from services.storage import Storage
+
+_FOLDER = "SHORELINE_TEST_STACK"  # tells the workers of a parallel run where the stack of this run is
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def _test_stack() -> Stack:
+    return Stack(Path(os.environ[_FOLDER]), postgres_options=_FAST)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault(_FOLDER, str(HOME / "tests" / str(os.getpid())))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        stack = _test_stack()
+        if stack.folder.exists():
+            stack.down()
+            shutil.rmtree(stack.folder)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the command line ended."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object on standard output."""
+        return json.loads(self.output)
+
+
+Shoreline = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def stack() -> dict[str, str]:
+    """The settings by which the jobs find this run's PostgreSQL and LocalStack."""
+    return _test_stack().up()
+
+
+@pytest.fixture(scope="session")
+def server(stack: dict[str, str]) -> Connection:
+    """The way to the maintenance database of this run's PostgreSQL."""
+    return _test_stack().cluster.connection()
+
+
+@pytest.fixture
+def database(server: Connection) -> Iterator[Database]:
+    """An empty database of the test's own."""
+    made = Database(server).sibling(f"test_{uuid.uuid4().hex[:12]}")
+    made.create()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def execute(database: Database) -> Callable[[str], None]:
+    """Runs SQL statements in the test's database."""
+
+    def run(statements: str) -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statements)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def aws(stack: dict[str, str]) -> Aws:
+    """LocalStack's account."""
+    return Aws(AwsAccess(region="us-east-1", endpoint_url=stack["AWS_ENDPOINT_URL"]))
+
+
+@pytest.fixture
+def storage(aws: Aws) -> Storage:
+    """A new, empty bucket of the test's own, with the tag that makes it Shoreline's."""
+    name = f"test-{uuid.uuid4().hex[:16]}"
+    aws.s3.create_bucket(Bucket=name)
+    aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "project", "Value": "shoreline"}]})
+    return Storage(aws, name)
+
+
+@pytest.fixture
+def settings(stack: dict[str, str], database: Database, storage: Storage, tmp_path: Path) -> dict[str, str]:
+    """The environment of a job that works on the test's database and bucket, and writes under tmp_path."""
+    return {
+        **stack,
+        "PGDATABASE": database.name,
+        "BUCKET": storage.bucket,
+        "OUTPUT_DIR": str(tmp_path / "output"),
+        "RECEIPTS_DIR": str(tmp_path / "receipts"),
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def shoreline(settings: dict[str, str], tmp_path: Path) -> Shoreline:
+    """Runs `shoreline ARGUMENTS` to its end, as a user would; `env` changes its settings."""
+
+    def run(*arguments: object, env: Mapping[str, str] | None = None, timeout: float = 120) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs", *map(str, arguments)],
+            env={**settings, "PYTHONPATH": str(PROJECT), **(env or {})},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
