@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import typer
-
 from jobs.runner import Json, run_without_settings
 
 if TYPE_CHECKING:

@@ -177,9 +177,7 @@ def test_a_multipart_upload_is_counted_part_by_part_in_its_class(wire: Wire, nam
     def answer(handler: BaseHTTPRequestHandler, _: bytes) -> Answer:
         if handler.command == "PUT":
             return 200, {"ETag": '"e"'}, b""
-        tag = (
-            "InitiateMultipartUploadResult" if "uploads" in handler.path else "CompleteMultipartUploadResult"
-        )
+        tag = "InitiateMultipartUploadResult" if "uploads" in handler.path else "CompleteMultipartUploadResult"
         return 200, {}, f'<{tag} xmlns="{NAMESPACE}"><UploadId>u1</UploadId></{tag}>'.encode()
 
     wire.answer = answer

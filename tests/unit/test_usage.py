@@ -18,9 +18,7 @@ _calls = st.builds(
     st.sampled_from(["STANDARD", "GLACIER_IR"]),
 )
 _tallies = st.builds(Tally, _counts, _counts, _counts, _counts, _counts)
-_usages = st.builds(
-    Usage, st.dictionaries(_calls, _tallies, max_size=6), st.builds(Scan, _counts, _counts, _counts)
-)
+_usages = st.builds(Usage, st.dictionaries(_calls, _tallies, max_size=6), st.builds(Scan, _counts, _counts, _counts))
 
 
 @given(_usages, _usages)
