@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import setup, stack
+from jobs import database, setup, stack
 from jobs.runner import Invocation
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def options(
 app.command("up")(stack.up_command)
 app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
+app.command("database")(database.command)
 
 
 def main() -> None:

@@ -97,6 +97,9 @@ class Cluster:
             "listen_addresses": "'127.0.0.1'",
             "unix_socket_directories": "''",  # a socket's path has 107 bytes; this folder's may be longer
             "include_if_exists": "'port.conf'",
+            "shared_buffers": "'256MB'",
+            "maintenance_work_mem": "'256MB'",
+            "max_wal_size": "'4GB'",
             **self._options,
         }
         with (self.data / "postgresql.conf").open("a") as file:

@@ -1,0 +1,41 @@
+"""Make the sample database with its tables and rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.platform import PlatformReport
+
+Rows = Annotated[int, typer.Option("--rows", min=5, help="Rows in each table; missing ones are added.")]
+
+
+def command(ctx: typer.Context, rows: Rows = 5, as_json: Json = False) -> None:
+    """Make the sample database: users, orders and events."""
+    run_job(ctx, "database", lambda run: database(run, rows), show, as_json=as_json)
+
+
+def database(run: Run, rows: int) -> PlatformReport:
+    """Makes what is missing of the sample database."""
+    from loguru import logger
+
+    from services import platform
+
+    return platform.create(run.database, rows, logger.info)
+
+
+def show(report: PlatformReport, console: Console) -> None:
+    """Prints the rows of each table."""
+    from services import human
+
+    for table, rows in report.rows.items():
+        console.print(f"  {table:<8} {rows:>12,} rows")
+    console.print(f"{report.database} {'made' if report.made else 'is there'}, {human.size(report.size)} on disk.")
+    console.print("Next: shoreline backup")

@@ -1,0 +1,82 @@
+"""The directions of the house: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+ADAPTERS = {"boto3", "botocore", "psycopg2", "loguru"}
+# Modules that only decide: no AWS, no PostgreSQL, no log, no clock, no environment.
+PURE = [
+    "services/errors.py",
+    "services/human.py",
+]
+FORBIDDEN_CALLS = {"utcnow", "now", "today", "monotonic", "perf_counter", "getenv"}
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def sources(folder: str) -> list[Path]:
+    found = sorted((PROJECT / folder).rglob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("path", sources("services"), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_services_never_import_jobs(path: Path) -> None:
+    assert not {name for name in imports(path) if name.split(".")[0] == "jobs"}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_touch_no_adapter_and_no_clock(name: str) -> None:
+    path = PROJECT / name
+    assert not {module for module in imports(path) if module.split(".")[0] in ADAPTERS}
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert not calls & FORBIDDEN_CALLS
+
+
+@pytest.mark.parametrize("path", sources("services"), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_only_the_settings_read_configuration_from_the_environment(path: Path) -> None:
+    if path.is_relative_to(PROJECT / "services" / "settings"):
+        return
+    allowed = {
+        "services/database.py",
+        "services/local/postgres.py",
+        "services/local/localstack.py",
+    }  # PATH, for children
+    if str(path.relative_to(PROJECT)) not in allowed:
+        assert "environ" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sources("services") + sources("jobs"), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300, "split it: about 250 lines is the measure"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            assert lines <= 60, f"{node.name} has {lines} lines: about 40 is the measure"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, jobs.cli; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True, cwd=PROJECT).split())
+    heavy = {"boto3", "botocore", "pyarrow", "polars", "duckdb", "psycopg2", "sqlglot", "numpy", "pydantic"}
+    assert not loaded & heavy

@@ -1,0 +1,85 @@
+"""Settings: every problem at once, by variable, and never a secret's value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.errors import SettingsError
+from services.settings import Settings, load
+from services.settings.load import secret_names
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_all_problems_are_told_at_once_by_variable() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"BUCKET": "My_Bucket", "BACKUP_KEEP_DAYS": "seven", "PGPORT": "70000", "PGSSLMODE": "maybe"})
+    told = str(caught.value)
+    assert "BUCKET            'My_Bucket' is no S3 bucket name" in told
+    assert "BACKUP_KEEP_DAYS  'seven' is not a whole number" in told
+    assert "PGPORT" in told
+    assert "'maybe' is none of 'disable'" in told
+
+
+def test_a_missing_setting_is_named() -> None:
+    with pytest.raises(SettingsError, match="BUCKET  is not set"):
+        load()
+
+
+def test_the_environment_goes_before_the_file_and_overrides_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("BUCKET=from-file\nPGUSER=from-file\nPGHOST=from-file\n")
+    monkeypatch.setenv("PGUSER", "from-environment")
+    monkeypatch.setenv("PGHOST", "from-environment")
+    settings = load({"PGHOST": "from-override"}, defaults={"BUCKET": "from-default", "PGDATABASE": "from-default"})
+    given = (settings.bucket, settings.pguser, settings.pghost, settings.pgdatabase)
+    assert given == ("from-file", "from-environment", "from-override", "from-default")
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "")
+    assert load({"BUCKET": "abc"}).pgport == 5432
+
+
+@pytest.mark.parametrize("name", secret_names())
+def test_every_secret_may_come_from_a_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hunter2\n")
+    settings = load({"BUCKET": "abc", f"{name}_FILE": str(path)})
+    assert getattr(settings, name.lower()).get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_secret_file_that_cannot_be_read_is_a_problem_not_an_unset_secret() -> None:
+    with pytest.raises(SettingsError, match="PGPASSWORD_FILE  '/not/there' cannot be read: no such file"):
+        load({"BUCKET": "abc", "PGPASSWORD_FILE": "/not/there"})
+
+
+def test_a_secret_given_twice_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("one")
+    with pytest.raises(SettingsError, match="give one of the two") as caught:
+        load({"BUCKET": "abc", "PGPASSWORD_FILE": str(path), "PGPASSWORD": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("10MB", 10_000_000), ("64MiB", 67_108_864), ("1.5 GB", 1_500_000_000), ("12", 12)]
+)
+def test_sizes_are_written_as_people_write_them(given: str, meant: int) -> None:
+    assert load({"BUCKET": "abc", "SCAN_LIMIT_BYTES": given}).scan_limit_bytes == meant
+
+
+@pytest.mark.parametrize("prefix", ["../up", "a//b", "", "/", "a/../b", "a b", ".hidden"])
+def test_a_prefix_that_leads_elsewhere_is_refused(prefix: str) -> None:
+    if not prefix:
+        assert load({"BUCKET": "abc", "LAKE_PREFIX": prefix}).lake_prefix == "datalake"
+        return
+    with pytest.raises(SettingsError, match="is no key prefix"):
+        load({"BUCKET": "abc", "LAKE_PREFIX": prefix})
