@@ -1,0 +1,123 @@
+# The menu: `make` prints it, and every target shows the command that it runs.
+.DEFAULT_GOAL := menu
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+PYTHON := $(or $(firstword $(foreach v,3 3.13 3.12 3.11 3.14,$(shell command -v python$v >/dev/null 2>&1 && \
+    python$v -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python$v))),python3)
+ARGS ?=
+
+# Jobs run in containers where a Docker engine answers, else on the embedded stack; STACK=embedded or STACK=compose forces one.
+ifneq ($(filter-out embedded compose,$(STACK)),)
+  $(error STACK is '$(STACK)': use STACK=embedded or STACK=compose)
+endif
+ENGINE = $(shell docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 && echo compose || echo embedded)
+JOB_STACK = $(or $(STACK),$(ENGINE))
+DEMO_STACK = $(or $(STACK),embedded)
+
+EMBEDDED := $(BIN)/shoreline --embedded
+COMPOSE := docker compose run --rm
+
+.PHONY: menu
+menu:
+	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nOptions of a job go into ARGS: make restore ARGS="--latest --into scratch"; make backup ARGS=--help\n'
+
+##@ Start here
+.PHONY: demo test
+demo: ## the whole loop: backup, restore, compare, lake, queries, cleanup
+	@$(MAKE) in-$(DEMO_STACK) JOB=demo
+
+test: $(INSTALLED) ## every test but those of the containers
+	@echo "stack: embedded"
+	$(BIN)/pytest -n auto $(ARGS)
+
+##@ The stack
+.PHONY: up down
+up: ## start PostgreSQL and LocalStack
+	@$(MAKE) up-$(JOB_STACK)
+down: ## end them
+	@$(MAKE) down-$(JOB_STACK)
+
+##@ Backups
+.PHONY: setup database backup backups restore drill prune status
+setup: ## make the bucket: ours, tagged, private, encrypted
+database: ## make the sample database
+backup: ## one dated, verified dump into S3
+backups: ## list the backups
+restore: ## a backup into a database
+drill: ## prove that the newest backup restores
+prune: ## delete what retention does not keep
+status: ## newest backup, last drill, what is stale
+
+##@ Lake
+.PHONY: lake generate export upload athena
+lake: ## generate + upload + athena
+	@$(MAKE) in-$(JOB_STACK) JOB=generate
+	@$(MAKE) in-$(JOB_STACK) JOB=upload
+	@$(MAKE) in-$(JOB_STACK) JOB=athena
+generate: ## sample orders and events as Parquet
+export: ## PostgreSQL's tables as Parquet
+upload: ## the Parquet files to S3
+athena: ## the tables, and the five queries
+
+##@ Afterwards
+.PHONY: cleanup cost
+cleanup: ## delete everything that was made, and prove it
+cost: $(INSTALLED) ## write COST_ANALYSIS.md from prices and measurements
+	$(BIN)/shoreline cost $(ARGS)
+
+setup database backup backups restore drill prune status generate export upload athena cleanup:
+	@$(MAKE) in-$(JOB_STACK) JOB=$@
+
+##@ Development
+.PHONY: check test-containers bench clean
+check: $(INSTALLED) ## lint and types
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+test-containers: $(INSTALLED) ## the container tests; needs a Docker engine
+	@echo "stack: compose"
+	$(BIN)/pytest tests/containers $(ARGS)
+
+clean: ## end the embedded stack and remove what make made here
+	@if [ -x $(BIN)/shoreline ]; then $(BIN)/shoreline down; fi
+	rm -rf .local output receipts $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: in-embedded in-compose up-embedded up-compose down-embedded down-compose
+in-embedded: $(INSTALLED)
+	@echo "stack: embedded"
+	$(EMBEDDED) $(JOB) $(ARGS)
+
+in-compose: .env
+	@echo "stack: compose"
+	$(COMPOSE) $(JOB) $(ARGS)
+
+up-embedded: $(INSTALLED)
+	@echo "stack: embedded"
+	$(BIN)/shoreline up
+
+up-compose: .env
+	@echo "stack: compose"
+	docker compose up --detach --wait postgres localstack
+
+down-embedded: $(INSTALLED)
+	@echo "stack: embedded"
+	$(BIN)/shoreline down
+
+down-compose: .env
+	@echo "stack: compose"
+	docker compose down
+
+.env:
+	cp .env.example .env
+
+$(INSTALLED): pyproject.toml uv.lock
+	@test -x "$(UV)" || { echo "installing uv into $(VENV)"; $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	$(UV) sync --frozen --inexact --quiet
+	@touch $@
