@@ -1,0 +1,155 @@
+"""The partition filter to add, read from what the query already says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from sqlglot import exp
+
+from services.queries.guard.partitions import Domain, PartitionSet
+from services.queries.guard.predicate import evaluate, integer
+from services.queries.guard.reasons import columns_in, conjuncts
+from services.queries.guard.scans import Scan
+from services.queries.guard.statement import DIALECT
+
+_LOW = (exp.GT, exp.GTE, exp.EQ)
+_HIGH = (exp.LT, exp.LTE, exp.EQ)
+_FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
+
+
+def filter_to_add(scan: Scan, domain: Domain, others: Sequence[tuple[Scan, PartitionSet]]) -> str:
+    """A filter for `scan`, as SQL.
+
+    In this order: the one that its conditions mean but do not say (`month = '01'`, `year(created_at) = 2025`, a range
+    of the event time), the filter of another scan of the query, an example within the declared ranges.
+    """
+    where = scan.block.node.args.get("where")
+    parts = list(conjuncts(where.this)) if where else []
+    meant = _meant(parts, scan, domain) or _from_event_time(parts, scan, domain)
+    if meant:
+        return meant
+    for other, chosen in others:
+        copied = _copied(other, chosen, scan, domain)
+        if copied:
+            return copied
+    example = {key.name: min(max(key.first, 2025 if key.name == "year" else 1), key.last) for key in domain.keys}
+    return _equalities(scan, example)
+
+
+def _equalities(scan: Scan, values: dict[str, int]) -> str:
+    return " AND ".join(f"{scan.name}.{name} = {value}" for name, value in values.items())
+
+
+def _meant(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> str:
+    """The equalities that were written with a wrong literal or under a function."""
+    values: dict[str, int] = {}
+    for part in parts:
+        if not isinstance(part, exp.EQ):
+            continue
+        for side, other in ((part.this, part.expression), (part.expression, part.this)):
+            key, value = _key_meant(side, scan, domain), _number_meant(other)
+            if key and value is not None and PartitionSet(domain, domain.where(key, [value])).bits:
+                values[key] = value
+    ordered = {key.name: values[key.name] for key in domain.keys if key.name in values}
+    return _equalities(scan, ordered)
+
+
+def _key_meant(side: exp.Expr, scan: Scan, domain: Domain) -> str | None:
+    columns = list(columns_in(side))
+    if len(columns) != 1:
+        return None
+    name = columns[0].name.lower()
+    if domain.key(name) and columns[0].table.lower() in ("", scan.name.lower()):
+        return name
+    function = side.unnest().key
+    return function if name == scan.table.event_time and domain.key(function) else None
+
+
+def _number_meant(side: exp.Expr) -> int | None:
+    number = integer(side)
+    if number is not None:
+        return number
+    literal = side.find(exp.Literal)
+    text = str(literal.this) if literal is not None and not list(columns_in(side)) else ""
+    whole, _, rest = text.partition(".")
+    return int(whole) if whole.isdecimal() and not rest.strip("0") else None
+
+
+def _from_event_time(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> str:
+    """The partitions that a range of the event time lies in; empty when it is not bounded on both sides."""
+    if scan.table.event_time is None or [key.name for key in domain.keys] != ["year", "month", "day"]:
+        return ""
+    lows: list[date] = []
+    highs: list[date] = []
+    for part in parts:
+        _bound(part, scan.table.event_time, lows, highs)
+    if not lows or not highs or max(lows) > min(highs):
+        return ""
+    first, last, name = max(lows), min(highs), scan.name
+    if first == last:
+        return _equalities(scan, {"year": first.year, "month": first.month, "day": first.day})
+    if (first.year, first.month) == (last.year, last.month):
+        days = f"{name}.day BETWEEN {first.day} AND {last.day}"
+        return f"{_equalities(scan, {'year': first.year, 'month': first.month})} AND {days}"
+    if first.year == last.year:
+        return f"{name}.year = {first.year} AND {name}.month BETWEEN {first.month} AND {last.month}"
+    return f"{name}.year BETWEEN {first.year} AND {last.year}"
+
+
+def _bound(part: exp.Expr, event_time: str, lows: list[date], highs: list[date]) -> None:
+    if isinstance(part, exp.Between):
+        low, high = _moment(part.args["low"]), _moment(part.args["high"])
+        if _is_event_time(part.this, event_time) and low and high:
+            lows.append(low.date())
+            highs.append(high.date())
+        return
+    if not isinstance(part, _LOW + _HIGH):
+        return
+    kind: type[exp.Expr] = type(part)
+    left, right = part.this, part.expression
+    if _is_event_time(right, event_time):
+        kind, left, right = _FLIPPED.get(kind, kind), right, left
+    moment = _moment(right)
+    if moment is None or not _is_event_time(left, event_time):
+        return
+    if issubclass(kind, _LOW):
+        lows.append(moment.date())
+    if issubclass(kind, _HIGH):
+        # `< midnight` ends the day before.
+        highs.append((moment - timedelta(microseconds=1) if kind is exp.LT else moment).date())
+
+
+def _is_event_time(node: exp.Expr, event_time: str) -> bool:
+    """The event time itself, or a date made of it."""
+    plain = node.unnest()
+    if isinstance(plain, exp.Cast | exp.Date | exp.TsOrDsToDate):
+        plain = plain.this.unnest()
+    return isinstance(plain, exp.Column) and plain.name.lower() == event_time
+
+
+def _moment(node: exp.Expr) -> datetime | None:
+    literal = node.find(exp.Literal)
+    if literal is None or not literal.is_string:
+        return None
+    try:
+        return datetime.fromisoformat(str(literal.this).replace(" UTC", "")).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+def _copied(other: Scan, chosen: PartitionSet, scan: Scan, domain: Domain) -> str:
+    """The other scan's own partition conditions, under this scan's name."""
+    where = other.block.node.args.get("where")
+    if not where or not chosen.bits or chosen.domain.keys != domain.keys:
+        return ""
+    kept: list[str] = []
+    for part in conjuncts(where.this):
+        columns = list(columns_in(part))
+        excludes = domain.everything & ~evaluate(part, domain, other.key_of).true
+        if excludes and all(other.key_of(column) for column in columns) and not part.find(exp.Query):
+            copy = part.copy()
+            for column in list(copy.find_all(exp.Column)):
+                column.replace(exp.column(column.name.lower(), table=scan.name))
+            kept.append(copy.sql(DIALECT))
+    return " AND ".join(f"({text})" if " OR " in text else text for text in kept)

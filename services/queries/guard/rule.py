@@ -1,0 +1,120 @@
+"""The rule itself: every scan of a lake table has a partition filter in the WHERE beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from services.errors import QueryRefused
+from services.queries.catalog import Catalog
+from services.queries.guard.advice import filter_to_add
+from services.queries.guard.partitions import Domain, PartitionSet
+from services.queries.guard.predicate import evaluate
+from services.queries.guard.reasons import reasons
+from services.queries.guard.scans import Scan
+from services.queries.guard.statement import Span, excerpt, parse
+from services.queries.guard.walk import find_scans
+
+
+class PartitionFilterMissing(QueryRefused):
+    """A scan would read every partition of its table."""
+
+    next_step = "Add the filter to the WHERE of the SELECT that reads the table, and run again."
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a scan's WHERE leaves of its table's possible partitions."""
+
+    scan: Scan
+    partitions: PartitionSet
+
+    @property
+    def counts(self) -> bool:
+        """Whether the filter excludes some possible partition."""
+        return self.partitions.bits != self.partitions.domain.everything
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A parsed query, its views put in place, and what each of its scans selects.
+
+    `tree` is the query; each scanned table node carries its number in `selections` as meta 'scan'.
+    """
+
+    sql: str
+    tree: exp.Query
+    selections: tuple[Selection, ...]
+
+    @property
+    def refused(self) -> tuple[Selection, ...]:
+        """The scans without a partition filter that counts."""
+        return tuple(selection for selection in self.selections if not selection.counts)
+
+
+def judge(sql: str, catalog: Catalog) -> Judged:
+    """What each scan of the query selects, allowed or not.
+
+    Raises QueryRefused where the text is not one SELECT over the catalog's tables and views.
+    """
+    tree = parse(sql)
+    try:
+        scans = find_scans(tree, sql, catalog)
+        return Judged(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
+    except RecursionError:
+        raise QueryRefused(
+            "The query is nested too deeply to be checked.", next_step="Split it into smaller queries."
+        ) from None
+
+
+def check(sql: str, catalog: Catalog) -> Judged:
+    """`judge`, for a query that is about to run. Raises PartitionFilterMissing, which names each scan without a
+    partition filter, its place, why what stands there does not count, and the filter to add."""
+    judged = judge(sql, catalog)
+    if judged.refused:
+        raise PartitionFilterMissing(explain(judged))
+    return judged
+
+
+def select(scan: Scan) -> PartitionSet:
+    """The partitions that rows of the answer can come from, by the scan's own WHERE alone."""
+    domain = Domain(scan.table.keys)
+    where = scan.block.node.args.get("where")
+    if where is None:
+        return PartitionSet(domain, domain.everything)
+    true = evaluate(where.this, domain, scan.key_of).true
+    if scan.nullable and true & domain.absent:
+        # The outer join's NULLs pass, so dropping partitions would turn matched rows into such NULLs.
+        return PartitionSet(domain, domain.everything)
+    return PartitionSet(domain, true & domain.everything)
+
+
+def explain(judged: Judged) -> str:
+    """What is missing where, one paragraph a scan."""
+    missing, all_ = len(judged.refused), len(judged.selections)
+    head = (
+        f"{missing} of the query's {all_} scans has" if missing == 1 else f"{missing} of the query's {all_} scans have"
+    )
+    if all_ == 1:
+        head = "The query's scan has"
+    allowed = [(chosen.scan, chosen.partitions) for chosen in judged.selections if chosen.counts]
+    paragraphs = (_paragraph(selection, allowed) for selection in judged.refused)
+    return "\n".join([f"{head} no partition filter, and would read the whole table.", *paragraphs])
+
+
+def _paragraph(missing: Selection, allowed: Sequence[tuple[Scan, PartitionSet]]) -> str:
+    scan, domain = missing.scan, missing.partitions.domain
+    span = Span(scan.node.this)
+    line = scan.text.splitlines()[span.line - 1]
+    named = scan.table.name if scan.name.lower() == scan.table.name else f"{scan.table.name} AS {scan.name}"
+    place = f" ({scan.place})" if scan.place else ""
+    return "\n".join(
+        [
+            f"\n{named}, line {span.line}, column {span.column}{place}:",
+            excerpt(line, span.line, span.column, span.width),
+            *(f"  - {reason}" for reason in reasons(scan, domain)),
+            f"  add: {filter_to_add(scan, domain, allowed)}",
+        ]
+    )

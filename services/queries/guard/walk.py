@@ -1,0 +1,199 @@
+"""Walks a query, with its subqueries, CTEs and views, and finds every scan of a lake table in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from services.errors import QueryRefused
+from services.queries.catalog import Catalog, TableSchema
+from services.queries.guard.scans import Block, Columns, Scan, Source, outputs, queries_in, renamed
+from services.queries.guard.statement import DIALECT, Span, parse
+
+
+class NotInTheLake(QueryRefused):
+    """The query reads something that is no table or view of the lake."""
+
+
+def find_scans(tree: exp.Query, text: str, catalog: Catalog) -> list[Scan]:
+    """The scans of `tree` in reading order; views are put in place in the tree, as the subqueries they are.
+
+    Each scan's table node carries its number in the list as meta 'scan'. Raises NotInTheLake for a name the catalog
+    does not hold, and QueryRefused for a construct that is not understood: what cannot be checked does not run.
+    """
+    walk = _Walk(catalog, text)
+    walk.query(tree, {}, "", None)
+    missed = next((node for node in tree.find_all(exp.Table) if id(node) not in walk.seen), None)
+    if missed is not None:
+        raise QueryRefused(
+            f"The query reads {missed.sql(DIALECT)} in a way that is not understood.",
+            next_step="Write it as a plain FROM, JOIN or subquery.",
+        )
+    for view, body in walk.views:
+        view.replace(exp.Subquery(this=body, alias=exp.TableAlias(this=exp.to_identifier(view.alias_or_name))))
+    for number, scan in enumerate(walk.scans):
+        scan.node.meta["scan"] = number
+    return walk.scans
+
+
+class _Walk:
+    def __init__(self, catalog: Catalog, text: str) -> None:
+        self.catalog = catalog
+        self.text = text
+        self.scans: list[Scan] = []
+        self.seen: set[int] = set()
+        self.views: list[tuple[exp.Table, exp.Query]] = []
+        self.opened: list[str] = []
+
+    def query(self, node: exp.Expr, known: Mapping[str, Columns], place: str, outer: Block | None) -> Columns:
+        """Walks one query; `known` are the CTEs in scope. Gives its output's columns, None when not known."""
+        scope = dict(known)
+        with_ = node.args.get("with_")
+        recursive = bool(with_ and with_.args.get("recursive"))
+        for cte in with_.expressions if with_ else []:
+            name = cte.alias.lower()
+            renamed = [column.name.lower() for column in cte.args["alias"].columns]
+            if recursive:
+                scope[name] = dict.fromkeys(renamed) if renamed else None
+            columns = self.query(cte.this, scope, _within(place, f"CTE {cte.alias}"), outer)
+            scope[name] = dict.fromkeys(renamed) if renamed else columns
+        if isinstance(node, exp.Select):
+            return self.select(node, scope, place, outer)
+        if isinstance(node, exp.SetOperation):
+            columns = self.query(node.left, scope, place, outer)
+            self.query(node.right, scope, _within(place, f"{node.key.upper()} branch"), outer)
+            self.nested(node, scope, place, outer, skip=("this", "expression", "with_"))
+            return columns
+        if isinstance(node, exp.Subquery) and not node.args.get("joins"):
+            columns = self.query(node.this, scope, place, outer)
+            self.nested(node, scope, place, outer, skip=("this", "with_"))
+            return columns
+        self.nested(node, scope, place, outer, skip=("with_",))
+        return None
+
+    def select(self, node: exp.Select, scope: Mapping[str, Columns], place: str, outer: Block | None) -> Columns:
+        block = Block(node, outer=outer)
+        first = len(self.scans)
+        from_ = node.args.get("from_")
+        if from_:
+            block.sources += self.relation(from_.this, scope, place, block)
+        self.joins(node, block.sources, scope, place, block, first)
+        for lateral in node.args.get("laterals") or []:
+            block.sources += self.relation(lateral, scope, place, block)
+        self.nested(node, scope, place, block, skip=("from_", "joins", "laterals", "with_"))
+        return outputs(node, block)
+
+    def joins(
+        self, node: exp.Expr, sources: list[Source], scope: Mapping[str, Columns], place: str, block: Block, first: int
+    ) -> None:
+        """Adds what the joins of `node` bring in, and marks the scans that an outer join may replace by NULLs."""
+        for join in node.args.get("joins") or []:
+            before = len(self.scans)
+            sources += self.relation(join.this, scope, place, block)
+            side = (join.side or "").upper()
+            if side in ("RIGHT", "FULL"):
+                self.mark_nullable(self.scans[first:before], block)
+            if side in ("LEFT", "FULL"):
+                self.mark_nullable(self.scans[before:], block)
+            self.nested(join, scope, place, block, skip=("this",))
+
+    def mark_nullable(self, scans: list[Scan], block: Block) -> None:
+        for scan in scans:
+            if scan.block is block:
+                scan.nullable = True
+
+    def relation(self, node: exp.Expr, scope: Mapping[str, Columns], place: str, block: Block) -> list[Source]:
+        """The sources of one item of FROM: several for joins in parentheses."""
+        first = len(self.scans)
+        if isinstance(node, exp.Table):
+            sources = [self.table(node, scope, place, block)]
+        elif isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):
+            sources = self.relation(node.this, scope, place, block)
+        elif isinstance(node, exp.Subquery | exp.Lateral):
+            inside = _within(place, f"subquery {node.alias}".rstrip())
+            columns = self.derived(node, scope, inside, block)
+            sources = [Source(node.alias.lower(), None, renamed(node, columns))]
+        else:
+            self.nested(node, scope, place, block)
+            sources = [Source(node.alias.lower(), None, renamed(node, None))]
+        self.joins(node, sources, scope, place, block, first)
+        if isinstance(node, exp.Subquery) and node.alias and len(sources) == 1:
+            return [Source(node.alias.lower(), None, renamed(node, sources[0].columns))]
+        if isinstance(node, exp.Subquery) and node.alias:
+            return [Source(node.alias.lower(), None, None)]
+        return sources
+
+    def derived(self, node: exp.Expr, scope: Mapping[str, Columns], place: str, block: Block) -> Columns:
+        inner = node.this
+        if isinstance(inner, exp.Subquery) and isinstance(node, exp.Lateral):
+            inner = inner.this
+        self.nested(node, scope, place, block, skip=("this", "joins"))
+        return self.query(inner, scope, place, block)
+
+    def table(self, node: exp.Table, scope: Mapping[str, Columns], place: str, block: Block) -> Source:
+        self.seen.add(id(node))
+        called, name = node.alias_or_name.lower(), node.name.lower()
+        if not isinstance(node.this, exp.Identifier) or node.args.get("pivots"):
+            raise NotInTheLake(
+                f"{node.sql(DIALECT)} is no table of the lake.", next_step=f"The lake has {self.catalog.known()}."
+            )
+        self.nested(node, scope, place, block, skip=("this", "db", "catalog", "alias", "joins"))
+        if not node.db and name in scope:
+            return Source(called, None, renamed(node, scope[name]))
+        if node.db.lower() in ("", self.catalog.database.lower()):
+            if name in self.catalog.views:
+                return self.view(node, place)
+            if name in self.catalog.tables:
+                return self.scan(node, self.catalog.tables[name], place, block)
+        span = Span(node.this)
+        raise NotInTheLake(
+            f"There is no table {node.sql(DIALECT)} in {self.catalog.database} "
+            f"(line {span.line}, column {span.column}).",
+            next_step=f"The lake has {self.catalog.known()}.",
+        )
+
+    def scan(self, node: exp.Table, table: TableSchema, place: str, block: Block) -> Source:
+        called = node.alias_or_name.lower()
+        scan = Scan(table, node.alias_or_name, node, place, self.text)
+        scan.block = block
+        self.scans.append(scan)
+        database = None if node.alias else self.catalog.database.lower()
+        return Source(called, database, renamed(node, {name: (scan, name) for name in table.names}))
+
+    def view(self, node: exp.Table, place: str) -> Source:
+        name = node.name.lower()
+        if name in self.opened:
+            raise NotInTheLake(f"The view {name} reads itself.", next_step="Mend the view's definition.")
+        body, outer_text = parse(self.catalog.views[name]), self.text
+        self.opened.append(name)
+        self.text = self.catalog.views[name]
+        columns = self.query(body, {}, _within(place, f"view {name}"), None)
+        self.text = outer_text
+        self.opened.pop()
+        self.views.append((node, body))
+        return Source(node.alias_or_name.lower(), None, renamed(node, columns))
+
+    def nested(
+        self,
+        node: exp.Expr,
+        scope: Mapping[str, Columns],
+        place: str,
+        outer: Block | None,
+        skip: tuple[str, ...] = (),
+    ) -> None:
+        """Walks the queries inside the other clauses of `node`."""
+        for query in queries_in(node, skip):
+            self.query(query, scope, _within(place, _clause(query)), outer)
+
+
+def _clause(query: exp.Expr) -> str:
+    for ancestor, words in ((exp.Exists, "EXISTS"), (exp.In, "IN")):
+        found = query.parent if not isinstance(query.parent, exp.Subquery) else query.parent.parent
+        if isinstance(found, ancestor):
+            return words
+    return "subquery"
+
+
+def _within(place: str, inner: str) -> str:
+    return f"{place}, {inner}" if place else inner

@@ -1,0 +1,1 @@
+"""Tests of the queries room that touch nothing outside the process."""
