@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
-
-from loguru import logger
-from rich.console import Console
+from typing import TYPE_CHECKING, Literal
 
 from services import human
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Unit = Literal["bytes", "items"]
 _LOG_EVERY = 10.0  # seconds between two log lines of one task
@@ -45,6 +45,8 @@ class Progress:
 
     @contextmanager
     def _lines(self, label: str, total: int | None, unit: Unit) -> Iterator[Callable[[int], None]]:
+        from loguru import logger
+
         done, told = 0, time.monotonic()
 
         def advance(amount: int) -> None:
