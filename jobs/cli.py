@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import database, setup, stack
+from jobs import database, generate, setup, stack
 from jobs.runner import Invocation
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command("up")(stack.up_command)
 app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
 app.command("database")(database.command)
+app.command("generate")(generate.command)
 
 
 def main() -> None:

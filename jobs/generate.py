@@ -1,0 +1,73 @@
+"""Write a lake of realistic rows, the same for the same seed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from rich.console import Console
+
+    from services.lake.generate import GenerateReport
+    from services.lake.population import Population
+
+Dates = Annotated[list[str] | None, typer.Option(help="Days, as 2025-01-10,2025-01-11. Repeatable.")]
+From = Annotated[str | None, typer.Option("--from", help="The first day.")]
+To = Annotated[str | None, typer.Option("--to", help="The last day.")]
+
+
+def command(  # one parameter an option
+    ctx: typer.Context,
+    dates: Dates = None,
+    first: From = None,
+    last: To = None,
+    rows_per_day: Annotated[int, typer.Option(min=1, help="Rows of an average day, in each table.")] = 1000,
+    users: Annotated[int, typer.Option(min=1, help="How many users they belong to.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 2025,
+    tables: Annotated[str, typer.Option(help="Which tables, joined by commas.")] = "orders,events",
+    workers: Annotated[int | None, typer.Option(min=1, help="Days that are written at once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a lake of realistic rows as Parquet under OUTPUT_DIR, the same for the same seed."""
+
+    def work(run: Run) -> GenerateReport:
+        from services.lake.days import chosen_days
+        from services.lake.generate import DEFAULT_DAYS, known_tables
+        from services.lake.population import Population
+
+        population = Population(users=users, rows_per_day=rows_per_day, seed=seed)
+        days = chosen_days(dates or [], first, last, DEFAULT_DAYS)
+        return generate(run, population, known_tables(tables), days, workers or os.cpu_count() or 1)
+
+    run_job(ctx, "generate", work, show, as_json=as_json)
+
+
+def generate(
+    run: Run, population: Population, tables: tuple[str, ...], days: tuple[date, ...], workers: int
+) -> GenerateReport:
+    """Writes the days of the tables, in the place of what was there for them."""
+    from services.lake.generate import generate
+
+    total = sum(population.rows(table, day) for table in tables for day in days)
+    with run.progress.task("generate", total, "items") as advance:
+        return generate(run.settings.output_dir, population, tables, days, workers=workers, advance=advance)
+
+
+def show(report: GenerateReport, console: Console) -> None:
+    """Prints a line for each table."""
+    from services import human
+
+    for table in report.tables:
+        console.print(
+            f"  {table.name:<10} {human.count(table.rows, 'row'):>16} {human.count(table.days, 'day'):>10}"
+            f" {human.count(table.files, 'file'):>12} {human.size(table.size):>10}"
+        )
+    console.print(f"Written under {report.output}")
+    console.print("Next: shoreline upload")

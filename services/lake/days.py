@@ -1,0 +1,36 @@
+"""Which days a run is about, from what a person writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from services.errors import InputError
+
+
+def parse_day(text: str) -> date:
+    """The date of '2025-01-10'. Raises InputError."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"'{text}' is no date.", next_step="Write dates as 2025-01-10.") from None
+
+
+def chosen_days(
+    listed: Sequence[str], first: str | None, last: str | None, default: Sequence[date]
+) -> tuple[date, ...]:
+    """The days of `--dates` (each may hold several, joined by commas) or of `--from` to `--to`, both included.
+
+    Raises InputError for a date that is none, and for a span that is turned round or given with a list.
+    """
+    if listed and (first or last):
+        raise InputError("--dates and --from/--to exclude each other.", next_step="Give one of the two.")
+    if listed:
+        return tuple(sorted({parse_day(text) for each in listed for text in each.split(",")}))
+    if not first and not last:
+        return tuple(default)
+    begin = parse_day(first or last or "")
+    end = parse_day(last or first or "")
+    if end < begin:
+        raise InputError(f"--to {end} lies before --from {begin}.", next_step="Turn them round.")
+    return tuple(begin + timedelta(number) for number in range((end - begin).days + 1))

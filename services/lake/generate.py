@@ -1,0 +1,94 @@
+"""A lake out of nothing: days drawn side by side, each file the same whoever draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from services.errors import InputError
+from services.lake.files import ROWS_PER_GROUP, DayFiles, DayWriter
+from services.lake.partitions import folder
+from services.lake.population import DRAWN, Population
+
+DEFAULT_DAYS = (
+    date(2025, 1, 10),
+    date(2025, 1, 11),
+    date(2025, 1, 12),
+    date(2025, 2, 1),
+    date(2025, 2, 2),
+    date(2025, 3, 1),
+)
+
+
+@dataclass(frozen=True)
+class GeneratedTable:
+    """What was written for one table; `size` in bytes."""
+
+    name: str
+    days: int
+    files: int
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True)
+class GenerateReport:
+    """What was written, and where."""
+
+    output: Path
+    tables: tuple[GeneratedTable, ...]
+
+
+def known_tables(listed: str) -> tuple[str, ...]:
+    """The tables of 'orders,events'. Raises InputError for one that cannot be generated."""
+    names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
+    for name in names:
+        if name not in DRAWN:
+            raise InputError(f"There are no rows to draw for '{name}'.", next_step=f"Choose from: {', '.join(DRAWN)}.")
+    return names
+
+
+def generate(
+    output: Path,
+    population: Population,
+    tables: Sequence[str],
+    days: Sequence[date],
+    *,
+    workers: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> GenerateReport:
+    """Writes each day of each table under `output`, in the place of what was there for that day.
+
+    `advance` is told of rows as they are written. Memory holds a row group for each worker.
+    """
+
+    def write(table: str, day: date) -> DayFiles:
+        total = population.rows(table, day)
+        with DayWriter(output / table / folder(day)) as writer:
+            for start in range(0, max(total, 1), ROWS_PER_GROUP):
+                count = min(ROWS_PER_GROUP, total - start)
+                writer.write(population.draw(table, day, start, count))
+                advance(count)
+            return writer.finish()
+
+    with ThreadPoolExecutor(workers) as pool:
+        futures = {table: [pool.submit(write, table, day) for day in days] for table in tables}
+        try:
+            written = {table: [future.result() for future in started] for table, started in futures.items()}
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return GenerateReport(output, tuple(_total(table, made) for table, made in written.items()))
+
+
+def _total(name: str, made: Sequence[DayFiles]) -> GeneratedTable:
+    return GeneratedTable(
+        name=name,
+        days=len(made),
+        files=sum(len(day.paths) for day in made),
+        rows=sum(day.rows for day in made),
+        size=sum(day.size for day in made),
+    )

@@ -1,0 +1,66 @@
+"""Where a row's file lies: `year=2025/month=01/day=10`, by the row's own event time in UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+_FOLDER = re.compile(r"year=(\d{4})/month=(\d{2})/day=(\d{2})")
+_FILE = re.compile(r"data(?:-(\d+))?\.parquet")
+
+
+@dataclass(frozen=True)
+class PartitionKey:
+    """An integer partition key and the range that its partitions are declared over, both ends included.
+
+    `digits` is the zero-padded width of its folder names: 2 for `month=01`.
+    """
+
+    name: str
+    first: int
+    last: int
+    digits: int
+
+    def folder(self, value: int) -> str:
+        """The folder of one value, as `month=01`."""
+        return f"{self.name}={value:0{self.digits}d}"
+
+
+def keys(first_year: int, last_year: int) -> tuple[PartitionKey, ...]:
+    """Year, month and day, the years from `first_year` to `last_year`.
+
+    A query engine that projects partitions sees no row of a year outside of them, and says nothing.
+    """
+    return (
+        PartitionKey("year", first_year, last_year, 4),
+        PartitionKey("month", 1, 12, 2),
+        PartitionKey("day", 1, 31, 2),
+    )
+
+
+def folder(day: date) -> str:
+    """The partition's folder below its table's: `year=2025/month=01/day=10`."""
+    return f"year={day.year:04d}/month={day.month:02d}/day={day.day:02d}"
+
+
+def day_of(path: str) -> date | None:
+    """The day that a folder of this layout holds; None for any other path."""
+    found = _FOLDER.fullmatch(path)
+    if found is None:
+        return None
+    year, month, day = map(int, found.groups())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def file_name(number: int) -> str:
+    """The name of a partition's file: `data.parquet`, then `data-1.parquet` and on where it is split."""
+    return f"data-{number}.parquet" if number else "data.parquet"
+
+
+def is_data_file(name: str) -> bool:
+    """Whether Shoreline writes files of this name into a partition."""
+    return _FILE.fullmatch(name) is not None

@@ -1,0 +1,78 @@
+"""The tables of the lake. A new one is one entry here, and one file under `sql/athena/tables/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from services.lake.partitions import PartitionKey, keys
+from services.lake.types import athena_type
+
+EVENT_TIME = pa.timestamp("ms", tz="UTC")
+
+
+def _required(name: str, kind: Any) -> Any:
+    return pa.field(name, kind, nullable=False)
+
+
+def _optional(name: str, kind: Any) -> Any:
+    return pa.field(name, kind)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake.
+
+    `schema` holds the stored columns in order: the partition keys are no columns, their values stand in the
+    folders' names. `time_column` is the event time that a row is partitioned by, `sort_by` the order of the
+    rows in each day, `source` the table of PostgreSQL that holds the same rows.
+    """
+
+    name: str
+    source: str
+    time_column: str
+    schema: pa.Schema
+    sort_by: tuple[str, ...]
+    keys: tuple[PartitionKey, ...] = field(default_factory=lambda: keys(2024, 2030))
+
+    @property
+    def athena_columns(self) -> dict[str, str]:
+        """The stored columns with their Athena types, in order."""
+        return {column.name: athena_type(column.type) for column in self.schema}
+
+
+ORDERS = Table(
+    name="orders",
+    source="public.orders",
+    time_column="created_at",
+    schema=pa.schema(
+        [
+            _required("order_id", pa.int64()),
+            _required("user_id", pa.int64()),
+            _required("amount", pa.decimal128(12, 2)),
+            _required("status", pa.string()),
+            _required("created_at", EVENT_TIME),
+        ]
+    ),
+    sort_by=("created_at", "order_id"),
+)
+
+EVENTS = Table(
+    name="events",
+    source="public.events",
+    time_column="created_at",
+    schema=pa.schema(
+        [
+            _required("event_id", pa.int64()),
+            _optional("user_id", pa.int64()),
+            _required("event_type", pa.string()),
+            _optional("payload", pa.string()),
+            _required("created_at", EVENT_TIME),
+        ]
+    ),
+    sort_by=("created_at", "event_id"),
+)
+
+TABLES = {table.name: table for table in (ORDERS, EVENTS)}
