@@ -43,7 +43,7 @@ _EVENT_PAYLOADS: dict[str, tuple[int, tuple[str, ...]]] = {
     "click": (22, tuple(f'{{"button": "{button}"}}' for button in _BUTTONS)),
     "login": (11, ('{"method": "password"}', '{"method": "sso"}', '{"method": "passkey"}')),
     "logout": (8, ("{}",)),
-    "signup": (1, ('{"plan": "free"}', '{"plan": "pro"}', '{"plan": "enterprise"}')),
+    "signup": (1, ('{"source": "search"}', '{"source": "friend"}', '{"source": "ad"}')),
     "purchase": (6, ()),  # its payload names an order of the same day
 }
 

@@ -17,10 +17,6 @@ def _required(name: str, kind: Any) -> Any:
     return pa.field(name, kind, nullable=False)
 
 
-def _optional(name: str, kind: Any) -> Any:
-    return pa.field(name, kind)
-
-
 @dataclass(frozen=True)
 class Table:
     """A table of the lake.
@@ -66,9 +62,9 @@ EVENTS = Table(
     schema=pa.schema(
         [
             _required("event_id", pa.int64()),
-            _optional("user_id", pa.int64()),
+            _required("user_id", pa.int64()),
             _required("event_type", pa.string()),
-            _optional("payload", pa.string()),
+            _required("payload", pa.string()),
             _required("created_at", EVENT_TIME),
         ]
     ),
