@@ -25,6 +25,7 @@ Report = TypeVar("Report")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 TERMINATED, INTERRUPTED = 143, 130
+_SHORTEST_SECRET = 5  # 'test', which LocalStack takes, is none, and stands in many words
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def _prepare(ctx: typer.Context, outcome: _Outcome) -> Run:
     outcome.log("INFO", "text")
     embedded = ctx.find_root().obj.embedded
     settings = load(_embedded_settings(), defaults={"BUCKET": "shoreline-local"}) if embedded else load()
+    outcome.hide(settings.secrets())
     outcome.log(settings.log_level, settings.log_format)
     return Run(
         job=outcome.job,
@@ -135,17 +137,28 @@ class _Outcome:
         self.job, self.run_id, self.exit_code = job, run_id, 0
         self.errors = Console(stderr=True, highlight=False)
         self._json = as_json
+        self._secrets: list[str] = []
         self._began = time.monotonic()
 
+    def hide(self, secrets: list[str]) -> None:
+        """Keeps these values out of everything told from now on, a bug's traceback included."""
+        self._secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
     def log(self, level: str, style: str) -> None:
-        """Sends the log to standard error; never with the values of variables, which may be secrets."""
+        """Sends the log to standard error, without secrets and without the values of variables."""
         from loguru import logger
 
         logger.remove()
         logger.configure(extra={"job": self.job, "run_id": self.run_id})
         line = "<dim>{time:HH:mm:ss!UTC}</dim> <level>{level: <7}</level> {message}"
-        sink: dict[str, Any] = {"serialize": True} if style == "json" else {"format": line}
-        logger.add(sys.stderr, level=level, diagnose=False, backtrace=False, **sink)
+        look: dict[str, Any] = {"serialize": True} if style == "json" else {"format": line}
+        look |= {"diagnose": False, "backtrace": False, "colorize": sys.stderr.isatty() and style != "json"}
+        logger.add(lambda message: print(self._redacted(message), end="", file=sys.stderr), level=level, **look)  # noqa: T201
 
     def report(self, report: Any, show: Callable[[Any, Console], None], failure: ShorelineError | None) -> None:
         """The job did its work; `failure` is what it found, if that is a failure."""
@@ -205,7 +218,8 @@ class _Outcome:
 
     def _print(self, fields: dict[str, Any]) -> None:
         taken = round(time.monotonic() - self._began, 3)
-        print(json.dumps({"job": self.job, "run_id": self.run_id, "seconds": taken, **fields}, indent=2))  # noqa: T201
+        told = json.dumps({"job": self.job, "run_id": self.run_id, "seconds": taken, **fields}, indent=2)
+        print(self._redacted(told))  # noqa: T201
 
 
 def _error(error: ShorelineError | None) -> dict[str, Any]:

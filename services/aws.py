@@ -145,7 +145,7 @@ def translated() -> Iterator[None]:
         raise SettingsError(f"Settings need attention:\n  AWS_PROFILE  {error}") from error
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.TokenRetrievalError) as error:
         raise CredentialsRefused(f"No AWS credentials: {error}") from error
-    except (aws.HTTPClientError, aws.IncompleteReadError) as error:
+    except (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError) as error:
         raise StorageUnreachable(f"AWS does not answer: {error}") from error
     except aws.BotoCoreError as error:
         raise StorageError(f"AWS refused the request before sending it: {error}") from error

@@ -85,3 +85,8 @@ class Settings(DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, 
     """All of them. Made by `load`, which turns problems into one message."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
+
+    def secrets(self) -> list[str]:
+        """The values that must never be shown, longest first."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return sorted({v.get_secret_value() for v in values if isinstance(v, SecretStr) and v}, key=len, reverse=True)

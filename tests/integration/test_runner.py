@@ -1,0 +1,90 @@
+"""However a job ends, its exit code says so, and standard output has the result alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import Shoreline
+
+WAITS = """
+import time, typer
+from jobs.runner import Invocation, run_job
+app = typer.Typer()
+@app.callback()
+def root(ctx: typer.Context) -> None:
+    ctx.obj = Invocation()
+@app.command()
+def job(ctx: typer.Context) -> None:
+    def work(run):
+        try:
+            print("ready", flush=True)
+            time.sleep(60)
+        finally:
+            print("cleaned", flush=True)
+    run_job(ctx, "wait", work, lambda *_: None)
+@app.command()
+def bug(ctx: typer.Context) -> None:
+    run_job(ctx, "bug", lambda run: {}[run.settings.pgpassword.get_secret_value()], lambda *_: None)
+app()
+"""
+
+
+def test_settings_that_are_missing_are_told_with_their_exit_code(shoreline: Shoreline) -> None:
+    outcome = shoreline("setup", env={"BUCKET": "", "PGPORT": "many"})
+    assert outcome.exit_code == 2
+    assert "BUCKET  is not set" in outcome.errors
+    assert "PGPORT  'many' is not a whole number" in outcome.errors
+    assert outcome.output == ""
+
+
+def test_a_failure_in_json_is_one_object_too(shoreline: Shoreline) -> None:
+    outcome = shoreline("setup", "--json", env={"BUCKET": "No"})
+    assert outcome.exit_code == 2
+    told = json.loads(outcome.output)
+    assert (told["ok"], told["exit_code"], told["job"]) == (False, 2, "setup")
+    assert told["next_step"]
+
+
+def test_a_store_that_does_not_answer_is_named(shoreline: Shoreline) -> None:
+    outcome = shoreline("setup", env={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert outcome.exit_code == 6
+    assert "127.0.0.1:1" in outcome.errors
+    assert "Traceback" not in outcome.errors
+
+
+def test_a_profile_that_is_not_there_is_a_problem_with_the_settings(shoreline: Shoreline) -> None:
+    env = {"AWS_PROFILE": "nobody", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_ENDPOINT_URL": ""}
+    outcome = shoreline("setup", env=env)
+    assert outcome.exit_code == 2
+    assert "AWS_PROFILE" in outcome.errors
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_job_that_is_stopped_cleans_up_and_says_by_what(settings: dict[str, str], number: int, code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITS, "job"], env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.kill(process.pid, number)
+        output, errors = process.communicate(timeout=30)
+    assert output == "cleaned\n"
+    assert process.returncode == code
+    assert "stopped by" in errors
+
+
+def test_a_bug_is_never_a_success_and_its_traceback_holds_no_secret(settings: dict[str, str]) -> None:
+    secret = settings["PGPASSWORD"]
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS, "bug"], env=settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "bug in Shoreline" in done.stderr
+    assert "KeyError: '***'" in done.stderr
+    assert secret not in done.stdout + done.stderr
