@@ -11,6 +11,7 @@ from jobs.progress import Progress
 
 if TYPE_CHECKING:
     from services.aws import Aws
+    from services.costs.account import Account
     from services.database import Connection, Database
     from services.settings import Settings
     from services.storage import Storage
@@ -44,7 +45,22 @@ class Run:
             request_checksums=given.aws_request_checksum_calculation,
             run_id=self.run_id,
         )
-        return Aws(access)
+        return Aws(access, self.account.attach)
+
+    @cached_property
+    def account(self) -> Account:
+        """What this run asks of AWS: its meter, its budget and, at the end, its receipt."""
+        from services.costs.account import Account
+        from services.costs.bill import Biller
+        from services.costs.prices import load_prices
+
+        given = self.settings
+        return Account(
+            Biller(load_prices(), given.aws_region, given.transfer_out),
+            limit=given.max_run_cost_usd,
+            enforced=given.aws_endpoint_url is None or "max_run_cost_usd" in given.model_fields_set,
+            billed=given.aws_endpoint_url is None,
+        )
 
     @cached_property
     def storage(self) -> Storage:

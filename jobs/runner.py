@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.run import Run
+    from services.costs.receipt import Receipt
 
 Report = TypeVar("Report")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
@@ -104,7 +106,7 @@ def _prepare(ctx: typer.Context, outcome: _Outcome) -> Run:
     settings = load(_embedded_settings(), defaults={"BUCKET": "shoreline-local"}) if embedded else load()
     outcome.hide(settings.secrets())
     outcome.log(settings.log_level, settings.log_format)
-    return Run(
+    outcome.run = Run(
         job=outcome.job,
         run_id=outcome.run_id,
         started=datetime.now(UTC),
@@ -112,6 +114,7 @@ def _prepare(ctx: typer.Context, outcome: _Outcome) -> Run:
         progress=Progress(outcome.errors),
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
     )
+    return outcome.run
 
 
 def _embedded_settings() -> dict[str, str]:
@@ -135,6 +138,7 @@ class _Outcome:
         from rich.console import Console
 
         self.job, self.run_id, self.exit_code = job, run_id, 0
+        self.run: Run | None = None
         self.errors = Console(stderr=True, highlight=False)
         self._json = as_json
         self._secrets: list[str] = []
@@ -211,6 +215,7 @@ class _Outcome:
 
         from services import human
 
+        self._show_receipt()
         taken = time.monotonic() - self._began
         logger.bind(exit_code=self.exit_code, seconds=round(taken, 3)).info(
             "{} {} in {}", self.job, how, human.seconds(taken)
@@ -218,8 +223,24 @@ class _Outcome:
 
     def _print(self, fields: dict[str, Any]) -> None:
         taken = round(time.monotonic() - self._began, 3)
-        told = json.dumps({"job": self.job, "run_id": self.run_id, "seconds": taken, **fields}, indent=2)
-        print(self._redacted(told))  # noqa: T201
+        receipt = {} if self._receipt is None else {"receipt": self._receipt.as_json()}
+        fields = {"job": self.job, "run_id": self.run_id, "seconds": taken, **fields, **receipt}
+        print(self._redacted(json.dumps(fields, indent=2)))  # noqa: T201
+
+    @cached_property
+    def _receipt(self) -> Receipt | None:
+        """What the run cost, kept as a file; a job without settings asks nothing of AWS."""
+        if self.run is None:
+            return None
+        from jobs.receipts import close
+
+        return close(self.run)
+
+    def _show_receipt(self) -> None:
+        if self._receipt is not None and not self._json:
+            from jobs.receipts import show_receipt
+
+            show_receipt(self._receipt, self.errors)
 
 
 def _error(error: ShorelineError | None) -> dict[str, Any]:

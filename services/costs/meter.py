@@ -52,7 +52,7 @@ class Meter:
     def _before_send(self, request: Any, event_name: str, **_: Any) -> None:
         """An attempt is about to be made. Returns None: anything else would replace the answer."""
         call = self._call(event_name, request)
-        tally = Tally(attempts=1, billable=1, bytes_sent=_length_sent(request))
+        tally = Tally(attempts=1, billable=1, bytes_sent=length_sent(request))
         with self._lock:
             self._check(call, tally)
             self._in_flight.add(call, tally)
@@ -179,7 +179,7 @@ def _header(headers: Mapping[str, Any], name: str) -> str | None:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _length_sent(request: Any) -> int:
+def length_sent(request: Any) -> int:
     """Bytes of the body, without the framing that a streamed checksum adds."""
     for name in ("x-amz-decoded-content-length", "content-length"):
         value = _header(request.headers, name)

@@ -78,6 +78,7 @@ class RunSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     max_run_cost_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.01")
+    transfer_out: Literal["internet", "region"] = "internet"
     receipts_dir: Path = Path("receipts")
 
 

@@ -13,6 +13,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 ADAPTERS = {"boto3", "botocore", "psycopg2", "loguru"}
 # Modules that only decide: no AWS, no PostgreSQL, no log, no clock, no environment.
 PURE = [
+    "services/costs/bill.py",
+    "services/costs/budget.py",
+    "services/costs/predict.py",
+    "services/costs/prices.py",
+    "services/costs/usage.py",
     "services/errors.py",
     "services/human.py",
 ]

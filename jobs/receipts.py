@@ -1,0 +1,137 @@
+"""The receipt at the end of each run, and all kept receipts added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.costs.receipt import KeptReceipt, Receipt, Total
+
+Job = Annotated[str | None, typer.Option("--job", help="Only receipts of this job.")]
+
+
+@dataclass(frozen=True)
+class ReceiptsReport:
+    """Kept receipts added up, by job. `usd` is what AWS's list prices make of them, `usd_billed` what AWS was asked."""
+
+    folder: Path
+    receipts: int
+    unreadable: list[str]
+    totals: list[Total]
+    usd: Decimal
+    usd_billed: Decimal
+
+
+def command(ctx: typer.Context, job: Job = None, as_json: Json = False) -> None:
+    """Add the kept receipts up: requests, bytes and dollars by job."""
+    run_job(ctx, "receipts", lambda run: receipts(run, job), show, as_json=as_json)
+
+
+def receipts(run: Run, job: str | None) -> ReceiptsReport:
+    """Reads the receipts of all runs, or of one job's."""
+    from services.costs.receipt import add_up, read_receipts
+
+    folder = run.settings.receipts_dir
+    found, unreadable = read_receipts(folder)
+    chosen = [receipt for receipt in found if job in (None, receipt.job)]
+    return ReceiptsReport(
+        folder=folder,
+        receipts=len(chosen),
+        unreadable=unreadable,
+        totals=add_up(chosen),
+        usd=_dollars(chosen),
+        usd_billed=_dollars([receipt for receipt in chosen if receipt.billed]),
+    )
+
+
+def show(report: ReceiptsReport, console: Console) -> None:
+    """Prints a line for each job and the sum."""
+    from rich.table import Table
+
+    from services import human
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("job", "runs", "requests", "retries", "sent", "received", "USD"):
+        table.add_column(heading, justify="left" if heading == "job" else "right")
+    for total in report.totals:
+        counts = [f"{number:,}" for number in (total.runs, total.requests, total.retries)]
+        sizes = [human.size(total.bytes_sent), human.size(total.bytes_received)]
+        table.add_row(total.job, *counts, *sizes, _usd(total.usd))
+    if report.totals:
+        console.print(table)
+    for name in report.unreadable:
+        console.print(f"  {name} is no whole receipt and was left out.")
+    kept = f"{human.count(report.receipts, 'receipt')} in {report.folder}"
+    console.print(
+        f"{kept}: {_usd(report.usd)} at AWS's list prices, {_usd(report.usd_billed)} of it asked of AWS itself."
+    )
+
+
+def show_receipt(receipt: Receipt, console: Console) -> None:
+    """Prints what a run asked of AWS, what that costs, and what it left behind."""
+    from rich.table import Table
+
+    if not receipt.usage.tallies:
+        console.print("Receipt: $0.00, nothing was asked of AWS.")
+        return
+    where = (
+        f"AWS {receipt.region}"
+        if receipt.billed
+        else f"what AWS {receipt.region} would bill; this endpoint bills nothing"
+    )
+    console.print(f"Receipt: {where}")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(width=36)
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(justify="right")
+    for line in receipt.bill.lines:
+        note = "" if line.priced_in == receipt.region else f" (price of {line.priced_in})"
+        unit = line.unit if line.amount == 1 or not line.unit.endswith("request") else f"{line.unit}s"
+        table.add_row(f"  {line.what}{note}", _amount(line.amount), unit, _usd(line.rounded))
+    table.add_row("  total", "", "", _usd(receipt.total), style="bold")
+    if receipt.monthly:
+        objects = f"{receipt.objects_left:,}"
+        table.add_row("  left behind, for each month", objects, "objects", _usd(receipt.total_monthly))
+    if receipt.total_free:
+        table.add_row("  the free tier would take", "", "", _usd(receipt.total_free))
+    console.print(table)
+    if receipt.bill.unpriced:
+        console.print(f"  without a price, and not in the total: {', '.join(receipt.bill.unpriced)}")
+
+
+def close(run: Run) -> Receipt:
+    """The run's receipt, kept under RECEIPTS_DIR when anything was asked of AWS."""
+    from loguru import logger
+
+    from services.costs.receipt import keep
+
+    receipt = run.account.receipt(job=run.job, run_id=run.run_id, started=run.started)
+    if receipt.usage.tallies:
+        try:
+            keep(receipt, run.settings.receipts_dir)
+        except OSError as error:
+            logger.warning("The receipt could not be kept in {}: {}", run.settings.receipts_dir, error.strerror)
+    return receipt
+
+
+def _dollars(receipts: list[KeptReceipt]) -> Decimal:
+    return sum((receipt.usd for receipt in receipts), Decimal(0))
+
+
+def _usd(usd: Decimal) -> str:
+    return f"${usd:,.9f}"
+
+
+def _amount(amount: Decimal) -> str:
+    return f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.6f}"

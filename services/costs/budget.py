@@ -1,0 +1,42 @@
+"""The limit on what one run may cost: held against a prediction before it, and against the meter during it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.costs.bill import Biller
+from services.costs.usage import Usage
+from services.errors import BudgetExceeded
+
+
+class Budget:
+    """At most `limit` dollars for one run.
+
+    Not enforced, it only knows whether the limit was passed: against an endpoint of one's own nothing is billed.
+    """
+
+    def __init__(self, biller: Biller, limit: Decimal, *, enforced: bool = True) -> None:
+        self.limit = limit
+        self.enforced = enforced
+        self._biller = biller
+
+    def expect(self, usage: Usage, work: str) -> Decimal:
+        """The predicted cost of some work, in dollars. Raises BudgetExceeded when it is over the limit."""
+        predicted = self._biller.cost(usage)
+        if self.enforced and predicted > self.limit:
+            raise BudgetExceeded(
+                f"{work} would cost about ${predicted:.6f}, more than the ${self.limit} that a run may cost. "
+                "Nothing was done."
+            )
+        return predicted
+
+    def gate(self, usage: Usage) -> None:
+        """Stops the request that would bring the run over the limit. Raises BudgetExceeded."""
+        if not self.enforced:
+            return
+        cost = self._biller.cost(usage)
+        if cost > self.limit:
+            raise BudgetExceeded(
+                f"The next request would bring this run to ${cost:.6f}, over the ${self.limit} that a run may cost. "
+                "It was not made."
+            )

@@ -1,0 +1,34 @@
+"""The usage that some work will take, before it is done: what a budget is held against."""
+
+from __future__ import annotations
+
+from services.costs.usage import STANDARD, Call, Scan, Tally, Usage, athena_billed_bytes, class_of_part
+
+
+def upload(size: int, part_size: int, *, storage_class: str = STANDARD) -> Usage:
+    """One object of `size` bytes in parts of `part_size`: begin, parts, complete; one PUT when it fits a part."""
+    if size <= part_size:
+        return requests("PutObject", 1, storage_class=storage_class)
+    parts = -(-size // part_size)
+    return (
+        requests("CreateMultipartUpload", 1, storage_class=storage_class)
+        + requests("UploadPart", parts, storage_class=class_of_part(storage_class))
+        + requests("CompleteMultipartUpload", 1, storage_class=storage_class)
+    )
+
+
+def download(size: int, reads: int = 1, *, storage_class: str = STANDARD) -> Usage:
+    """`size` bytes in `reads` GET requests."""
+    tally = Tally(calls=reads, attempts=reads, billable=reads, bytes_received=size)
+    return Usage({Call("s3", "GetObject", storage_class): tally})
+
+
+def requests(operation: str, count: int, *, service: str = "s3", storage_class: str = STANDARD) -> Usage:
+    """`count` requests of one operation."""
+    return Usage({Call(service, operation, storage_class): Tally(calls=count, attempts=count, billable=count)})
+
+
+def query(scanned: int) -> Usage:
+    """One query that scans `scanned` bytes, with Athena's floor."""
+    billed = athena_billed_bytes(scanned, statement_type="DML", state="SUCCEEDED")
+    return Usage(scan=Scan(queries=1, scanned_bytes=scanned, billed_bytes=billed))

@@ -1,0 +1,205 @@
+"""AWS's prices, from one dated file: each with its usage, unit, region and source."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from services.errors import InputError
+
+PRICE_FILE = Path(__file__).with_name("prices.toml")
+GB = 2**30
+ATHENA_TB = 10**12
+HOURS_A_MONTH = Decimal(730)
+DAYS_A_MONTH = HOURS_A_MONTH / 24
+
+
+class PriceMissing(InputError):
+    """The price file has no price for this usage in this region."""
+
+    next_step = "`shoreline prices` shows what there is; `shoreline prices --refresh` reads AWS's price list."
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a figure was read, and the date that the source states."""
+
+    key: str
+    title: str
+    date: date
+    url: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """`usd` for `per` units of a usage in a region, from `tier_from` units a month on."""
+
+    usage: str
+    region: str
+    unit: str
+    usd: Decimal
+    source: Source
+    per: Decimal = Decimal(1)
+    tier_from: Decimal = Decimal(0)
+    note: str = ""
+
+    @property
+    def each(self) -> Decimal:
+        """Dollars for one unit."""
+        return self.usd / self.per
+
+
+@dataclass(frozen=True)
+class StorageClass:
+    """A storage class of S3 with what it bills although nobody asked for it. Sizes in bytes."""
+
+    key: str
+    name: str
+    minimum_days: int
+    minimum_bytes: int
+    archive_overhead_bytes: int
+    standard_overhead_bytes: int
+    restore_hours: int
+    source: Source
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What an account may have for nothing in a month, and under which offer of AWS's."""
+
+    usage: str
+    amount: Decimal
+    offer: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """Every price at hand, with S3's classes and the free allowances."""
+
+    prices: Mapping[tuple[str, str], Sequence[Price]]
+    classes: Mapping[str, StorageClass]
+    allowances: Mapping[str, Allowance]
+
+    @property
+    def regions(self) -> list[str]:
+        """The regions that have prices, the most complete one first."""
+        counts: dict[str, int] = {}
+        for _, region in self.prices:
+            counts[region] = counts.get(region, 0) + 1
+        return sorted(counts, key=lambda region: (-counts[region], region))
+
+    def tiers(self, usage: str, region: str) -> Sequence[Price]:
+        """The prices of a usage, the first tier first. Raises PriceMissing, which names what is missing."""
+        found = self.prices.get((usage, region))
+        if found:
+            return found
+        if region not in self.regions:
+            raise PriceMissing(f"There are no prices for the region {region!r}, only for {', '.join(self.regions)}.")
+        raise PriceMissing(f"There is no price for {usage} in {region}.")
+
+    def has(self, usage: str, region: str) -> bool:
+        """Whether there is a price."""
+        return (usage, region) in self.prices
+
+    def price(self, usage: str, region: str) -> Price:
+        """The price of the first unit. Raises PriceMissing."""
+        return self.tiers(usage, region)[0]
+
+    def cost(self, usage: str, region: str, amount: Decimal | int) -> Decimal:
+        """What an amount of a usage costs in a month, tier by tier. Raises PriceMissing."""
+        tiers = self.tiers(usage, region)
+        total, amount = Decimal(0), Decimal(amount)
+        ends = [*(tier.tier_from for tier in tiers[1:]), None]
+        for tier, end in zip(tiers, ends, strict=True):
+            within = (amount if end is None else min(amount, end)) - tier.tier_from
+            if within > 0:
+                total += within * tier.usd / tier.per
+        return total
+
+    def storage_class(self, key: str) -> StorageClass:
+        """A storage class by S3's name for it. Raises InputError."""
+        if key not in self.classes:
+            raise InputError(f"{key!r} is no storage class; there are {', '.join(self.classes)}.")
+        return self.classes[key]
+
+
+@lru_cache(maxsize=4)
+def load_prices(path: Path = PRICE_FILE) -> PriceList:
+    """The price file. Raises InputError, which names the line that is wrong."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"The price file {path.name} cannot be read: {error}") from error
+    sources = {key: _source(key, value) for key, value in data.pop("sources").items()}
+    classes = {key: _storage_class(key, value, sources) for key, value in data.pop("classes").items()}
+    allowances = {
+        usage: Allowance(usage, _number(usage, row["amount"]), row["offer"], _known(usage, row["source"], sources))
+        for usage, row in data.pop("free").items()
+    }
+    prices: dict[tuple[str, str], list[Price]] = {}
+    for region, section in data.items():
+        for row in section["prices"]:
+            price = _price(region, row, sources)
+            prices.setdefault((price.usage, region), []).append(price)
+    for (usage, region), tiers in prices.items():
+        _check_tiers(f"{usage} in {region}", tiers)
+    return PriceList(prices, classes, allowances)
+
+
+def _check_tiers(name: str, tiers: Sequence[Price]) -> None:
+    starts = [tier.tier_from for tier in tiers]
+    if starts[0] != 0 or sorted(set(starts)) != starts:
+        raise InputError(f"The price file: the tiers of {name} do not begin at 0 and rise.")
+
+
+def _price(region: str, row: Mapping[str, Any], sources: Mapping[str, Source]) -> Price:
+    name = f"{row.get('usage')} in {region}"
+    unknown = set(row) - {"usage", "unit", "usd", "per", "from", "source", "note"}
+    if unknown or not {"usage", "unit", "usd", "source"} <= set(row):
+        raise InputError(f"The price file: {name} needs usage, unit, usd and source, and takes per, from and note.")
+    return Price(
+        usage=row["usage"],
+        region=region,
+        unit=row["unit"],
+        usd=_number(name, row["usd"]),
+        source=_known(name, row["source"], sources),
+        per=_number(name, row.get("per", "1")),
+        tier_from=_number(name, row.get("from", "0")),
+        note=row.get("note", ""),
+    )
+
+
+def _number(name: str, value: object) -> Decimal:
+    """Text, so that no price ever was a binary fraction."""
+    try:
+        number = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or number < 0:
+        raise InputError(f"The price file: {name} has {value!r} where a number in quotes belongs.")
+    return number
+
+
+def _known(name: str, key: str, sources: Mapping[str, Source]) -> Source:
+    if key not in sources:
+        raise InputError(f"The price file: {name} names the source {key!r}, which is not under [sources].")
+    return sources[key]
+
+
+def _source(key: str, row: Mapping[str, str]) -> Source:
+    try:
+        return Source(key, row["title"], date.fromisoformat(row["date"]), row["url"])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"The price file: the source {key!r} needs title, date (2026-08-01) and url.") from error
+
+
+def _storage_class(key: str, row: Mapping[str, Any], sources: Mapping[str, Source]) -> StorageClass:
+    source = _known(key, row["source"], sources)
+    return StorageClass(key, source=source, **{name: value for name, value in row.items() if name != "source"})

@@ -1,0 +1,190 @@
+"""The receipt of a run: what it did in AWS's units, what that costs, and what it left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from services.costs.bill import Bill, Biller, Line, nano, plain
+from services.costs.usage import Usage
+
+FORMAT = "shoreline-receipt/1"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one run cost. `billed` tells whether AWS was really asked, or a stand-in that costs nothing."""
+
+    job: str
+    run_id: str
+    started: datetime
+    region: str
+    billed: bool
+    usage: Usage
+    bill: Bill
+    objects_left: int
+    monthly: tuple[Line, ...]
+    free_tier: tuple[Line, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """Dollars, to the nano-dollar."""
+        return nano(self.bill.total)
+
+    @property
+    def total_monthly(self) -> Decimal:
+        """Dollars a month for what was left behind, to the nano-dollar."""
+        return nano(sum((line.usd for line in self.monthly), Decimal(0)))
+
+    @property
+    def total_free(self) -> Decimal:
+        """Dollars of the total that the free tier would take, to the nano-dollar."""
+        return nano(sum((line.usd for line in self.free_tier), Decimal(0)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`, money as text."""
+        return {
+            "format": FORMAT,
+            "job": self.job,
+            "run_id": self.run_id,
+            "started": self.started.isoformat(),
+            "region": self.region,
+            "billed": self.billed,
+            "usd": plain(self.total),
+            "usd_monthly_left_behind": plain(self.total_monthly),
+            "usd_free_tier": plain(self.total_free),
+            "lines": [_line(line) for line in self.bill.lines],
+            "unpriced": list(self.bill.unpriced),
+            "objects_left": self.objects_left,
+            "left_behind": [_line(line) for line in self.monthly],
+            "free_tier": [_line(line) for line in self.free_tier],
+            "usage": self.usage.as_json(),
+        }
+
+
+def make_receipt(
+    *,
+    job: str,
+    run_id: str,
+    started: datetime,
+    billed: bool,
+    usage: Usage,
+    left: tuple[int, dict[str, int]],
+    biller: Biller,
+) -> Receipt:
+    """The receipt for a usage, and for the objects (how many, and bytes by storage class) that are left."""
+    bill = biller.bill(usage)
+    return Receipt(
+        job=job,
+        run_id=run_id,
+        started=started,
+        region=biller.region,
+        billed=billed,
+        usage=usage,
+        bill=bill,
+        objects_left=left[0],
+        monthly=biller.monthly(left[1]),
+        free_tier=biller.free_tier(bill.lines),
+    )
+
+
+def keep(receipt: Receipt, folder: Path) -> Path:
+    """Writes `<job>_<time>.json` and gives its path; never over another receipt. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(receipt.as_json(), indent=2) + "\n"
+    name = f"{receipt.job}_{receipt.started:%Y%m%d_%H%M%S}"
+    path = folder / f"{name}.json"
+    if path.exists():
+        path = folder / f"{name}_{receipt.run_id}.json"
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+@dataclass(frozen=True)
+class KeptReceipt:
+    """What adding up needs of a receipt that was kept."""
+
+    path: Path
+    job: str
+    run_id: str
+    started: datetime
+    region: str
+    billed: bool
+    usd: Decimal
+    usd_monthly_left_behind: Decimal
+    usd_free_tier: Decimal
+    usage: Usage
+
+
+def read_receipts(folder: Path) -> tuple[list[KeptReceipt], list[str]]:
+    """The kept receipts, oldest first, and the names of files that look like one and cannot be read."""
+    found, unreadable = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(data, dict) or data.get("format") != FORMAT:
+                continue
+            found.append(_kept(path, data))
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
+            unreadable.append(path.name)
+    return sorted(found, key=lambda receipt: receipt.started), unreadable
+
+
+def _kept(path: Path, data: dict[str, Any]) -> KeptReceipt:
+    return KeptReceipt(
+        path=path,
+        job=data["job"],
+        run_id=data["run_id"],
+        started=datetime.fromisoformat(data["started"]),
+        region=data["region"],
+        billed=data["billed"],
+        usd=Decimal(data["usd"]),
+        usd_monthly_left_behind=Decimal(data["usd_monthly_left_behind"]),
+        usd_free_tier=Decimal(data["usd_free_tier"]),
+        usage=Usage.from_json(data["usage"]),
+    )
+
+
+@dataclass(frozen=True)
+class Total:
+    """Receipts of one job added up."""
+
+    job: str
+    runs: int
+    requests: int
+    retries: int
+    bytes_sent: int
+    bytes_received: int
+    usd: Decimal
+
+
+def add_up(receipts: Iterable[KeptReceipt]) -> list[Total]:
+    """A total for each job, the dearest first."""
+    by_job: dict[str, list[KeptReceipt]] = {}
+    for receipt in receipts:
+        by_job.setdefault(receipt.job, []).append(receipt)
+    totals = [_total(job, group) for job, group in by_job.items()]
+    return sorted(totals, key=lambda total: (-total.usd, total.job))
+
+
+def _total(job: str, receipts: Sequence[KeptReceipt]) -> Total:
+    tally = sum((receipt.usage for receipt in receipts), Usage()).total
+    return Total(
+        job=job,
+        runs=len(receipts),
+        requests=tally.billable,
+        retries=tally.attempts - tally.calls,
+        bytes_sent=tally.bytes_sent,
+        bytes_received=tally.bytes_received,
+        usd=sum((receipt.usd for receipt in receipts), Decimal(0)),
+    )
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {**asdict(line), "amount": plain(line.amount), "usd": plain(line.rounded)}

@@ -1,0 +1,174 @@
+"""A receipt is usage times prices, to the nano-dollar; a budget stops a run before the limit is passed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.costs import predict
+from services.costs.bill import Biller, Route
+from services.costs.budget import Budget
+from services.costs.prices import GB, load_prices
+from services.costs.receipt import KeptReceipt, Receipt, add_up, keep, make_receipt, read_receipts
+from services.costs.usage import Call, Scan, Tally, Usage
+from services.errors import BudgetExceeded
+
+NOON = datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC)
+
+
+def biller(region: str = "us-east-1", route: Route = "internet") -> Biller:
+    return Biller(load_prices(), region, route)
+
+
+def receipt(usage: Usage, *, left: tuple[int, dict[str, int]] = (0, {}), run_id: str = "0001") -> Receipt:
+    return make_receipt(
+        job="backup", run_id=run_id, started=NOON, billed=False, usage=usage, left=left, biller=biller()
+    )
+
+
+# Worked by hand from the price list of us-east-1: one case for each rule.
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        (predict.requests("PutObject", 1), "0.000005"),
+        (predict.requests("ListObjectsV2", 3), "0.000015"),
+        (predict.requests("HeadObject", 5), "0.000002"),
+        (predict.requests("DeleteObjects", 1000), "0"),
+        (predict.requests("PutObject", 1, storage_class="GLACIER_IR"), "0.00002"),
+        (predict.requests("GetTable", 10, service="glue"), "0.00001"),
+        (predict.requests("StartQueryExecution", 10, service="athena"), "0"),
+        # 1 GB in parts of 64 MiB: begin, 16 parts, complete are 18 requests at 0.000005
+        (predict.upload(GB, 64 * 2**20), "0.00009"),
+        # begin and complete at Deep Archive's 0.00005, 16 parts at Standard's 0.000005
+        (predict.upload(GB, 64 * 2**20, storage_class="DEEP_ARCHIVE"), "0.00018"),
+        # 0.0000004 for the GET and 0.09 for the GB
+        (predict.download(GB), "0.0900004"),
+        # 0.000001 for the GET, 0.01 to retrieve, 0.09 to transfer
+        (predict.download(GB, storage_class="STANDARD_IA"), "0.100001"),
+        # 10 MB of a TB at 5 dollars: the floor
+        (predict.query(1), "0.00005"),
+        (predict.query(25_000_001), "0.00013"),
+    ],
+)
+def test_usage_costs(usage: Usage, usd: str) -> None:
+    assert biller().cost(usage) == Decimal(usd)
+    assert biller().bill(usage).total == Decimal(usd)
+
+
+def test_inside_the_region_a_download_costs_its_request_only() -> None:
+    assert biller(route="region").cost(predict.download(GB)) == Decimal("0.0000004")
+
+
+def test_attempts_that_were_not_billed_cost_nothing() -> None:
+    usage = Usage({Call("s3", "PutObject"): Tally(calls=1, attempts=5, billable=2)})
+    assert biller().cost(usage) == Decimal("0.00001")
+
+
+def test_a_region_without_a_price_borrows_it_and_says_so() -> None:
+    lines = biller("eu-west-1").bill(predict.query(1) + predict.requests("PutObject", 1)).lines
+    assert {line.usage: line.priced_in for line in lines} == {
+        "athena.scan": "us-east-1",
+        "s3.put.STANDARD": "eu-west-1",
+    }
+
+
+def test_calls_without_a_price_are_named_rather_than_free() -> None:
+    made = receipt(predict.requests("RunInstances", 1, service="ec2"))
+    assert made.bill.unpriced == ("ec2:RunInstances",)
+    assert made.as_json()["unpriced"] == ["ec2:RunInstances"]
+
+
+def test_what_is_left_behind_costs_its_class_each_month() -> None:
+    made = receipt(predict.requests("PutObject", 2), left=(2, {"STANDARD": GB, "GLACIER_IR": 2 * GB}))
+    assert made.total_monthly == Decimal("0.031000000")
+    assert made.objects_left == 2
+
+
+def test_the_free_tier_takes_no_more_than_its_allowance() -> None:
+    made = receipt(predict.requests("PutObject", 3000) + predict.requests("GetTable", 5, service="glue"))
+    assert made.total == Decimal("0.015005000")
+    assert made.total_free == Decimal("0.010005000")
+
+
+def test_money_is_text_without_an_exponent_in_json() -> None:
+    data = receipt(predict.requests("HeadObject", 1)).as_json()
+    assert data["usd"] == "0.000000400"
+    assert data["usd_monthly_left_behind"] == "0.000000000"
+    assert data["lines"][0]["usd"] == "0.000000400"
+
+
+_requests = st.builds(
+    predict.requests,
+    st.sampled_from(["PutObject", "GetObject", "DeleteObject"]),
+    st.integers(1, 10**6),
+    storage_class=st.sampled_from(sorted(load_prices().classes)),
+)
+
+
+@given(st.lists(_requests, max_size=4), st.lists(_requests, max_size=4))
+def test_the_cost_of_a_sum_is_the_sum_of_the_costs(first: list[Usage], second: list[Usage]) -> None:
+    one, two = sum(first, Usage()), sum(second, Usage())
+    assert biller().cost(one + two) == biller().cost(one) + biller().cost(two)
+
+
+def test_a_prediction_over_the_limit_stops_the_run_before_it_begins() -> None:
+    budget = Budget(biller(), Decimal("0.01"))
+    assert budget.expect(predict.requests("PutObject", 2000), "Uploading") == Decimal("0.01")
+    with pytest.raises(BudgetExceeded, match=r"Uploading 9 GB would cost about \$0\.01000\d, more than the \$0\.01"):
+        budget.expect(predict.requests("PutObject", 2001), "Uploading 9 GB")
+
+
+def test_the_gate_lets_the_last_request_within_the_limit_through_and_not_the_next() -> None:
+    budget = Budget(biller(), Decimal("0.00001"))
+    budget.gate(predict.requests("PutObject", 2))
+    with pytest.raises(BudgetExceeded, match="not made"):
+        budget.gate(predict.requests("PutObject", 3))
+
+
+def test_a_limit_that_is_not_enforced_stops_nothing() -> None:
+    budget = Budget(biller(), Decimal(0), enforced=False)
+    budget.gate(predict.requests("PutObject", 3))
+    assert budget.expect(predict.requests("PutObject", 3), "Uploading") == Decimal("0.000015")
+
+
+def test_kept_receipts_add_up_by_job(tmp_path: Path) -> None:
+    for number, run_id in enumerate(("a", "b", "c"), 1):
+        keep(receipt(predict.requests("PutObject", number), run_id=run_id), tmp_path)
+    found, unreadable = read_receipts(tmp_path)
+    assert unreadable == []
+    assert {kept.run_id for kept in found} == {"a", "b", "c"}
+    (total,) = add_up(found)
+    assert (total.job, total.runs, total.requests, total.usd) == ("backup", 3, 6, Decimal("0.00003"))
+
+
+def test_a_receipt_is_named_by_its_job_and_time_and_never_replaces_another(tmp_path: Path) -> None:
+    first = keep(receipt(predict.requests("PutObject", 1), run_id="a"), tmp_path)
+    second = keep(receipt(predict.requests("PutObject", 1), run_id="b"), tmp_path)
+    assert first.name == "backup_20261124_120005.json"
+    assert second.name == "backup_20261124_120005_b.json"
+
+
+def test_a_kept_receipt_gives_its_usage_back(tmp_path: Path) -> None:
+    usage = predict.upload(GB, 10**7) + Usage(scan=Scan(1, 5, 10**7))
+    keep(receipt(usage), tmp_path)
+    kept: KeptReceipt = read_receipts(tmp_path)[0][0]
+    assert kept.usage == usage
+    assert kept.started == NOON
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"format": "shoreline-receipt/1"}', '{"format": "shoreline-receipt/1", "usd": 1}']
+)
+def test_a_damaged_receipt_is_named_and_left_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "backup_1.json").write_text(text)
+    assert read_receipts(tmp_path) == ([], ["backup_1.json"])
+
+
+def test_other_json_files_are_no_receipts(tmp_path: Path) -> None:
+    (tmp_path / "cleanup_proof.json").write_text('{"format": "something else"}')
+    assert read_receipts(tmp_path) == ([], [])
