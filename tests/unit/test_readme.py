@@ -1,0 +1,27 @@
+"""The README says what the code does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from services import errors
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def classes(parent: type[errors.ShorelineError]) -> Iterator[type[errors.ShorelineError]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from classes(child)
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    table = README.partition("## Exit codes")[2].partition("\n## ")[0]
+    listed = {int(code): text for code, text in re.findall(r"^\| (\d+) \| (.+) \|$", table, re.MULTILINE)}
+    declared = {each for each in classes(errors.ShorelineError) if each.__module__ == errors.__name__}
+    assert {each.exit_code for each in declared} | {0, 1, 130, 143} == set(listed)
+    for each in declared:
+        assert each.__doc__
+        assert each.__doc__.splitlines()[0] in listed[each.exit_code]
