@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import database, generate, prices, receipts, setup, stack
+from jobs import database, generate, prices, receipts, setup, stack, upload
 from jobs.runner import Invocation
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
 app.command("database")(database.command)
 app.command("generate")(generate.command)
+app.command("upload")(upload.command)
 app.command("prices")(prices.command)
 app.command("receipts")(receipts.command)
 

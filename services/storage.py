@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,13 @@ class Storage:
         content_type: str = "application/octet-stream",
         only_if_absent: bool = False,
         only_if_etag: str | None = None,
+        sha256: bytes | None = None,
     ) -> str:
-        """Writes an object and gives its ETag. Raises KeyTaken when a condition does not hold."""
-        conditions: dict[str, Any] = {}
+        """Writes an object and gives its ETag. Raises KeyTaken when a condition does not hold.
+
+        S3 refuses a body whose digest is not `sha256`, where that is given.
+        """
+        conditions: dict[str, Any] = _checksum(sha256)
         if only_if_absent:
             conditions["IfNoneMatch"] = "*"
         if only_if_etag is not None:
@@ -165,26 +170,34 @@ class Storage:
                 f"{len(failed)} objects were not deleted, the first {first.get('Key')}: {first.get('Message')}"
             )
 
-    def start_upload(self, key: str, *, metadata: Mapping[str, str] | None = None, content_type: str) -> str:
-        """Begins a multipart upload and gives its id. Nothing is visible under `key` until it is completed."""
+    def start_upload(
+        self, key: str, *, metadata: Mapping[str, str] | None = None, content_type: str, sha256: bool = False
+    ) -> str:
+        """Begins a multipart upload and gives its id. Nothing is visible under `key` until it is completed.
+
+        With `sha256`, each part and the completion must bring the parts' digests.
+        """
+        options: Any = {"ChecksumAlgorithm": "SHA256"} if sha256 else {}
         with translated():
             answer = self.aws.s3.create_multipart_upload(
-                Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=dict(metadata or {})
+                Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=dict(metadata or {}), **options
             )
         return answer["UploadId"]
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes) -> str:
-        """Sends part `number` (from 1) and gives its ETag."""
+    def upload_part(self, key: str, upload_id: str, number: int, body: bytes, *, sha256: bytes | None = None) -> str:
+        """Sends part `number` (from 1) and gives its ETag. S3 refuses a body whose digest is not `sha256`."""
         with translated():
             answer = self.aws.s3.upload_part(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body
+                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body, **_checksum(sha256)
             )
         return answer["ETag"]
 
-    def complete_upload(self, key: str, upload_id: str, etags: list[str]) -> str:
+    def complete_upload(self, key: str, upload_id: str, etags: list[str], sha256s: Sequence[bytes] = ()) -> str:
         """Makes the object of its parts, and gives its ETag."""
+        digests: Sequence[bytes | None] = sha256s or [None] * len(etags)
         parts: list[CompletedPartTypeDef] = [
-            {"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)
+            {"PartNumber": number, "ETag": etag, **_checksum(digest)}  # type: ignore[typeddict-item]
+            for number, (etag, digest) in enumerate(zip(etags, digests, strict=True), start=1)
         ]
         with translated():
             answer = self.aws.s3.complete_multipart_upload(
@@ -212,3 +225,7 @@ class Storage:
     def url(self, key: str) -> str:
         """The object's s3:// address."""
         return f"s3://{self.bucket}/{key}"
+
+
+def _checksum(sha256: bytes | None) -> dict[str, Any]:
+    return {} if sha256 is None else {"ChecksumSHA256": b64encode(sha256).decode()}

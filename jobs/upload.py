@@ -1,0 +1,77 @@
+"""Send the lake's files to the bucket: what differs, verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.lake.plan import TablePlan
+    from services.lake.upload import UploadReport
+
+_SHOWN = 20  # changes of a table that a dry run lists
+
+
+def command(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove days that are gone under OUTPUT_DIR.")] = False,
+    accept_drift: Annotated[bool, typer.Option("--accept-drift", help="Let columns go and types change.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send the Parquet files under OUTPUT_DIR to the lake in the bucket: only what differs, verified."""
+    run_job(
+        ctx,
+        "upload",
+        lambda run: upload(run, dry_run=dry_run, delete=delete, accept_drift=accept_drift),
+        show,
+        as_json=as_json,
+    )
+
+
+def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drift: bool = False) -> UploadReport:
+    """Makes the bucket's days equal to those under OUTPUT_DIR."""
+    from services.lake.remote import RemoteLake
+    from services.lake.upload import upload
+
+    lake = RemoteLake(run.storage, run.settings.lake_prefix)
+    return upload(
+        run.settings.output_dir, lake, run.progress.task, dry_run=dry_run, delete=delete, accept_drift=accept_drift
+    )
+
+
+def show(report: UploadReport, console: Console) -> None:
+    """Prints a line for each table; for a dry run each change too."""
+    from services import human
+
+    for plan in report.plans:
+        sending, sent = ("to send", "to remove") if report.dry_run else ("sent", "removed")
+        line = (
+            f"  {plan.table:<10} {len(plan.send):>6,} {sending} ({human.size(plan.bytes_to_send)}),"
+            f" {len(plan.keep):,} there already, {len(plan.remove):,} {sent}"
+        )
+        if not report.dry_run:
+            line += f"; {human.count(report.rows[plan.table], 'row')}"
+        console.print(line, soft_wrap=True)
+        if report.dry_run:
+            _show_changes(plan, console)
+    if report.dry_run:
+        console.print("Nothing was done. Next: shoreline upload")
+    else:
+        console.print(f"Verified at {report.target}")
+        console.print("Next: shoreline athena")
+
+
+def _show_changes(plan: TablePlan, console: Console) -> None:
+    lines = [f"    + {change.path}  {change.why}" for change in plan.send]
+    lines += [f"    - {change.path}  {change.why}" for change in plan.remove]
+    for line in lines[:_SHOWN]:
+        console.print(line)
+    if len(lines) > _SHOWN:
+        console.print(f"    and {len(lines) - _SHOWN} more")

@@ -1,0 +1,118 @@
+"""The record of a table in the bucket: its files, their rows and checksums, and the shape they have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.errors import LakeError
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """A stored column: its type as Parquet's readers see it, and as Athena's DDL declares it."""
+
+    name: str
+    type: str
+    athena: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The stored columns of a file, in order."""
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, types: Mapping[str, tuple[str, str]]) -> Schema:
+        """From each column's type and Athena type."""
+        return cls(tuple(Column(name, *both) for name, both in types.items()))
+
+    @property
+    def digest(self) -> str:
+        """A hash of the names and types in their order, in hex."""
+        return hashlib.sha256(json.dumps([[each.name, each.type] for each in self.columns]).encode()).hexdigest()[:16]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Each column's type."""
+        return {each.name: each.type for each in self.columns}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `schema` by its digest.
+
+    `least` and `most` hold the extremes of each column of numbers or times.
+    """
+
+    size: int
+    rows: int
+    sha256: str
+    etag: str
+    schema: str
+    least: Mapping[str, str] = field(default_factory=dict)
+    most: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a table holds: its files by their path below the table's folder."""
+
+    table: str
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
+    files: Mapping[str, Entry] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(entry.rows for entry in self.files.values())
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of all files: those of each schema in turn, without repeating any."""
+        columns = {column.name: column for schema in self.schemas.values() for column in schema.columns}
+        return Schema(tuple(columns.values()))
+
+    def with_files(self, files: Mapping[str, Entry], schemas: Mapping[str, Schema]) -> Manifest:
+        """The same table holding `files`; of the schemas those that any of them has stay, older ones first."""
+        used = {entry.schema for entry in files.values()}
+        known = {digest: schema for digest, schema in {**self.schemas, **schemas}.items() if digest in used}
+        return replace(self, files=dict(sorted(files.items())), schemas=known)
+
+    def to_json(self) -> bytes:
+        """The manifest as it is stored."""
+        schemas = {
+            digest: [[column.name, column.type, column.athena] for column in schema.columns]
+            for digest, schema in self.schemas.items()
+        }
+        files = {path: vars(entry) for path, entry in self.files.items()}
+        document = {"version": _VERSION, "table": self.table, "schemas": schemas, "files": files}
+        return json.dumps(document, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> Manifest:
+        """The manifest that was stored. Raises LakeError, which names `where`, when it is none."""
+        try:
+            document: Any = json.loads(text)
+            if document["version"] != _VERSION:
+                raise LakeError(
+                    f"{where} is of version {document['version']}, this program knows {_VERSION}.",
+                    next_step="Use the Shoreline that wrote it, or a newer one.",
+                )
+            schemas = {
+                digest: Schema(tuple(Column(*column) for column in columns))
+                for digest, columns in document["schemas"].items()
+            }
+            files = {path: Entry(**entry) for path, entry in document["files"].items()}
+            return cls(document["table"], schemas, files)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LakeError(
+                f"{where} is no manifest of a table.",
+                next_step="Delete it and upload again: it is made anew from the files and their checksums.",
+            ) from error

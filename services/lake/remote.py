@@ -1,0 +1,94 @@
+"""The lake in the bucket: its listing, its manifests, and what is known of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from services.errors import Busy
+from services.lake.local import LocalFile
+from services.lake.manifest import Manifest
+from services.lake.plan import Stored
+from services.lake.transfer import THREADS
+from services.storage import KeyTaken, Storage, StoredObject
+
+_FOLDER = "_manifest"  # hidden from query engines, and beside the tables' folders
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A table's manifest, and the ETag that it was read with; None when there is none yet."""
+
+    manifest: Manifest
+    etag: str | None
+
+
+class RemoteLake:
+    """The lake under `prefix` in the bucket."""
+
+    def __init__(self, storage: Storage, prefix: str) -> None:
+        self.storage = storage
+        self.prefix = prefix
+
+    @property
+    def url(self) -> str:
+        """The lake's s3:// address."""
+        return self.storage.url(f"{self.prefix}/")
+
+    def key(self, table: str, path: str) -> str:
+        """The key of a file, by its path below its table's folder."""
+        return f"{self.prefix}/{table}/{path}"
+
+    def listed(self, table: str) -> dict[str, StoredObject]:
+        """A table's objects by their path below its folder."""
+        folder = self.key(table, "")
+        return {found.key.removeprefix(folder): found for found in self.storage.objects(folder)}
+
+    def recorded(self, table: str) -> Recorded:
+        """A table's manifest. Raises LakeError when it cannot be read."""
+        key = self._manifest_key(table)
+        head = self.storage.head(key)
+        text = self.storage.read(key) if head is not None else None
+        if head is None or text is None:
+            return Recorded(Manifest(table), None)
+        return Recorded(Manifest.from_json(text, self.storage.url(key)), head.etag)
+
+    def record(self, manifest: Manifest, before: Recorded) -> None:
+        """Writes a table's manifest. Raises Busy when it is not the one that was read `before` any more."""
+        body = manifest.to_json()
+        try:
+            self.storage.put(
+                self._manifest_key(manifest.table),
+                body,
+                content_type="application/json",
+                only_if_absent=before.etag is None,
+                only_if_etag=before.etag,
+            )
+        except KeyTaken as error:
+            raise Busy(f"Another upload of {manifest.table} ended while this one was running.") from error
+
+    def identify(
+        self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: Manifest
+    ) -> dict[str, Stored]:
+        """The files with their checksums, as far as those matter.
+
+        S3 is asked for the checksum of a file that the manifest does not know, as after a run that was
+        killed, if it has the size of the local one.
+        """
+
+        def identify(path: str, found: StoredObject) -> Stored:
+            entry = manifest.files.get(path)
+            if entry is not None and (entry.size, entry.etag) == (found.size, found.etag):
+                return Stored(found.size, found.etag, entry.sha256)
+            if path not in local or local[path].size != found.size:
+                return Stored(found.size, found.etag, None)
+            head = self.storage.head(found.key)
+            known = head is not None and head.etag == found.etag
+            return Stored(found.size, found.etag, head.metadata.get("sha256") if head and known else None)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            return dict(zip(listed, pool.map(identify, listed, listed.values()), strict=True))
+
+    def _manifest_key(self, table: str) -> str:
+        return f"{self.prefix}/{_FOLDER}/{table}.json"

@@ -1,0 +1,150 @@
+"""The lake's files into the bucket: only what differs, verified, and no day without its rows on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from services.errors import LakeError
+from services.lake.local import Contents, LocalFile, contents, local_files
+from services.lake.manifest import Entry, Schema
+from services.lake.plan import Stored, TablePlan, plan_table
+from services.lake.remote import Recorded, RemoteLake
+from services.lake.shape import check_shape, schema_of
+from services.lake.tables import TABLES
+from services.lake.transfer import Sending, send_all
+from services.storage import StoredObject
+
+Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Opens a progress display with a label and a total in bytes, and gives what is told of bytes done."""
+
+
+@dataclass(frozen=True)
+class UploadReport:
+    """What was done, or with `dry_run` what would be; `rows` counts each table's rows in the bucket afterwards."""
+
+    target: str
+    dry_run: bool
+    plans: tuple[TablePlan, ...]
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One table, here and in the bucket. `described` are the files that its manifest does not know yet."""
+
+    name: str
+    local: Mapping[str, LocalFile]
+    before: Recorded
+    listed: Mapping[str, StoredObject]
+    stored: Mapping[str, Stored]
+    plan: TablePlan
+    described: Mapping[str, Contents]
+
+
+def upload(
+    output: Path,
+    lake: RemoteLake,
+    task: Task,
+    *,
+    dry_run: bool = False,
+    delete: bool = False,
+    accept_drift: bool = False,
+) -> UploadReport:
+    """Makes the bucket's days equal to those under `output`.
+
+    New and changed files are sent and verified, then recorded in their table's manifest, and only then are
+    files removed that their day no longer has. Stopped anywhere, the next run does what is left. Raises
+    LakeError before anything is sent when a file is damaged or has another shape than its table.
+    """
+    lake.storage.require()
+    by_table = groupby(local_files(output), key=lambda file: file.table)
+    tables = [_look(lake, name, list(files), delete=delete) for name, files in by_table]
+    for table in tables:
+        _check(table, accept_drift=accept_drift)
+    plans = tuple(table.plan for table in tables)
+    if dry_run:
+        return UploadReport(lake.url, dry_run, plans, {})
+    etags = _send(lake, tables, task)
+    rows = {table.name: _settle(lake, table, etags) for table in tables}
+    return UploadReport(lake.url, dry_run, plans, rows)
+
+
+def _look(lake: RemoteLake, name: str, files: Sequence[LocalFile], *, delete: bool) -> _Table:
+    local = {file.path: file for file in files}
+    before = lake.recorded(name)
+    listed = lake.listed(name)
+    stored = lake.identify(listed, local, before.manifest)
+    plan = plan_table(name, {path: (file.size, file.sha256) for path, file in local.items()}, stored, delete=delete)
+    known = before.manifest.files
+    unknown = [file for path, file in local.items() if path not in known or known[path].sha256 != file.sha256]
+    described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
+    return _Table(name, local, before, listed, stored, plan, described)
+
+
+def _check(table: _Table, *, accept_drift: bool) -> None:
+    """Raises SchemaDrift unless the new files fit the table: as declared, else as recorded."""
+    manifest = table.before.manifest
+    replaced = {*table.described, *(change.path for change in table.plan.remove)}
+    staying = {entry.schema for path, entry in manifest.files.items() if path not in replaced}
+    declared = TABLES.get(table.name)
+    check_shape(
+        table.name,
+        {table.local[path].location: found.schema for path, found in table.described.items()},
+        schema_of(declared) if declared else manifest.schema,
+        [manifest.schemas[digest] for digest in sorted(staying)],
+        accept_drift=accept_drift,
+    )
+
+
+def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, str]:
+    """Sends what the plans say; gives the ETag of each key."""
+    files = []
+    for table in tables:
+        for change in table.plan.send:
+            file = table.local[change.path]
+            key = lake.key(table.name, change.path)
+            files.append(Sending(file.location, key, file.size, file.sha256, file.modified_ns))
+    with task("upload", sum(file.size for file in files)) as advance:
+        return send_all(lake.storage, files, advance)
+
+
+def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> int:
+    """Verifies that all files of the table are there, records them, removes strays; gives the rows there are."""
+    listed = lake.listed(table.name) if table.plan.send else table.listed
+    files = {
+        path: entry
+        for path, entry in table.before.manifest.files.items()
+        if path in listed and (listed[path].size, listed[path].etag) == (entry.size, entry.etag)
+    }
+    schemas: dict[str, Schema] = {}
+    for path, file in table.local.items():
+        etag = etags.get(lake.key(table.name, path)) or table.stored[path].etag
+        found = listed.get(path)
+        if found is None or (found.size, found.etag) != (file.size, etag):
+            raise LakeError(
+                f"{lake.storage.url(lake.key(table.name, path))} is not what was uploaded.",
+                next_step="Does another program write there? Upload again.",
+            )
+        files[path] = _entry(table, path, etag)
+        if path in table.described:
+            schemas[table.described[path].schema.digest] = table.described[path].schema
+    strays = [change.path for change in table.plan.remove]
+    for path in strays:
+        files.pop(path, None)
+    after = table.before.manifest.with_files(files, schemas)
+    if after != table.before.manifest:
+        lake.record(after, table.before)
+    lake.storage.delete(lake.key(table.name, path) for path in strays)
+    return after.rows
+
+
+def _entry(table: _Table, path: str, etag: str) -> Entry:
+    found = table.described.get(path)
+    if found is None:
+        return replace(table.before.manifest.files[path], etag=etag)
+    file = table.local[path]
+    return Entry(file.size, found.rows, file.sha256, etag, found.schema.digest, found.least, found.most)

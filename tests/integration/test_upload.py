@@ -1,0 +1,264 @@
+"""An upload is finished by the next one, never loses a day, and says beforehand what it will do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from services.aws import Aws
+from services.errors import Busy, LakeError, StorageError
+from services.lake import transfer
+from services.lake.generate import generate
+from services.lake.population import Population
+from services.lake.remote import RemoteLake
+from services.lake.shape import SchemaDrift
+from services.lake.upload import UploadReport
+from services.lake.upload import upload as _upload
+from services.storage import Storage
+from tests.conftest import Shoreline
+
+DAYS = (date(2025, 1, 10), date(2025, 1, 11))
+FIRST = "year=2025/month=01/day=10/data.parquet"
+SECOND = "year=2025/month=01/day=11/data.parquet"
+
+
+@contextmanager
+def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _: None
+
+
+def upload(output: Path, lake: RemoteLake, **options: bool) -> UploadReport:
+    return _upload(output, lake, no_task, **options)
+
+
+@pytest.fixture
+def lake(storage: Storage) -> RemoteLake:
+    return RemoteLake(storage, "datalake")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    generate(tmp_path / "out", Population(50, 300, seed=1), ("orders", "events"), DAYS, workers=2)
+    return tmp_path / "out"
+
+
+def keys(lake: RemoteLake, table: str = "orders") -> set[str]:
+    return set(lake.listed(table))
+
+
+def write_other(output: Path, path: str, **columns: Any) -> None:
+    target = output / "other" / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), target)
+
+
+def test_the_bucket_holds_the_same_bytes_and_a_manifest_beside_them(output: Path, lake: RemoteLake) -> None:
+    report = upload(output, lake)
+    assert keys(lake) == {FIRST, SECOND}
+    assert lake.storage.read(f"datalake/orders/{FIRST}") == (output / "orders" / FIRST).read_bytes()
+    manifest = lake.recorded("orders").manifest
+    assert (
+        manifest.rows
+        == report.rows["orders"]
+        == Population(50, 300, 1).rows("orders", DAYS[0]) + Population(50, 300, 1).rows("orders", DAYS[1])
+    )
+    entry = manifest.files[FIRST]
+    assert entry.least["created_at"].startswith("2025-01-10T00")
+    assert entry.most["created_at"].startswith("2025-01-10T23")
+    assert [column.athena for column in manifest.schema.columns] == [
+        "bigint",
+        "bigint",
+        "decimal(12,2)",
+        "string",
+        "timestamp",
+    ]
+
+
+def test_a_second_run_sends_nothing(output: Path, lake: RemoteLake) -> None:
+    upload(output, lake)
+    before = lake.listed("orders")
+    again = upload(output, lake)
+    assert all(not plan.send and not plan.remove and len(plan.keep) == 2 for plan in again.plans)
+    assert lake.listed("orders") == before
+
+
+def test_a_dry_run_says_what_the_run_does_and_does_nothing(output: Path, lake: RemoteLake) -> None:
+    planned = upload(output, lake, dry_run=True)
+    assert not keys(lake)
+    assert lake.recorded("orders").etag is None
+    assert upload(output, lake).plans == planned.plans
+
+
+def test_only_what_changed_is_sent(output: Path, lake: RemoteLake) -> None:
+    upload(output, lake)
+    generate(output, Population(50, 300, seed=2), ("orders",), DAYS[:1], workers=1)
+    plans = {plan.table: plan for plan in upload(output, lake).plans}
+    assert [(change.path, change.why) for change in plans["orders"].send] == [(FIRST, "changed")]
+    assert not plans["events"].send
+
+
+def test_an_object_that_someone_else_overwrote_is_sent_again(output: Path, lake: RemoteLake) -> None:
+    upload(output, lake)
+    right = (output / "orders" / FIRST).read_bytes()
+    lake.storage.put(f"datalake/orders/{FIRST}", bytes(reversed(right)))
+    upload(output, lake)
+    assert lake.storage.read(f"datalake/orders/{FIRST}") == right
+    assert lake.recorded("orders").manifest.files[FIRST].etag == lake.listed("orders")[FIRST].etag
+
+
+def test_strays_of_a_day_go_and_other_things_stay(output: Path, lake: RemoteLake) -> None:
+    stray = FIRST.replace("data.parquet", "data-1.parquet")
+    hidden = FIRST.replace("data.parquet", "_SUCCESS")
+    other_day = FIRST.replace("day=10", "day=20")
+    for path in (stray, hidden, other_day, "notes.txt"):
+        lake.storage.put(lake.key("orders", path), b"x")
+    upload(output, lake)
+    assert keys(lake) == {FIRST, SECOND, hidden, other_day, "notes.txt"}
+
+
+def test_a_day_that_is_gone_locally_goes_only_when_asked(output: Path, lake: RemoteLake) -> None:
+    upload(output, lake)
+    (output / "orders" / SECOND).unlink()
+    kept = upload(output, lake)
+    assert keys(lake) == {FIRST, SECOND}
+    removed = upload(output, lake, delete=True)
+    assert keys(lake) == {FIRST}
+    assert set(lake.recorded("orders").manifest.files) == {FIRST}
+    assert removed.rows["orders"] < kept.rows["orders"]
+
+
+def test_a_run_that_is_killed_is_finished_by_the_next_one(
+    output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Storage.put
+
+    def dying(self: Storage, key: str, *arguments: Any, **options: Any) -> str:
+        if key.endswith(SECOND):
+            raise StorageError("killed")
+        return put(self, key, *arguments, **options)
+
+    monkeypatch.setattr(Storage, "put", dying)
+    with pytest.raises(StorageError, match="killed"):
+        upload(output, lake)
+    monkeypatch.undo()
+    sent = {change.path for plan in upload(output, lake).plans for change in plan.send}
+    assert SECOND in sent
+    assert keys(lake) == keys(lake, "events") == {FIRST, SECOND}
+    assert not any(plan.send for plan in upload(output, lake).plans)
+
+
+def test_files_that_are_there_without_a_manifest_are_known_by_their_checksum(output: Path, lake: RemoteLake) -> None:
+    upload(output, lake)
+    lake.storage.delete(["datalake/_manifest/orders.json"])
+    plans = {plan.table: plan for plan in upload(output, lake).plans}
+    assert not plans["orders"].send
+    assert set(lake.recorded("orders").manifest.files) == {FIRST, SECOND}
+
+
+def test_a_large_file_goes_in_parts_and_is_the_same(
+    output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = 5 * 1024 * 1024  # S3's least
+    body = bytes(range(256)) * (part // 256) + b"the rest"
+    path = output / "big.bin"
+    path.write_bytes(body)
+    sha256 = hashlib.sha256(body).hexdigest()
+    sending = transfer.Sending(path, "big", len(body), sha256, path.stat().st_mtime_ns)
+    counted: list[int] = []
+    etags = transfer.send_all(lake.storage, [sending], counted.append, part_bytes=part)
+    assert lake.storage.read("big") == body
+    assert sum(counted) == len(body)
+    head = lake.storage.head("big")
+    assert head is not None
+    assert (head.etag, head.metadata["sha256"]) == (etags["big"], sha256)
+
+
+def test_a_file_that_changes_under_way_is_never_taken_for_uploaded(output: Path, lake: RemoteLake) -> None:
+    part = 5 * 1024 * 1024
+    for name, size in (("small", 10), ("large", part + 1)):
+        path = output / name
+        path.write_bytes(b"0" * size)
+        sending = transfer.Sending(path, name, size, "00" * 32, modified_ns=0)
+        with pytest.raises(LakeError, match="changed while"):
+            transfer.send_all(lake.storage, [sending], lambda _: None, part_bytes=part)
+        assert lake.storage.head(name) is None
+    assert not list(lake.storage.uploads(""))
+
+
+def test_drift_is_caught_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
+    write_other(output, FIRST, a=[1], b=["x"])
+    upload(output, lake)
+    write_other(output, SECOND, a=["text"])
+    write_other(output, FIRST, a=[2], b=["y"])
+    before = lake.listed("other")
+    with pytest.raises(SchemaDrift) as caught:
+        upload(output, lake)
+    assert "the column b is gone" in str(caught.value)
+    assert "a was int64 and is string" in str(caught.value)
+    assert lake.listed("other") == before
+
+
+def test_a_new_column_is_no_drift_and_is_recorded(output: Path, lake: RemoteLake) -> None:
+    write_other(output, FIRST, a=[1])
+    upload(output, lake)
+    write_other(output, SECOND, a=[2], b=["new"])
+    upload(output, lake)
+    assert [column.name for column in lake.recorded("other").manifest.schema.columns] == ["a", "b"]
+
+
+def test_accepted_drift_still_needs_every_file_of_the_old_type_replaced(output: Path, lake: RemoteLake) -> None:
+    write_other(output, FIRST, a=[1])
+    write_other(output, SECOND, a=[1])
+    upload(output, lake)
+    write_other(output, FIRST, a=["text"])
+    with pytest.raises(SchemaDrift):
+        upload(output, lake, accept_drift=True)
+    write_other(output, SECOND, a=["text"])
+    upload(output, lake, accept_drift=True)
+    assert [column.type for column in lake.recorded("other").manifest.schema.columns] == ["string"]
+
+
+def test_a_declared_table_takes_no_file_of_another_shape(output: Path, lake: RemoteLake) -> None:
+    pq.write_table(pa.table({"order_id": [1], "amount": [1.5]}), output / "orders" / FIRST)
+    with pytest.raises(SchemaDrift, match="amount was decimal128"):
+        upload(output, lake)
+
+
+def test_a_damaged_file_is_refused_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
+    whole = (output / "orders" / FIRST).read_bytes()
+    (output / "orders" / FIRST).write_bytes(whole[:-20])
+    with pytest.raises(LakeError, match="no whole Parquet file"):
+        upload(output, lake)
+    assert not keys(lake, "events")
+
+
+def test_two_uploads_at_once_do_not_overwrite_each_others_record(output: Path, lake: RemoteLake) -> None:
+    before = lake.recorded("orders")
+    upload(output, lake)
+    with pytest.raises(Busy):
+        lake.record(lake.recorded("orders").manifest, before)
+
+
+def test_the_job_refuses_an_empty_folder_with_the_next_step(shoreline: Shoreline, tmp_path: Path) -> None:
+    outcome = shoreline("upload")
+    assert outcome.exit_code == 16
+    assert "shoreline generate" in outcome.errors
+    assert "Traceback" not in outcome.errors
+
+
+def test_the_jobs_generate_and_upload_in_turn(shoreline: Shoreline, aws: Aws, settings: dict[str, str]) -> None:
+    made = shoreline("generate", "--rows-per-day", 100, "--json").json["result"]
+    assert [table["days"] for table in made["tables"]] == [6, 6]
+    assert "to send" in shoreline("upload", "--dry-run").output
+    sent = json.loads(shoreline("upload", "--json").output)["result"]
+    rows = {table["name"]: table["rows"] for table in made["tables"]}
+    assert sent["rows"] == rows
