@@ -125,6 +125,7 @@ class LocalStack:
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DNS_ADDRESS": "0",
             "FILESYSTEM_ROOT": str(files),
+            "OVERRIDE_IN_DOCKER": "0",  # in a container too it keeps to its own folder
         }
 
 
