@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import database, generate, prices, receipts, setup, stack, upload
+from jobs import cleanup, database, generate, prices, receipts, setup, stack, upload
 from jobs.runner import Invocation
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def options(
 app.command("up")(stack.up_command)
 app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
+app.command("cleanup")(cleanup.command)
 app.command("database")(database.command)
 app.command("generate")(generate.command)
 app.command("upload")(upload.command)

@@ -170,3 +170,17 @@ class CheckFailed(ShorelineError):
     """A check that was asked for found something: drift, staleness, a difference."""
 
     exit_code = 23
+
+
+class WrongAccount(ShorelineError):
+    """The credentials belong to another account, or to another kind of user, than the settings allow."""
+
+    exit_code = 24
+    next_step = "Check AWS_PROFILE and AWS_EXPECTED_ACCOUNT_ID: `aws sts get-caller-identity` shows who you are."
+
+
+class NotConfirmed(ShorelineError):
+    """A step that cannot be taken back was not confirmed; nothing was changed."""
+
+    exit_code = 25
+    next_step = "Type the name that is asked for, or pass --yes."

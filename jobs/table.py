@@ -1,0 +1,29 @@
+"""Aligned tables: folded to the terminal's width on a terminal, one line a row elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WIDE = 1000  # columns of a page that is no terminal
+
+
+def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
+    """Prints rows under their heads; the columns whose heads are in `right` (joined by spaces) end flush.
+
+    Cells are text, never markup: a key may hold brackets.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for head in heads:
+        table.add_column(head, justify="right" if head and head in right.split() else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)

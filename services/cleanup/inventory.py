@@ -1,0 +1,149 @@
+"""What there is of Shoreline's: counted, never kept in memory, so that a million objects fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from services.aws import error_code, translated
+from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
+from services.cleanup.parallel import each
+from services.cleanup.scope import Area, Scope
+from services.storage import Storage
+
+_SAMPLE = 5  # keys that are named where there are too many to list
+_NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchBucket"}
+
+
+@dataclass
+class Amount:
+    """Counts of one area; `bytes` of versions, `upload_bytes` of the parts of unfinished uploads."""
+
+    objects: int = 0
+    versions: int = 0
+    markers: int = 0
+    uploads: int = 0
+    bytes: int = 0
+    upload_bytes: int = 0
+
+    @property
+    def entries(self) -> int:
+        """Versions, delete markers and uploads: each is removed by itself."""
+        return self.versions + self.markers + self.uploads
+
+    def add(self, entry: Entry) -> None:
+        """Count a version or a delete marker. An object is a key whose latest version is no delete marker."""
+        if entry.marker:
+            self.markers += 1
+            return
+        self.versions += 1
+        self.objects += entry.latest
+        self.bytes += entry.size
+
+
+@dataclass
+class Others:
+    """What in the bucket is not Shoreline's: it stays, and the bucket with it."""
+
+    entries: int = 0
+    keys: list[str] = field(default_factory=list)
+
+    def add(self, key: str) -> None:
+        """Count something that lies in no area."""
+        self.entries += 1
+        if len(self.keys) < _SAMPLE and key not in self.keys:
+            self.keys.append(key)
+
+
+@dataclass
+class Locked:
+    """Versions that S3 will not delete: Object Lock until a date, or a legal hold."""
+
+    versions: int = 0
+    legal_holds: int = 0
+    until: datetime | None = None
+    keys: list[str] = field(default_factory=list)
+
+    def add(self, key: str, until: datetime | None, held: bool) -> None:
+        """Count a version that is locked until a date, or on hold, or both."""
+        self.versions += 1
+        self.legal_holds += held
+        if until is not None:
+            self.until = max(until, self.until or until)
+        if len(self.keys) < _SAMPLE and key not in self.keys:
+            self.keys.append(key)
+
+
+@dataclass
+class BucketInventory:
+    """What the bucket holds, by area. `exists` is False when there is no bucket."""
+
+    exists: bool
+    amounts: dict[Area, Amount] = field(default_factory=dict)
+    others: Others = field(default_factory=Others)
+    locked: Locked = field(default_factory=Locked)
+
+
+def look(storage: Storage, scope: Scope, now: datetime, progress: Callable[[int], None]) -> BucketInventory:
+    """Lists the whole bucket once. A call that fails ends it: an inventory is never partial."""
+    found = BucketInventory(True, {area: Amount() for area in scope.areas})
+    for page in _inspected(storage, version_pages(storage, ""), now, found.locked, scope):
+        for entry in page:
+            area = scope.area_of(entry.key)
+            if area is None:
+                found.others.add(entry.key)
+            else:
+                found.amounts[area].add(entry)
+        progress(len(page))
+    _look_at_uploads(storage, scope, found)
+    return found
+
+
+def _look_at_uploads(storage: Storage, scope: Scope, found: BucketInventory) -> None:
+    def measure(upload: Unfinished) -> tuple[Unfinished, int | None]:
+        return upload, parts_size(storage, upload) if scope.area_of(upload.key) else 0
+
+    for upload, size in each(measure, uploads(storage, "")):
+        area = scope.area_of(upload.key)
+        if area is None:
+            found.others.add(upload.key)
+        elif size is not None:
+            found.amounts[area].uploads += 1
+            found.amounts[area].upload_bytes += size
+
+
+def _inspected(
+    storage: Storage, pages: Iterable[list[Entry]], now: datetime, locked: Locked, scope: Scope
+) -> Iterator[list[Entry]]:
+    """The pages as they are; in a bucket with Object Lock each version is asked for its lock on the way."""
+    if not _has_object_lock(storage):
+        yield from pages
+        return
+    for page in pages:
+        ours = [entry for entry in page if not entry.marker and scope.area_of(entry.key)]
+        for entry, (until, held) in each(lambda entry: (entry, _lock(storage, entry)), ours):
+            if held or (until is not None and until > now):
+                locked.add(entry.key, until, held)
+        yield page
+
+
+def _has_object_lock(storage: Storage) -> bool:
+    with translated():
+        try:
+            answer = storage.aws.s3.get_object_lock_configuration(Bucket=storage.bucket)
+        except ClientError as error:
+            if error_code(error) in _NO_LOCK:
+                return False
+            raise
+    return answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
+
+
+def _lock(storage: Storage, entry: Entry) -> tuple[datetime | None, bool]:
+    """Until when a version is retained, and whether it is under a legal hold."""
+    with translated():
+        answer: Any = storage.aws.s3.head_object(Bucket=storage.bucket, Key=entry.key, VersionId=entry.version_id)
+    return answer.get("ObjectLockRetainUntilDate"), answer.get("ObjectLockLegalHoldStatus") == "ON"

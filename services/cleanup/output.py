@@ -1,0 +1,90 @@
+"""Local files that Shoreline made: recognised by their place and name, so that nothing else ever goes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PARTITION_FILE = re.compile(r"[a-z][a-z0-9_]*/year=\d{4}/month=\d{2}/day=\d{2}/[A-Za-z0-9_.-]+\.parquet")
+_RECEIPT = re.compile(r"[a-z_-]+_\d{8}_\d{6}[A-Za-z0-9_-]*\.json")
+_SAMPLE = 5
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """What a folder holds: files that are Shoreline's, their bytes, and what else is there (it stays)."""
+
+    folder: Path
+    files: int
+    bytes: int
+    others: int
+    other_names: tuple[str, ...]
+
+    @property
+    def present(self) -> bool:
+        """Whether there is anything to remove or to tell of."""
+        return self.files > 0 or self.others > 0
+
+
+def look_at_output(folder: Path) -> LocalFiles:
+    """The Parquet files of partitions under the output folder. Links are never followed."""
+    return _look(folder, _PARTITION_FILE)
+
+
+def look_at_receipts(folder: Path) -> LocalFiles:
+    """The receipts in the receipts' folder."""
+    return _look(folder, _RECEIPT)
+
+
+def remove_output(folder: Path) -> int:
+    """Removes the partitions' files and the folders that this leaves empty; gives how many files went."""
+    return _remove(folder, _PARTITION_FILE)
+
+
+def remove_receipts(folder: Path) -> int:
+    """Removes the receipts; gives how many went."""
+    return _remove(folder, _RECEIPT)
+
+
+def _look(folder: Path, pattern: re.Pattern[str]) -> LocalFiles:
+    count = size = 0
+    others: list[str] = []
+    for path, ours in _files(folder, pattern):
+        if ours:
+            count, size = count + 1, size + path.lstat().st_size
+        else:
+            others.append(str(path.relative_to(folder)))
+    return LocalFiles(folder, count, size, len(others), tuple(sorted(others)[:_SAMPLE]))
+
+
+def _remove(folder: Path, pattern: re.Pattern[str]) -> int:
+    removed = 0
+    for path in [path for path, ours in _files(folder, pattern) if ours]:
+        path.unlink(missing_ok=True)
+        removed += 1
+    if removed:
+        _remove_empty(folder)
+    return removed
+
+
+def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
+    """Every file and link under the folder, and whether it is a file of ours."""
+    for place, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in _sorted(names, links):
+            path = Path(place) / name
+            matches = pattern.fullmatch(path.relative_to(folder).as_posix()) is not None
+            yield path, matches and not path.is_symlink()
+
+
+def _sorted(*names: Iterable[str]) -> list[str]:
+    return sorted(name for some in names for name in some)
+
+
+def _remove_empty(folder: Path) -> None:
+    for place, _, _ in os.walk(folder, topdown=False):
+        if not os.listdir(place):  # noqa: PTH208  # the names are not wanted, only whether there are any
+            Path(place).rmdir()

@@ -1,0 +1,151 @@
+"""Cleanup removes exactly what is Shoreline's, and proves it by looking again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.aws import Aws
+from services.errors import ShorelineError
+from services.storage import Storage
+from tests.conftest import Outcome, Shoreline
+from tests.integration.filled import fill, neighbour_of
+
+NOT_OURS, INCOMPLETE, WRONG_ACCOUNT = 9, 21, 24
+
+
+def checks(outcome: Outcome) -> dict[str, str]:
+    """What the proof found, by resource."""
+    return {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
+
+
+def test_everything_goes_and_a_bucket_whose_name_begins_alike_stays_whole(
+    shoreline: Shoreline, storage: Storage, aws: Aws
+) -> None:
+    fill(storage, objects=20, versions=3, uploads=3)
+    neighbour = neighbour_of(storage)
+    outcome = shoreline("cleanup", "--yes", "--json")
+    assert outcome.exit_code == 0, outcome.errors
+    assert not storage.exists()
+    assert set(checks(outcome).values()) == {"gone"}
+    assert len(list(neighbour.objects(""))) == 1
+    removed = outcome.json["result"]["removed"]
+    assert (removed["versions"], removed["uploads"], removed["bucket"]) == (20 * 4, 3, True)
+
+
+def test_without_a_terminal_the_plan_is_printed_and_nothing_removed(shoreline: Shoreline, storage: Storage) -> None:
+    fill(storage, objects=4, versions=2, uploads=1)
+    outcome = shoreline("cleanup")
+    assert outcome.exit_code == 0, outcome.errors
+    assert "Nothing was removed" in outcome.output
+    assert "1 unfinished upload" in outcome.output
+    assert storage.exists()
+    assert len(list(storage.uploads(""))) == 1
+
+
+def test_a_dry_run_removes_nothing_even_with_yes(shoreline: Shoreline, storage: Storage) -> None:
+    fill(storage, objects=2, versions=1, uploads=0)
+    outcome = shoreline("cleanup", "--yes", "--dry-run", "--json")
+    assert outcome.json["result"]["carried_out"] is False
+    assert storage.exists()
+
+
+def test_keep_backups_removes_the_lake_only(shoreline: Shoreline, storage: Storage) -> None:
+    storage.put("backups/postgres/2025/06/10/backup_20250610_143022.sql.gz", b"dump")
+    storage.put("datalake/orders/year=2025/month=01/day=10/data.parquet", b"rows")
+    storage.put("athena-results/query.csv", b"answer")
+    outcome = shoreline("cleanup", "--yes", "--json", "--keep-backups")
+    assert outcome.exit_code == 0, outcome.errors
+    assert [each.key for each in storage.objects("")] == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
+    assert checks(outcome)["objects backups/postgres/"] == "kept"
+
+
+def test_keep_backups_holds_even_where_the_backups_lie_inside_the_lakes_prefix(
+    shoreline: Shoreline, storage: Storage
+) -> None:
+    storage.put("all/backups/backup.sql.gz", b"dump")
+    storage.put("all/orders/data.parquet", b"rows")
+    env = {"BACKUP_PREFIX": "all/backups", "LAKE_PREFIX": "all"}
+    outcome = shoreline("cleanup", "--yes", "--json", "--keep-backups", env=env)
+    assert outcome.exit_code == 0, outcome.errors
+    assert [each.key for each in storage.objects("")] == ["all/backups/backup.sql.gz"]
+
+
+def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shoreline, storage: Storage) -> None:
+    storage.put("datalake2/theirs.parquet", b"theirs")
+    storage.put("datalake", b"theirs too")
+    storage.put("datalake/orders/data.parquet", b"ours")
+    outcome = shoreline("cleanup", "--yes")
+    assert outcome.exit_code == 0, outcome.errors
+    assert [each.key for each in storage.objects("")] == ["datalake", "datalake2/theirs.parquet"]
+    assert "holds things that are not Shoreline's" in outcome.output
+
+
+def test_a_bucket_without_the_tag_is_not_touched(shoreline: Shoreline, storage: Storage, aws: Aws) -> None:
+    storage.put("datalake/orders/data.parquet", b"someone's")
+    aws.s3.delete_bucket_tagging(Bucket=storage.bucket)
+    outcome = shoreline("cleanup", "--yes")
+    assert outcome.exit_code == NOT_OURS
+    assert len(list(storage.objects(""))) == 1
+    assert "Traceback" not in outcome.errors
+
+
+def test_another_account_than_the_expected_one_stops_everything(shoreline: Shoreline, storage: Storage) -> None:
+    storage.put("datalake/orders/data.parquet", b"rows")
+    outcome = shoreline("cleanup", "--yes", env={"AWS_EXPECTED_ACCOUNT_ID": "999999999999"})
+    assert outcome.exit_code == WRONG_ACCOUNT
+    assert len(list(storage.objects(""))) == 1
+
+
+def test_a_second_run_finds_nothing_and_succeeds(shoreline: Shoreline, storage: Storage) -> None:
+    assert shoreline("cleanup", "--yes").exit_code == 0
+    again = shoreline("cleanup", "--yes")
+    assert again.exit_code == 0, again.errors
+    assert not storage.exists()
+
+
+def test_local_output_goes_and_other_files_and_links_stay(shoreline: Shoreline, tmp_path: Path) -> None:
+    day = tmp_path / "output" / "orders" / "year=2025" / "month=01" / "day=10"
+    day.mkdir(parents=True)
+    (day / "data.parquet").write_bytes(b"rows")
+    precious = tmp_path / "precious.parquet"
+    precious.write_bytes(b"theirs")
+    (tmp_path / "output" / "notes.txt").write_text("mine")
+    elsewhere = tmp_path / "elsewhere" / "year=2025" / "month=01" / "day=10"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "data.parquet").write_bytes(b"theirs")
+    (tmp_path / "output" / "linked").symlink_to(tmp_path / "elsewhere")
+    outcome = shoreline("cleanup", "--yes")
+    assert outcome.exit_code == 0, outcome.errors
+    assert not (tmp_path / "output" / "orders").exists()
+    assert (tmp_path / "output" / "notes.txt").read_text() == "mine"
+    assert (elsewhere / "data.parquet").exists()
+    assert precious.exists()
+
+
+def test_locked_versions_are_told_before_and_named_by_the_proof_after(
+    shoreline: Shoreline, aws: Aws, storage: Storage
+) -> None:
+    name = f"{storage.bucket}-locked"
+    aws.s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "project", "Value": "shoreline"}]})
+    locked = Storage(aws, name)
+    locked.put("backups/postgres/free.sql.gz", b"free")
+    locked.put("backups/postgres/held.sql.gz", b"held")
+    aws.s3.put_object_legal_hold(Bucket=name, Key="backups/postgres/held.sql.gz", LegalHold={"Status": "ON"})
+    planned = shoreline("cleanup", env={"BUCKET": name})
+    assert "1 legal hold: backups/postgres/held.sql.gz" in planned.output
+    outcome = shoreline("cleanup", "--yes", "--json", env={"BUCKET": name})
+    assert outcome.exit_code == INCOMPLETE
+    assert checks(outcome)["objects backups/postgres/"] == "LEFT"
+    assert [each.key for each in locked.objects("")] == ["backups/postgres/held.sql.gz"]
+    assert "held.sql.gz" in json.dumps(outcome.json["result"]["removed"]["refused"])
+
+
+def test_a_prefix_without_its_closing_slash_is_refused() -> None:
+    from services.cleanup import Area
+
+    with pytest.raises(ShorelineError, match="folder's name"):
+        Area("lake", "datalake")
