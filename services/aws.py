@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore import exceptions as aws
@@ -37,11 +39,12 @@ _REFUSED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_AWS_KEY = re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}")  # source: AWS IAM, "Unique identifiers" (prefixes of access keys)
 
 
 @dataclass(frozen=True)
 class AwsAccess:
-    """Where AWS is and who asks. An endpoint of one's own never sees the AWS credential chain."""
+    """Where AWS is and who asks. An endpoint of one's own sees neither the credential chain nor a key that AWS gave."""
 
     region: str
     profile: str | None = None
@@ -51,6 +54,12 @@ class AwsAccess:
     session_token: str | None = field(default=None, repr=False)
     request_checksums: str = "when_supported"
     run_id: str = ""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the endpoint is somebody else's than AWS's."""
+        host = urlsplit(self.endpoint_url or "").hostname
+        return host is not None and not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 class Aws:
@@ -66,16 +75,17 @@ class Aws:
     @cached_property
     def _session(self) -> boto3.Session:
         access = self.access
-        key, secret = access.access_key_id, access.secret_access_key
-        if access.endpoint_url and not key:
+        key, secret, token = access.access_key_id, access.secret_access_key, access.session_token
+        if access.foreign and (not key or _AWS_KEY.fullmatch(key)):
             key = secret = "test"  # noqa: S105  # what LocalStack takes; real credentials stay out of other hands
+            token = None
         with translated():
             return boto3.Session(
                 profile_name=None if key else access.profile,
                 region_name=access.region,
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,
-                aws_session_token=access.session_token,
+                aws_session_token=token,
             )
 
     def _client(self, service: Any) -> Any:

@@ -1,0 +1,53 @@
+# The one image that every job runs in.
+
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS build
+ARG UV_VERSION=0.13.9
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/app/.venv
+RUN --mount=type=cache,target=/root/.cache \
+    python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet "uv==${UV_VERSION}"
+WORKDIR /app
+# The dependencies are a layer of their own: a change of our code leaves them as they are.
+RUN --mount=type=cache,target=/root/.cache \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    /opt/uv/bin/uv sync --frozen --no-dev --no-group embedded --no-install-project
+RUN --mount=type=bind,source=docker/slim.sh,target=/opt/slim.sh sh /opt/slim.sh .venv
+COPY pyproject.toml uv.lock README.md LICENSE ./
+COPY jobs jobs
+COPY services services
+COPY sql sql
+RUN --mount=type=cache,target=/root/.cache \
+    /opt/uv/bin/uv sync --frozen --no-dev --no-group embedded \
+ && .venv/bin/python -m compileall -q jobs services
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Shoreline" \
+      org.opencontainers.image.description="PostgreSQL backups that are proved to restore, and a Parquet data lake that cannot surprise the bill" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="python:3.13-slim-trixie"
+# The client's major version is pinned by its name; its minor ones are fixes to be had.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends postgresql-client-17 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /usr/share/doc /usr/share/man
+# Whoever the container runs as (Compose's SHORELINE_UID) may write where the image expects writing: as in /tmp.
+RUN groupadd --gid 1000 shoreline \
+ && useradd --uid 1000 --gid shoreline --home-dir /home/shoreline --create-home --shell /usr/sbin/nologin shoreline \
+ && chmod 755 /home/shoreline \
+ && install --directory --mode=1777 /data
+COPY --from=build /app /app
+ENV PATH=/app/.venv/bin:$PATH \
+    HOME=/home/shoreline \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LOG_FORMAT=json
+WORKDIR /data
+USER 1000:1000
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["shoreline"]
+CMD ["--help"]

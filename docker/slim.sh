@@ -1,0 +1,13 @@
+#!/bin/sh
+# Takes out of a virtual environment what no job reads: headers, tests, and botocore's other services.
+set -eu
+packages=$(echo "$1"/lib/python3.*/site-packages)
+services=' s3 sts athena glue iam sso sso-oidc signin '
+
+rm -rf "$packages"/pyarrow/include "$packages"/pyarrow/src
+find "$packages" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+find "$packages" -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.hpp' \) -delete
+for folder in "$packages"/botocore/data/*/; do
+  case $services in *" $(basename "$folder") "*) ;; *) rm -rf "$folder" ;; esac
+done
+rm -rf "$packages"/boto3/examples "$packages"/boto3/data/ec2

@@ -1,0 +1,49 @@
+"""`.env.example` and docker-compose.yml know every setting, and no setting that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from services.settings import Settings
+from services.settings.load import secret_names
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLE = (PROJECT / ".env.example").read_text(encoding="utf-8")
+COMPOSE = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
+LISTED = dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=([^ \n]*)", EXAMPLE, re.MULTILINE))
+SETTINGS = {name.upper() for name in Settings.model_fields}
+SECRETS = {f"{name}_FILE" for name in secret_names()}
+READ_BY_COMPOSE = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", COMPOSE)) | {"COMPOSE_PROFILES"}
+# The image decides these: its own pg_dump, and folders under its one writable volume.
+FIXED_IN_THE_IMAGE = {"PG_BIN", "OUTPUT_DIR", "RECEIPTS_DIR"}
+
+
+def test_every_setting_is_in_the_example() -> None:
+    assert not SETTINGS - set(LISTED)
+
+
+def test_every_variable_of_compose_is_in_the_example() -> None:
+    assert not READ_BY_COMPOSE - SECRETS - set(LISTED)
+
+
+def test_the_example_lists_nothing_that_nobody_reads() -> None:
+    assert not set(LISTED) - SETTINGS - SECRETS - READ_BY_COMPOSE
+
+
+def test_containers_are_given_every_setting() -> None:
+    passed = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", COMPOSE, re.MULTILINE))
+    assert not (SETTINGS | SECRETS) - FIXED_IN_THE_IMAGE - passed
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS & set(LISTED)))
+def test_the_example_tells_the_true_default(name: str) -> None:
+    field = Settings.model_fields[name.lower()]
+    if field.default is PydanticUndefined or f"# {name}=" not in EXAMPLE or name in {"PGHOST", "QUERY_ENGINE"}:
+        return
+    default = "" if field.default is None else str(field.default)
+    assert LISTED[name] == default, get_args(field.annotation)
