@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.errors import SettingsError
+from services.settings.profile import clashes
 from services.settings.rooms import Settings
 
 _KINDS = {
@@ -37,6 +38,7 @@ def load(
     environment = {**dotenv_values(dotenv), **os.environ, **given}
     given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
     secrets, problems = _read_secret_files(environment)
+    problems |= clashes(environment)
     given |= secrets
     try:
         settings = Settings(_env_file=dotenv, **{name.lower(): value for name, value in given.items()})  # type: ignore[call-arg, arg-type]
