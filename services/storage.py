@@ -130,6 +130,19 @@ class Storage:
         with translated():
             return body.read()
 
+    def read_range(self, key: str, start: int, length: int, *, etag: str) -> bytes | None:
+        """Bytes of the object that had this ETag; None when it is gone, was replaced, or ends before `start`."""
+        with translated():
+            try:
+                answer = self.aws.s3.get_object(
+                    Bucket=self.bucket, Key=key, Range=f"bytes={start}-{start + length - 1}", IfMatch=etag
+                )
+                return answer["Body"].read()
+            except ClientError as error:
+                if error_code(error) in _ABSENT | _TAKEN | {"InvalidRange", "416"}:
+                    return None
+                raise
+
     def head(self, key: str) -> StoredObject | None:
         """What is known of an object, or None when there is no such object."""
         with translated():

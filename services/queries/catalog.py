@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from services.lake.partitions import PartitionKey
 
-@dataclass(frozen=True)
-class PartitionKey:
-    """An integer partition key and the range that its partitions are declared over, both ends included.
-
-    `digits` is the zero-padded width of its folder names: 2 for `month=01`.
-    """
-
-    name: str
-    first: int
-    last: int
-    digits: int = 1
-
-    def folder(self, value: int) -> str:
-        """The folder of one value, as `month=01`."""
-        return f"{self.name}={value:0{self.digits}d}"
+if TYPE_CHECKING:
+    from services.lake.tables import Table
 
 
 @dataclass(frozen=True)
@@ -42,6 +31,10 @@ class TableSchema:
         """All columns in Athena's order: the stored ones, then the keys."""
         return (*self.columns, *(key.name for key in self.keys))
 
+    def folder(self, values: tuple[int, ...]) -> str:
+        """The folder of a partition below its table's."""
+        return "/".join(key.folder(value) for key, value in zip(self.keys, values, strict=True))
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -54,3 +47,11 @@ class Catalog:
     def known(self) -> str:
         """The names that a query may use, for a message."""
         return ", ".join(sorted([*self.tables, *self.views]))
+
+
+def catalog_of(database: str, tables: Mapping[str, Table], views: Mapping[str, str] | None = None) -> Catalog:
+    """The catalog of the lake's declared tables."""
+    schemas = {
+        name: TableSchema(name, table.athena_columns, table.keys, table.time_column) for name, table in tables.items()
+    }
+    return Catalog(database, schemas, views or {})

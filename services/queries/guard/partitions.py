@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from services.queries.catalog import PartitionKey
+from services.lake.partitions import PartitionKey
 
 
 @dataclass(frozen=True)

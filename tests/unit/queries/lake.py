@@ -1,8 +1,9 @@
 """A small catalog of the lake's shape, with a declared range of 7 years, for tests."""
 
-from services.queries.catalog import Catalog, PartitionKey, TableSchema
+from services.lake.partitions import PartitionKey
+from services.queries.catalog import Catalog, TableSchema
 
-KEYS = (PartitionKey("year", 2024, 2030), PartitionKey("month", 1, 12, 2), PartitionKey("day", 1, 31, 2))
+KEYS = (PartitionKey("year", 2024, 2030, 4), PartitionKey("month", 1, 12, 2), PartitionKey("day", 1, 31, 2))
 ORDERS = TableSchema(
     "orders",
     {

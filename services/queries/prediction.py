@@ -1,0 +1,194 @@
+"""What a query will scan, before it runs: from the partitions it selects and the footers of their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+from services.errors import LakeError, QueryRefused
+from services.human import count, size
+from services.queries.files import Files, LakeFile, list_table
+from services.queries.footers import Footer, Footers, RowGroup, differing
+from services.queries.guard import PartitionSet
+from services.queries.guard.rule import Selection
+from services.queries.resolve import Resolved
+from services.queries.statistics import can_hold, column_tests
+from services.queries.text import csv_bytes
+
+_COSTLIEST = 5
+
+
+class ScanTooLarge(QueryRefused):
+    """The query would scan more than SCAN_LIMIT_BYTES."""
+
+    next_step = "Select fewer partitions or columns, or raise SCAN_LIMIT_BYTES if that is what you want."
+
+
+class SchemaDiffers(LakeError):
+    """A file's columns are not of the types that the table declares."""
+
+    next_step = "Write its day again (generate or export, then upload): all partitions of a table share one schema."
+
+
+@dataclass(frozen=True)
+class PartitionScan:
+    """What a scan reads of one partition, in bytes."""
+
+    folder: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ScanPrediction:
+    """What one scan of a query will read.
+
+    `columns` are the bytes of each column that is read, `groups` the row groups read of `all_groups` in the selected
+    files. `unfiltered` is what the same columns take in all partitions, `as_csv` all columns of all partitions as
+    CSV text, which is an estimate; so is `unfiltered` where not all footers were read, which `estimated` says.
+    """
+
+    table: str
+    name: str
+    selected: PartitionSet
+    files: tuple[Footer, ...]
+    columns: Mapping[str, int]
+    partitions: tuple[PartitionScan, ...]
+    rows: int
+    groups: int
+    all_groups: int
+    all_partitions: int
+    unfiltered: int
+    as_csv: int
+    estimated: bool
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.columns.values())
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a query will scan, scan by scan. Sizes in bytes."""
+
+    scans: tuple[ScanPrediction, ...]
+
+    @cached_property
+    def bytes(self) -> int:
+        """The column chunks that are read; the footers, which Athena does not bill, are left out."""
+        return sum(scan.bytes for scan in self.scans)
+
+    @property
+    def unfiltered(self) -> int:
+        return sum(scan.unfiltered for scan in self.scans)
+
+    @property
+    def as_csv(self) -> int:
+        return sum(scan.as_csv for scan in self.scans)
+
+    @property
+    def costliest(self) -> list[tuple[str, int]]:
+        """The partitions that cost most, each with its bytes."""
+        found: dict[str, int] = {}
+        for scan in self.scans:
+            for partition in scan.partitions:
+                found[partition.folder] = found.get(partition.folder, 0) + partition.bytes
+        return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_COSTLIEST]
+
+    def check(self, limit: int) -> None:
+        """Raises ScanTooLarge when the scan is larger than `limit` bytes."""
+        if self.bytes <= limit:
+            return
+        partitions = sum(len(scan.partitions) for scan in self.scans)
+        lines = [
+            f"The query would scan {size(self.bytes)}, over the limit of {size(limit)} (SCAN_LIMIT_BYTES).",
+            f"It reads {count(partitions, 'partition')}; the ones that cost most:",
+            *(f"  {folder:<44} {size(cost):>9}" for folder, cost in self.costliest),
+        ]
+        raise ScanTooLarge("\n".join(lines))
+
+
+class Lake:
+    """The files and footers of a lake, as they were when first looked at."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.footers = Footers(files)
+        self._listed: dict[str, list[LakeFile]] = {}
+
+    def listing(self, selection: Selection) -> list[LakeFile]:
+        """All files of the scanned table."""
+        table = selection.scan.table
+        if table.name not in self._listed:
+            self._listed[table.name] = list_table(self.files, table)
+        return self._listed[table.name]
+
+
+def predict(resolved: Resolved, lake: Lake) -> Prediction:
+    """The prediction of a resolved query. Reads the footers of the selected partitions that were not read before.
+
+    Raises FileDamaged for a file that is no Parquet file, and SchemaDiffers for one of other types than declared.
+    """
+    selections = resolved.judged.selections
+    return Prediction(tuple(map(_predict_scan, selections, resolved.columns, (lake,) * len(selections))))
+
+
+def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: Lake) -> ScanPrediction:
+    table, listed = selection.scan.table, lake.listing(selection)
+    chosen = [file for file in listed if file.values in selection.partitions]
+    footers = lake.footers.read(chosen)
+    for footer in footers:
+        if fault := differing(footer, table.columns, columns):
+            raise SchemaDiffers(f"{lake.files.url(footer.file.key)} differs from the table {table.name}: {fault}.")
+    tests = column_tests(selection.scan)
+    sizes = dict.fromkeys(columns, 0)
+    partitions, rows, groups = [], 0, 0
+    for values, members in groupby(footers, key=lambda footer: footer.file.values):
+        before = sum(sizes.values())
+        for footer in members:
+            kept = [group for group in footer.groups if can_hold(group, tests)] if tests else footer.groups
+            whole = len(kept) == len(footer.groups)
+            for name in columns:
+                sizes[name] += footer.sizes.get(name, 0) if whole else _length(kept, name)
+            rows += footer.rows if whole else sum(group.rows for group in kept)
+            groups += len(kept)
+        partitions.append(PartitionScan(f"{table.name}/{table.folder(values)}", sum(sizes.values()) - before))
+    unfiltered, as_csv, estimated = _without_filter(selection, columns, lake)
+    return ScanPrediction(
+        table=table.name,
+        name=selection.scan.name,
+        selected=selection.partitions,
+        files=tuple(footers),
+        columns=sizes,
+        partitions=tuple(partitions),
+        rows=rows,
+        groups=groups,
+        all_groups=sum(len(footer.groups) for footer in footers),
+        all_partitions=len({file.values for file in listed}),
+        unfiltered=unfiltered,
+        as_csv=as_csv,
+        estimated=estimated,
+    )
+
+
+def _length(groups: Sequence[RowGroup], name: str) -> int:
+    return sum(chunk.length for group in groups for chunk in group.chunks.get(name, ()))
+
+
+def _without_filter(selection: Selection, columns: tuple[str, ...], lake: Lake) -> tuple[int, int, bool]:
+    """The bytes of these columns in all partitions, those of everything as CSV, and whether they are estimates.
+
+    A file whose footer was not read counts by its size, in the proportion of those whose footer was.
+    """
+    listed = lake.listing(selection)
+    known = [footer for file in listed if (footer := lake.footers.known(file))]
+    if not known and listed:
+        known = lake.footers.read(listed[:1])
+    read = sum(footer.file.size for footer in known)
+    if not read:
+        return 0, 0, False
+    everything = sum(file.size for file in listed)
+    of_columns = sum(footer.sizes.get(name, 0) for footer in known for name in columns)
+    as_text = sum(csv_bytes(footer, selection.scan.table) for footer in known)
+    return of_columns * everything // read, as_text * everything // read, len(known) < len(listed)

@@ -1,0 +1,150 @@
+"""A judged query with every name resolved: which columns each scan reads, and the type of every expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.pushdown_projections import pushdown_projections
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from services.errors import QueryRefused
+from services.queries.catalog import TableSchema
+from services.queries.guard import Judged
+from services.queries.guard.statement import DIALECT
+
+SCAN = "scan_{}"
+
+
+class NameUnknown(QueryRefused):
+    """A column or function cannot be resolved as Athena would."""
+
+    next_step = "Correct the name; `shoreline tables` shows the tables and their columns."
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The query over one relation a scan, named scan_0, scan_1 and on in the order of the judged selections.
+
+    `tree` is qualified and typed; `columns` are the stored columns that each scan reads.
+    """
+
+    judged: Judged
+    tree: exp.Query
+    columns: tuple[tuple[str, ...], ...]
+
+
+def resolve(judged: Judged) -> Resolved:
+    """Resolves names as Athena does. Raises NameUnknown for a name that is not there or ambiguous."""
+    isolated = _isolate(judged)
+    tables = [selection.scan.table for selection in judged.selections]
+    schema = MappingSchema(
+        {SCAN.format(number): _types(table) for number, table in enumerate(tables)}, dialect=DIALECT, normalize=False
+    )
+    try:
+        # Athena does not know a SELECT's own aliases in its WHERE and GROUP BY, which sqlglot would expand.
+        tree = qualify(isolated, dialect=DIALECT, schema=schema, expand_alias_refs=False, quote_identifiers=True)
+        _qualify_having(tree)
+        needed = pushdown_projections(_without_exists_outputs(tree.copy()))
+        annotated = annotate_types(tree, schema=schema, dialect=DIALECT)
+    except SqlglotError as error:
+        raise NameUnknown(_reason(error, judged)) from None
+    except RecursionError:
+        raise QueryRefused(
+            "The query is nested too deeply to be resolved.", next_step="Split it into smaller queries."
+        ) from None
+    return Resolved(judged, annotated, tuple(_columns(needed, number, table) for number, table in enumerate(tables)))
+
+
+def _types(table: TableSchema) -> dict[str, object]:
+    return {
+        **{name: exp.DataType.build(kind, dialect="hive") for name, kind in table.columns.items()},
+        **{key.name: exp.DataType.build("int") for key in table.keys},
+    }
+
+
+def _isolate(judged: Judged) -> exp.Query:
+    """A copy of the query in which each scan reads a relation of its own, under the name that it had."""
+    tree = judged.tree.copy()
+    for column in tree.find_all(exp.Column):
+        if column.db:
+            column.set("db", None)
+            column.set("catalog", None)
+    for table in list(tree.find_all(exp.Table)):
+        number = table.meta.get("scan")
+        if number is None:
+            continue
+        if not table.alias:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
+        schema = judged.selections[number].scan.table
+        table.meta["columns"] = tuple(_names(table, schema))
+        table.set("this", exp.to_identifier(SCAN.format(number)))
+        table.set("db", None)
+        table.set("catalog", None)
+    return tree
+
+
+def _qualify_having(tree: exp.Query) -> None:
+    """Names the tables of HAVING's columns, which sqlglot leaves open because they might be outputs of the SELECT;
+    to Athena they never are."""
+    for scope in traverse_scope(tree):
+        having = scope.expression.args.get("having")
+        for column in list(having.find_all(exp.Column)) if having else []:
+            if column.table:
+                continue
+            holders = [alias for alias, source in scope.sources.items() if column.name in _given(source)]
+            if len(holders) == 1:
+                column.set("table", exp.to_identifier(holders[0], quoted=True))
+
+
+def _given(source: exp.Table | Scope) -> set[str]:
+    """The columns that a source of a SELECT gives."""
+    if isinstance(source, Scope):
+        inner = source.expression
+        return set(inner.named_selects) if isinstance(inner, exp.Query) else set()
+    return set(source.meta.get("columns", ()))
+
+
+def _without_exists_outputs(tree: exp.Query) -> exp.Query:
+    """EXISTS asks only whether there is a row: what its SELECT names is not read."""
+    for exists in tree.find_all(exp.Exists):
+        inner = exists.this.unnest() if isinstance(exists.this, exp.Subquery) else exists.this
+        if isinstance(inner, exp.Select) and not any(inner.args.get(part) for part in ("group", "having", "distinct")):
+            inner.set("expressions", [exp.alias_(exp.Literal.number(1), "one")])
+    return tree
+
+
+def _columns(tree: exp.Query, number: int, table: TableSchema) -> tuple[str, ...]:
+    """The stored columns that a scan reads, in the table's order."""
+    read: set[str] = set()
+    for scope in traverse_scope(tree):
+        for alias, source in scope.sources.items():
+            if not isinstance(source, exp.Table) or source.name != SCAN.format(number):
+                continue
+            names = _names(source, table)
+            read |= {names.get(column.name, "") for column in scope.columns if column.table == alias}
+    return tuple(name for name in table.columns if name in read)
+
+
+def _names(source: exp.Table, table: TableSchema) -> dict[str, str]:
+    """The table's columns by what the query calls them: `t(a, b)` renames the first two."""
+    alias = source.args.get("alias")
+    renamed = [column.name for column in alias.columns] if alias else []
+    return dict(zip(renamed or table.names, table.names, strict=False))
+
+
+def _reason(error: SqlglotError, judged: Judged) -> str:
+    text = str(error).split("\n")[0].rstrip(".")
+    for number, selection in enumerate(judged.selections):
+        text = text.replace(SCAN.format(number), selection.scan.table.name)
+    return f"The query cannot be resolved: {text[:1].lower()}{text[1:]}."
+
+
+def by_scan(resolved: Resolved) -> Mapping[str, TableSchema]:
+    """The table of each relation of the resolved query."""
+    return {SCAN.format(number): each.scan.table for number, each in enumerate(resolved.judged.selections)}
