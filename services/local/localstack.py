@@ -18,6 +18,7 @@ from services.errors import StackError
 from services.local.processes import free_port
 
 _START_SECONDS = 90  # the first start on a slow disk compiles Python files
+_STOP_SECONDS = 15
 _SERVICES = "s3,sts,iam"
 
 
@@ -82,11 +83,9 @@ class LocalStack:
         process = self._process()
         if process is not None:
             process.terminate()
-            try:
-                process.wait(15)
-            except psutil.TimeoutExpired:
+            if not self._gone(_STOP_SECONDS):
                 process.kill()
-                process.wait(15)
+                self._gone(_STOP_SECONDS)
         self._pid_file.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:
@@ -97,6 +96,15 @@ class LocalStack:
         except (FileNotFoundError, ValueError, IndexError, psutil.Error):
             return None
         return process if alive else None
+
+    def _gone(self, seconds: float) -> bool:
+        """Waits until the server has ended: a zombie has, though where nothing reaps it, it stays in the table."""
+        deadline = time.monotonic() + seconds
+        while self._process() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _await(self, process: subprocess.Popen[bytes], endpoint: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
