@@ -122,7 +122,8 @@ class LocalStack:
 
     def _variables(self, port: int) -> dict[str, str]:
         files = self.folder / "files"
-        files.mkdir(exist_ok=True)
+        shutil.rmtree(files, ignore_errors=True)  # what an earlier server stored is of no use to this one
+        files.mkdir()
         return {
             "PATH": os.environ.get("PATH", ""),
             "HOME": str(self.folder),
