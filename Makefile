@@ -75,7 +75,7 @@ setup database backup backups restore drill prune status generate export upload 
 	@$(MAKE) in-$(JOB_STACK) JOB=$@
 
 ##@ Development
-.PHONY: check test-containers bench clean
+.PHONY: check test-containers bench bench-check clean
 check: $(INSTALLED) ## lint and types
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -84,6 +84,14 @@ check: $(INSTALLED) ## lint and types
 test-containers: $(INSTALLED) ## the container tests; needs a Docker engine
 	@echo "stack: compose"
 	$(BIN)/pytest tests/containers $(ARGS)
+
+bench: $(INSTALLED) ## measure against the peers: BENCH=backup for one room, SIZE=small|medium|large
+	@echo "stack: embedded"
+	$(BIN)/python -m benchmarks $(BENCH) --size $(or $(SIZE),medium) $(ARGS)
+
+bench-check: $(INSTALLED) ## fail when a ratio of the small size has halved
+	@echo "stack: embedded"
+	$(BIN)/python -m benchmarks $(BENCH) --check $(ARGS)
 
 clean: ## end the embedded stack and remove what make made here
 	@if [ -x $(BIN)/shoreline ]; then $(BIN)/shoreline down; fi
