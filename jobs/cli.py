@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from jobs import cleanup, database, generate, prices, receipts, setup, stack, upload
+from jobs import (
+    backup,
+    backups,
+    cleanup,
+    database,
+    drill,
+    generate,
+    prices,
+    receipts,
+    restore,
+    setup,
+    stack,
+    upload,
+)
 from jobs.runner import Invocation
 
 app = typer.Typer(
@@ -36,6 +49,10 @@ app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
 app.command("cleanup")(cleanup.command)
 app.command("database")(database.command)
+app.command("backup")(backup.command)
+app.command("backups")(backups.command)
+app.command("restore")(restore.command)
+app.command("drill")(drill.command)
 app.command("generate")(generate.command)
 app.command("upload")(upload.command)
 app.command("prices")(prices.command)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -47,11 +48,18 @@ class Upload:
 
 
 class Storage:
-    """The objects of one bucket. Each method raises what `services.aws.translated` raises."""
+    """The objects of one bucket. Each method raises what `services.aws.translated` raises.
 
-    def __init__(self, aws: Aws, bucket: str) -> None:
+    What is written is encrypted with `kms_key`, or as the bucket's own default says.
+    """
+
+    def __init__(self, aws: Aws, bucket: str, *, kms_key: str | None = None) -> None:
         self.aws = aws
         self.bucket = bucket
+        self._checksums = aws.access.request_checksums == "when_supported"
+        self._encryption: dict[str, Any] = {}
+        if kms_key is not None:
+            self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key, "BucketKeyEnabled": True}
 
     def exists(self) -> bool:
         """Whether the bucket is there and ours. Raises BucketNotOurs when it is someone else's."""
@@ -69,6 +77,12 @@ class Storage:
                     raise BucketNotOurs(message) from error
                 raise
         return True
+
+    def now(self) -> datetime:
+        """The store's own time, in UTC: that of a machine may be an hour off."""
+        with translated():
+            answer = self.aws.s3.head_bucket(Bucket=self.bucket)
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
 
     def require(self) -> None:
         """Raises BucketMissing or BucketNotOurs unless the bucket is there and ours."""
@@ -104,6 +118,7 @@ class Storage:
                     ContentType=content_type,
                     Metadata=dict(metadata or {}),
                     **conditions,
+                    **self._encryption,
                 )
             except ClientError as error:
                 if error_code(error) in _TAKEN:
@@ -188,12 +203,20 @@ class Storage:
     ) -> str:
         """Begins a multipart upload and gives its id. Nothing is visible under `key` until it is completed.
 
-        With `sha256`, each part and the completion must bring the parts' digests.
+        With `sha256`, each part and the completion must bring the parts' digests; without, the completion may bring
+        the CRC-32 of the whole, where the store knows such checksums.
         """
         options: Any = {"ChecksumAlgorithm": "SHA256"} if sha256 else {}
+        if not sha256 and self._checksums:
+            options = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
         with translated():
             answer = self.aws.s3.create_multipart_upload(
-                Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=dict(metadata or {}), **options
+                Bucket=self.bucket,
+                Key=key,
+                ContentType=content_type,
+                Metadata=dict(metadata or {}),
+                **options,
+                **self._encryption,
             )
         return answer["UploadId"]
 
@@ -205,17 +228,41 @@ class Storage:
             )
         return answer["ETag"]
 
-    def complete_upload(self, key: str, upload_id: str, etags: list[str], sha256s: Sequence[bytes] = ()) -> str:
-        """Makes the object of its parts, and gives its ETag."""
+    def complete_upload(
+        self,
+        key: str,
+        upload_id: str,
+        etags: list[str],
+        sha256s: Sequence[bytes] = (),
+        *,
+        crc32: int | None = None,
+        only_if_absent: bool = False,
+    ) -> str:
+        """Makes the object of its parts, and gives its ETag.
+
+        S3 refuses when the whole has another CRC-32 than `crc32`, unless the store knows no such checksums.
+        Raises KeyTaken when the condition does not hold, or when the upload is gone: completed before, or aborted.
+        """
+        options: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+        if crc32 is not None and self._checksums:
+            options["ChecksumType"] = "FULL_OBJECT"
+            options["ChecksumCRC32"] = b64encode(crc32.to_bytes(4, "big")).decode()
         digests: Sequence[bytes | None] = sha256s or [None] * len(etags)
         parts: list[CompletedPartTypeDef] = [
             {"PartNumber": number, "ETag": etag, **_checksum(digest)}  # type: ignore[typeddict-item]
             for number, (etag, digest) in enumerate(zip(etags, digests, strict=True), start=1)
         ]
         with translated():
-            answer = self.aws.s3.complete_multipart_upload(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
-            )
+            try:
+                answer = self.aws.s3.complete_multipart_upload(
+                    Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}, **options
+                )
+            except ClientError as error:
+                if error_code(error) in {*_TAKEN, "NoSuchUpload"}:
+                    raise KeyTaken(
+                        f"{self.url(key)} was written by someone else, or its upload was aborted."
+                    ) from error
+                raise
         return answer["ETag"]
 
     def abort_upload(self, key: str, upload_id: str) -> None:

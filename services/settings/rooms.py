@@ -53,6 +53,11 @@ class BackupSettings(BaseSettings):
     backup_prefix: KeyPrefix = "backups/postgres"
     backup_keep_days: Positive = 30
     backup_keep_min: Positive = 3
+    backup_keep_daily: Annotated[int, Field(ge=0)] = 0
+    backup_keep_weekly: Annotated[int, Field(ge=0)] = 0
+    backup_keep_monthly: Annotated[int, Field(ge=0)] = 0
+    backup_part_size: Annotated[ByteCount, Field(ge=5 << 20, le=5 << 30)] = 8 << 20
+    backup_max_parts: Annotated[int, Field(ge=1, le=10_000)] = 10_000
 
 
 class LakeSettings(BaseSettings):

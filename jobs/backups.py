@@ -1,0 +1,116 @@
+"""List the backups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from services.backups.catalog import Damaged
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One backup, why it is kept, and when a drill proved it."""
+
+    key: str
+    database: str
+    taken_at: datetime
+    age_seconds: float
+    bytes: int
+    rows: int
+    kept: str
+    verified_at: datetime | None
+    drill_ok: bool | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All complete backups, newest first, and the damaged ones."""
+
+    url: str
+    backups: tuple[Listed, ...]
+    damaged: tuple[Damaged, ...]
+    leftovers: int
+
+
+def command(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the backups: when, size, age, rows, why each is kept, and when a drill proved it."""
+    run_job(ctx, "backups", backups, show, as_json=as_json)
+
+
+def backups(run: Run) -> Listing:
+    """Reads the manifests."""
+    from jobs.archives import archive_of, retention_of
+    from services.backups.archive import decide
+
+    run.storage.require()
+    archive, now = archive_of(run), run.storage.now()
+    contents = archive.catalog.read()
+    reasons = {}
+    for database in {each.manifest.database for each in contents.backups}:
+        for decision in decide(contents.of(database), retention_of(run), now):
+            reasons[decision.key] = decision.reason if decision.keep else f"goes next: {decision.reason}"
+    return Listing(
+        url=run.storage.url(archive.naming.prefix),
+        backups=tuple(
+            Listed(
+                key=each.key,
+                database=each.manifest.database,
+                taken_at=each.taken_at,
+                age_seconds=(now - each.taken_at).total_seconds(),
+                bytes=each.stored_bytes,
+                rows=each.manifest.fingerprint.rows,
+                kept=reasons[each.name.stem],
+                verified_at=each.drill.drilled_at if each.drill else None,
+                drill_ok=each.drill.ok if each.drill else None,
+            )
+            for each in contents.backups
+        ),
+        damaged=contents.damaged,
+        leftovers=len(contents.leftovers),
+    )
+
+
+def show(report: Listing, console: Console) -> None:
+    """Prints a table, a backup a line."""
+    from datetime import timedelta
+
+    from rich.table import Table
+
+    from services import human
+
+    if not report.backups:
+        console.print(f"There are no backups under {report.url}.")
+        console.print("Next: shoreline backup")
+        return
+    table = Table(box=None, pad_edge=False)
+    several = len({each.database for each in report.backups}) > 1
+    for heading in ("Taken (UTC)", *(["Database"] if several else []), "Age", "Size", "Rows", "Verified", "Kept"):
+        right = heading in {"Age", "Size", "Rows"}
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading not in {"Database", "Kept"})
+    for each in report.backups:
+        drilled = "never" if each.verified_at is None else f"{each.verified_at:%Y-%m-%d %H:%M}"
+        table.add_row(
+            f"{each.taken_at:%Y-%m-%d %H:%M:%S}",
+            *([each.database] if several else []),
+            human.age(timedelta(seconds=each.age_seconds)),
+            human.size(each.bytes),
+            f"{each.rows:,}",
+            f"FAILED {drilled}" if each.drill_ok is False else drilled,
+            each.kept,
+        )
+    console.print(table)
+    for damaged in report.damaged:
+        console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
+    console.print(f"{human.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)
+    console.print("Next: shoreline restore --latest --into NAME")

@@ -1,0 +1,94 @@
+"""Put a backup back as a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from services.backups.catalog import Backup
+    from services.backups.restore import Restored
+
+Key = Annotated[str | None, typer.Option("--key", help="The backup by its key, or the last part of it.")]
+Latest = Annotated[bool, typer.Option("--latest", help="The newest backup; this is the default.")]
+Before = Annotated[
+    str | None, typer.Option("--before", help="The newest backup from before a time in UTC, as 2025-06-10T14:00.")
+]
+
+
+def command(
+    ctx: typer.Context,
+    latest: Latest = False,
+    before: Before = None,
+    key: Key = None,
+    into: Annotated[str | None, typer.Option("--into", help="The database to make; PGDATABASE by default.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the backup in the place of a database that is not empty.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup back as a database: into a new one, which takes the name when all of it is there."""
+    run_job(
+        ctx,
+        "restore",
+        lambda run: restore(run, pick(run, latest=latest, before=before, key=key), into, replace=replace),
+        show,
+        as_json=as_json,
+    )
+
+
+def restore(run: Run, backup: Backup, into: str | None, *, replace: bool) -> Restored:
+    """Restores a backup under a database's name."""
+    from loguru import logger
+
+    from services.backups import restore as restoring
+
+    target = run.database_named(into or backup.manifest.database)
+    logger.info("restoring {} as {}", backup.key, target.name)
+    with run.progress.task("restore", backup.manifest.plain_bytes) as advance:
+        return restoring.restore(run.storage, backup, target, replace=replace, advance=advance)
+
+
+def pick(run: Run, *, latest: bool, before: str | None, key: str | None) -> Backup:
+    """The backup that the options name. Raises InputError when they name more than one."""
+    from jobs.archives import archive_of
+    from services.errors import InputError
+
+    if sum((latest, before is not None, key is not None)) > 1:
+        raise InputError("--latest, --before and --key name different backups: give one of them.")
+    catalog = archive_of(run).catalog
+    if key is not None:
+        return catalog.named(key)
+    return catalog.newest(run.settings.pgdatabase, moment(before) if before else None)
+
+
+def moment(text: str) -> datetime:
+    """A time in UTC from ISO 8601 text; another offset may be given. Raises InputError."""
+    from datetime import UTC, datetime
+
+    from services.errors import InputError
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--before {text!r} is no time: write it as 2025-06-10T14:00.") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def show(report: Restored, console: Console) -> None:
+    """Prints what was restored."""
+    from services import human
+
+    console.print(f"  from        {report.key}", soft_wrap=True)
+    console.print(f"  database    {report.database}{', in place of the old one' if report.replaced else ''}")
+    console.print(f"  content     {human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}")
+    console.print(f"  restored    {human.size(report.bytes)} in {human.seconds(report.seconds)}")
+    console.print(f'Next: psql -d "{report.database}"')

@@ -1,0 +1,168 @@
+"""Which backups there are, by their manifests: what has none is no backup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.backups.manifest import DrillRecord, Manifest
+from services.backups.naming import DRILL, MANIFEST, Name, Naming
+from services.errors import BackupDamaged, BackupNotFound
+from services.storage import Storage, StoredObject
+
+_READERS = 16  # manifests that are read at once
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One complete backup. `stored_at` is when its manifest was written, by the store's clock, in UTC."""
+
+    name: Name
+    manifest: Manifest
+    stored_at: datetime
+    keys: tuple[str, ...]
+    drill: DrillRecord | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the dump."""
+        return self.beside(self.manifest.object.name)
+
+    @property
+    def taken_at(self) -> datetime:
+        """When it was begun, in UTC: the time in its name."""
+        return self.name.taken_at
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all its objects but the small ones."""
+        extra = self.manifest.globals.bytes if self.manifest.globals else 0
+        return self.manifest.object.bytes + extra
+
+    def beside(self, file: str) -> str:
+        """The key of a file in the backup's folder."""
+        return f"{self.name.stem.rpartition('/')[0]}/{file}"
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A manifest whose backup is not there, or not as it says."""
+
+    name: Name
+    problem: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies under the prefix: complete backups, newest first; damaged ones; keys that belong to neither."""
+
+    backups: tuple[Backup, ...]
+    damaged: tuple[Damaged, ...]
+    leftovers: tuple[str, ...]
+
+    def of(self, database: str) -> tuple[Backup, ...]:
+        """The complete backups of one database, newest first."""
+        return tuple(backup for backup in self.backups if backup.manifest.database == database)
+
+
+Files = Mapping[str, StoredObject]  # by suffix
+
+
+class Catalog:
+    """Reads what lies under the naming's prefix."""
+
+    def __init__(self, storage: Storage, naming: Naming) -> None:
+        self._storage = storage
+        self._naming = naming
+
+    def read(self) -> Contents:
+        """All of it: one listing, and one small read for each manifest and drill record."""
+        listed = self._listed()
+        leftovers = [item.key for files in listed.values() if MANIFEST not in files for item in files.values()]
+        committed = [(name, files) for name, files in listed.items() if MANIFEST in files]
+        with ThreadPoolExecutor(_READERS) as readers:
+            found = list(readers.map(lambda pair: self._open(*pair), committed))
+        return Contents(
+            backups=tuple(item for item in found if isinstance(item, Backup)),
+            damaged=tuple(item for item in found if isinstance(item, Damaged)),
+            leftovers=tuple(leftovers),
+        )
+
+    def newest(self, database: str, before: datetime | None = None) -> Backup:
+        """The newest complete backup of a database, or the newest that was begun before a time.
+
+        Raises BackupNotFound. A damaged one is passed over: `read` names it.
+        """
+        for backup in self._newest_first(before):
+            if isinstance(backup, Backup) and backup.manifest.database == database:
+                return backup
+        limit = f" before {before:%Y-%m-%d %H:%M:%S} UTC" if before else ""
+        raise BackupNotFound(f"There is no complete backup of {database}{limit} under {self._where}.")
+
+    def named(self, key: str) -> Backup:
+        """The backup that a key, or its last part, belongs to. Raises BackupNotFound or BackupDamaged."""
+        wanted = key.removeprefix(f"s3://{self._storage.bucket}/")
+        for name, files in self._listed().items():
+            keys = {name.stem, *(item.key for item in files.values())}
+            if wanted in keys or wanted in {each.rpartition("/")[2] for each in keys}:
+                if MANIFEST not in files:
+                    break
+                found = self._open(name, files)
+                if isinstance(found, Damaged):
+                    raise BackupDamaged(f"{name.stem}: {found.problem}.")
+                return found
+        raise BackupNotFound(f"There is no complete backup {key} under {self._where}.")
+
+    @property
+    def _where(self) -> str:
+        return self._storage.url(self._naming.prefix)
+
+    def _newest_first(self, before: datetime | None) -> Iterator[Backup | Damaged]:
+        for name, files in self._listed().items():
+            if MANIFEST in files and (before is None or name.taken_at < before):
+                yield self._open(name, files)
+
+    def _listed(self) -> dict[Name, Files]:
+        """The files of each name, newest first."""
+        listed: dict[Name, dict[str, StoredObject]] = {}
+        for item in self._storage.objects(f"{self._naming.prefix}/"):
+            parsed = self._naming.parse(item.key)
+            if parsed is not None:
+                name, suffix = parsed
+                listed.setdefault(name, {})[suffix] = item
+        return dict(sorted(listed.items(), key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True))
+
+    def _open(self, name: Name, files: Files) -> Backup | Damaged:
+        text = self._storage.read(files[MANIFEST].key)
+        if text is None:
+            return Damaged(name, "its manifest was deleted meanwhile")
+        try:
+            manifest = Manifest.from_json(text)
+        except ValueError as error:
+            return Damaged(name, f"its manifest cannot be read: {error}")
+        backup = Backup(
+            name=name,
+            manifest=manifest,
+            stored_at=files[MANIFEST].modified,
+            keys=tuple(item.key for item in files.values()),
+            drill=self._drill(files),
+        )
+        stored = {item.key: item.size for item in files.values()}
+        for file in filter(None, (manifest.object, manifest.globals)):
+            size = stored.get(backup.beside(file.name))
+            if size is None:
+                return Damaged(name, f"{file.name} is missing")
+            if size != file.bytes:
+                return Damaged(name, f"{file.name} has {size:,} bytes instead of {file.bytes:,}")
+        return backup
+
+    def _drill(self, files: Files) -> DrillRecord | None:
+        text = self._storage.read(files[DRILL].key) if DRILL in files else None
+        if text is None:
+            return None
+        try:
+            return DrillRecord.from_json(text)
+        except ValueError:
+            return None  # an unreadable record proves nothing

@@ -1,0 +1,121 @@
+"""The SQL of a dump, object by object: what its schema, its sequences and its large objects are."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from services.backups.fingerprint import Content, Fingerprint, Sequence
+
+HEADER = re.compile(
+    rb"--\n-- (?:"
+    rb"(?:(?:Data for |Statistics for )?Name: (?P<name>.*); Type: (?P<type>.*); Schema: (?P<schema>.*);"
+    rb" Owner: (?P<owner>.*))|(?P<end>PostgreSQL database (?:cluster )?dump complete))\n--\n"
+)
+_AFTER_THE_END = re.compile(rb"\s*(?:\\unrestrict \w+\s*)?")
+_SETVAL = re.compile(rb"setval\('((?:[^']|'')*)', (-?\d+), (true|false)\)")
+# Which of these stand before an object depends on the objects before it: they are no part of it.
+_DEFAULTS = re.compile(rb"^SET default_\w+ = .*;\n", re.MULTILINE)
+_WHOLE = 1 << 20  # bytes of an object's SQL that are looked at whole; longer ones are hashed as they come
+_DIGEST = 16  # hex digits of an object's hash
+
+
+class Entries:
+    """The objects of a dump. `begin` opens one by its header, `add` gives it more SQL."""
+
+    def __init__(self) -> None:
+        self._schema: dict[str, str] = {}
+        self._sequences: dict[str, Sequence] = {}
+        self._large_objects = _LargeObjects()
+        self._entry: _Entry | None = None
+        self._ended = False
+        self._after = b""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the dump's last line was seen, and nothing but its farewell after it."""
+        return self._ended and _AFTER_THE_END.fullmatch(self._after) is not None
+
+    def begin(self, header: re.Match[bytes]) -> None:
+        """Opens the next object, or the end of the dump."""
+        self._close()
+        if header["end"]:
+            self._ended = True
+        elif not self._ended:
+            self._entry = _Entry(header)
+        else:
+            self._after += header[0]
+
+    def add(self, text: bytes) -> None:
+        """More SQL of the object that is open. What stands before the first one is pg_dump's own preamble."""
+        if self._ended:
+            self._after = (self._after + text)[:200]
+        elif self._entry is None:
+            return
+        elif self._entry.type == "BLOBS":
+            self._large_objects.add(text)
+        else:
+            self._entry.add(text)
+
+    def fingerprint(self, tables: Mapping[str, Content]) -> Fingerprint:
+        """All of them, with the tables' content."""
+        return Fingerprint(tables, self._schema, self._sequences, self._large_objects.content())
+
+    def _close(self) -> None:
+        entry, self._entry = self._entry, None
+        if entry is None or entry.type in {"TABLE DATA", "BLOBS"}:
+            return
+        if entry.type == "SEQUENCE SET" and (found := _SETVAL.search(entry.text)):
+            name = found[1].replace(b"''", b"'").decode()
+            self._sequences[name] = Sequence(int(found[2]), found[3] == b"true")
+            return
+        name, number = entry.name, 1
+        while name in self._schema:
+            number += 1
+            name = f"{entry.name} #{number}"
+        self._schema[name] = entry.digest()
+
+
+class _Entry:
+    """One object: its header and its SQL."""
+
+    def __init__(self, header: re.Match[bytes]) -> None:
+        self.type = header["type"].decode()
+        schema, name = header["schema"].decode(), header["name"].decode()
+        self.name = f"{self.type} {name}" if schema == "-" else f"{self.type} {schema}.{name}"
+        self.text = b""  # of a short object; empty once it is longer than _WHOLE
+        self._long = False
+        self._hash = hashlib.sha256(header["owner"] + b"\n")
+
+    def add(self, text: bytes) -> None:
+        """Takes more of the object's SQL."""
+        if not self._long:
+            self.text += text
+            if len(self.text) <= _WHOLE:
+                return
+            text, self.text, self._long = self.text, b"", True
+        self._hash.update(text)
+
+    def digest(self) -> str:
+        """The object's hash. It does not depend on where the stream was cut into blocks."""
+        if not self._long:
+            self._hash.update(_DEFAULTS.sub(b"", self.text).strip())
+        return self._hash.hexdigest()[:_DIGEST]
+
+
+class _LargeObjects:
+    """The contents of all large objects, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._bytes = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, text: bytes) -> None:
+        self._count += text.count(b"pg_catalog.lo_open('")
+        self._bytes += len(text)
+        self._hash.update(text)
+
+    def content(self) -> Content | None:
+        return Content(self._count, self._bytes, self._hash.hexdigest()) if self._count else None

@@ -1,0 +1,99 @@
+"""What a dump holds: each table's rows and content hash, the schema, the sequences. A value, and how two differ."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Content:
+    """Rows, bytes and SHA-256 of what lies between `COPY ... FROM stdin;` and `\\.`.
+
+    `psql -c "COPY table (columns) TO STDOUT" | sha256sum` gives the same hash of a table restored from the dump.
+    """
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence's last value, and whether it was handed out."""
+
+    value: int
+    is_called: bool
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a dump holds.
+
+    `tables` by qualified name as SQL writes it; `schema` has a short hash for each object, by type and name;
+    `large_objects` counts them as its rows.
+    """
+
+    tables: Mapping[str, Content]
+    schema: Mapping[str, str]
+    sequences: Mapping[str, Sequence]
+    large_objects: Content | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables.values())
+
+    @property
+    def schema_sha256(self) -> str:
+        """One hash for the whole schema; the order of the objects does not count."""
+        lines = (f"{name}\t{digest}\n" for name, digest in sorted(self.schema.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def differences(expected: Fingerprint, found: Fingerprint, *, compare_schema: bool = True) -> list[str]:
+    """Every difference as a sentence of its own, table by table; none when they are equal.
+
+    Dumps by pg_dump of different major versions write one schema in different words: then `compare_schema` is False.
+    """
+    found_tables = dict(found.tables)
+    told = list(_tables(expected.tables, found_tables))
+    if expected.large_objects != found.large_objects:
+        told.append(f"large objects: {_amount(expected.large_objects)} became {_amount(found.large_objects)}")
+    told += _named("sequence", expected.sequences, found.sequences)
+    if compare_schema:
+        told += _named("schema", expected.schema, found.schema)
+    return told
+
+
+def _tables(expected: Mapping[str, Content], found: Mapping[str, Content]) -> Iterator[str]:
+    for name in sorted(expected.keys() | found.keys()):
+        before, after = expected.get(name), found.get(name)
+        if before == after:
+            continue
+        if before is None or after is None:
+            yield f"table {name}: {_amount(before)} became {_amount(after)}"
+        elif before.rows != after.rows:
+            yield f"table {name}: {before.rows:,} rows became {after.rows:,}"
+        else:
+            yield f"table {name}: the content of its {before.rows:,} rows differs"
+
+
+def _amount(content: Content | None) -> str:
+    return "none" if content is None else f"{content.rows:,}"
+
+
+def _named(kind: str, expected: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:
+    for name in sorted(expected.keys() | found.keys()):
+        before, after = expected.get(name), found.get(name)
+        if before == after:
+            continue
+        if after is None:
+            yield f"{kind} {name}: missing"
+        elif before is None:
+            yield f"{kind} {name}: was not there"
+        elif isinstance(before, Sequence) and isinstance(after, Sequence):
+            yield f"{kind} {name}: {before.value} became {after.value}"
+        else:
+            yield f"{kind} {name}: differs"

@@ -1,0 +1,104 @@
+"""The manifest: what was backed up, and how to know that it is whole. What has none is no backup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import TypeAdapter, ValidationError
+
+from services.backups.fingerprint import Fingerprint
+from services.backups.naming import Format
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class File:
+    """A stored object: its name beside the manifest, its size in bytes, its SHA-256."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DatabaseTraits:
+    """What `pg_dump` leaves out and a restored database needs: how it was created, and its own settings."""
+
+    encoding: str
+    locale_provider: str
+    collate: str
+    ctype: str
+    locale: str | None = None
+    owner: str | None = None
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One backup. `taken_at` is in UTC, by the object store's clock; `plain_bytes` is the size of the dump as SQL."""
+
+    format_version: int
+    tool_version: str
+    run_id: str
+    lease_token: int
+    database: str
+    taken_at: datetime
+    server_version: str
+    client_version: str
+    format: Format
+    object: File
+    plain_bytes: int
+    database_bytes: int
+    seconds: float
+    encrypted: bool
+    fingerprint: Fingerprint
+    traits: DatabaseTraits
+    globals: File | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The manifest as it is stored."""
+        return _MANIFEST.dump_json(self, indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Manifest:
+        """Reads a stored manifest. Raises ValueError when it is none, or of a later format."""
+        try:
+            manifest = _MANIFEST.validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{where or 'text'}: {first['msg']}") from None
+        if manifest.format_version > FORMAT_VERSION:
+            raise ValueError(f"format version {manifest.format_version} is later than this program's {FORMAT_VERSION}")
+        return manifest
+
+
+@dataclass(frozen=True)
+class DrillRecord:
+    """How a drill of one backup ended. `restore_seconds` is what a restore takes here (the RTO)."""
+
+    drilled_at: datetime
+    ok: bool
+    restore_seconds: float
+    compare_seconds: float
+    server_version: str
+    tables: int
+    rows: int
+    differences: tuple[str, ...] = ()
+
+    def to_json(self) -> bytes:
+        """The record as it is stored."""
+        return _DRILL.dump_json(self, indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> DrillRecord:
+        """Reads a stored record. Raises ValueError when it is none."""
+        return _DRILL.validate_json(text)
+
+
+_MANIFEST = TypeAdapter(Manifest)
+_DRILL = TypeAdapter(DrillRecord)

@@ -1,0 +1,32 @@
+"""How large each part of a multipart upload is, when nobody knows how long the stream will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+SMALLEST, LARGEST = 5 * MIB, 5 << 30  # bytes; Amazon S3 User Guide, "Amazon S3 multipart upload limits"
+MOST = 10_000  # parts; same source
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """Parts that grow with the cube of their number: small while the stream is, S3's largest from half-way on.
+
+    With 10,000 parts from 8 MiB on, part 185 (1.5 GB sent) has 8.3 MiB, part 1,300 (40 GB) has 98 MiB, and 30 TiB fit.
+    Some stores take 1,000 parts only: then they grow ten times as fast, and 3 TiB fit.
+    """
+
+    first: int = 8 * MIB
+    most: int = MOST
+
+    def size(self, number: int) -> int:
+        """Bytes of part `number`, counted from 1."""
+        ratio = LARGEST / self.first - 1
+        step = (number - 1) / (self.most / 2)
+        return min(LARGEST, round(self.first * (1 + ratio * step**3)))
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that fit."""
+        return sum(self.size(number) for number in range(1, self.most + 1))

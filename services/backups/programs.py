@@ -1,0 +1,123 @@
+"""PostgreSQL's programs at the end of a pipe: what they say on standard error is read as they say it."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from services.backups.streams import BLOCK
+from services.errors import ShorelineError
+
+_SAID = 50  # last lines of standard error that are kept
+_END_SECONDS = 10
+
+
+class Program:
+    """A running program. Leaving its context ends it, whatever it does.
+
+    It gets an input when it `reads`, and has an output when it `writes`. `failure` is raised when it fails.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        env: Mapping[str, str],
+        failure: type[ShorelineError],
+        *,
+        reads: bool = False,
+        writes: bool = False,
+    ) -> None:
+        self.name = Path(command[0]).name
+        self._failure = failure
+        self._process = subprocess.Popen(
+            command,
+            env=dict(env),
+            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if writes else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the job, which ends its programs itself
+        )
+        self._said: deque[str] = deque(maxlen=_SAID)
+        self._listener = threading.Thread(target=self._listen, daemon=True, name=f"{self.name} stderr")
+        self._listener.start()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                _widen(pipe)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+        self._listener.join(_END_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def blocks(self) -> Iterator[bytes]:
+        """What the program writes, to its end. Raises its failure, here in the stream, unless it ended well."""
+        output = self._process.stdout
+        assert output is not None  # noqa: S101
+        while block := output.read(BLOCK):
+            yield block
+        self.check()
+
+    def write(self, blocks: Iterable[bytes]) -> None:
+        """Feeds the program, and waits for its end. Raises its failure unless it ended well."""
+        feed = self._process.stdin
+        assert feed is not None  # noqa: S101
+        try:
+            for block in blocks:
+                feed.write(block)
+            feed.close()
+        except BrokenPipeError:  # it ended before its input did: `check` says why
+            with suppress(BrokenPipeError):
+                feed.close()
+        self.check()
+
+    def check(self) -> None:
+        """Waits for the program's end. Raises its failure unless it ended well."""
+        status = self._process.wait()
+        self._listener.join(_END_SECONDS)
+        if status == 0:
+            return
+        how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
+        raise self._failure(f"{self.name} {how}{self._words()}")
+
+    def _words(self) -> str:
+        lines = [line for line in self._said if line]
+        first = next((line for line in lines if "error:" in line or "ERROR:" in line), None)
+        shown = [line for line in lines if line != first][-3:]
+        return "".join(f"\n  {line}" for line in ([first] if first else []) + shown) if lines else "."
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None  # noqa: S101
+        for line in self._process.stderr:
+            self._said.append(line.decode(errors="replace").rstrip())
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """A pipe that holds a whole block wakes its reader less often. Not every system lets it grow."""
+    setting = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
+    if setting is not None:
+        try:
+            fcntl.fcntl(pipe.fileno(), setting, BLOCK)
+        except OSError:
+            return

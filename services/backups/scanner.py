@@ -1,0 +1,148 @@
+"""Takes the fingerprint of a plain dump as it streams by, holding back no more than an unfinished line of SQL.
+
+The dump is read as psql reads it: what looks like a table's data inside a string, a function's body or a quoted
+name is not taken for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+
+from services.backups.entries import HEADER, Entries
+from services.backups.fingerprint import Content, Fingerprint
+from services.errors import BackupFailed
+
+# What hides text from SQL, or opens a table's rows. Searched from places that are outside of all of them.
+_OPENER = re.compile(
+    rb"""(?P<comment>--)|(?P<string>')|(?P<name>")|^(?P<copy>COPY )"""
+    rb"""|(?<![\w$\x80-\xff])(?P<dollar>\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)""",
+    re.MULTILINE,
+)
+_COPY = re.compile(rb'COPY ((?:"[^"]*"|[^"\s])+) (?:\((?:"[^"]*"|[^"])*?\))? FROM stdin;\n')
+_ESCAPE_STRING = re.compile(rb"(?:[^'\\]++|\\.|'')*+'(?=[^'])", re.DOTALL)
+_WORD = re.compile(rb"[\w$\x80-\xff]")
+_END_OF_ROWS = b"\n\\.\n"
+_LONGEST_COPY = 1 << 20  # bytes; 1,600 columns of 63 bytes each, quoted, are 200 kB
+_LONGEST_HEADER = 1 << 14
+
+
+class Scanner:
+    """Follows a plain dump block by block: `feed` it all, then `finish` gives the fingerprint."""
+
+    def __init__(self) -> None:
+        self._carry = b""
+        self._table: _Rows | None = None
+        self._tables: dict[str, Content] = {}
+        self._entries = Entries()
+        self.bytes = 0
+
+    def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The same blocks, each looked at on its way."""
+        for block in blocks:
+            self.feed(block)
+            yield block
+
+    def feed(self, block: bytes) -> None:
+        """Looks at the next block, of any size."""
+        self.bytes += len(block)
+        text = self._carry + block if self._carry else block
+        at, more = 0, True
+        while more and at < len(text):
+            at, more = self._rows(self._table, text, at) if self._table else self._sql(text, at)
+        self._carry = text[at:]
+
+    def finish(self) -> Fingerprint:
+        """The fingerprint. Raises BackupFailed unless the dump ended as a whole one does."""
+        if self._table is not None:
+            raise BackupFailed(f"The dump ended in the middle of table {self._table.name}.")
+        if not self._entries.complete or self._carry.strip():
+            raise BackupFailed("The dump has no end: the line 'PostgreSQL database dump complete' is missing.")
+        return self._entries.fingerprint(self._tables)
+
+    def _rows(self, table: _Rows, text: bytes, at: int) -> tuple[int, bool]:
+        """Takes a table's rows; gives where it got to, and whether SQL goes on there."""
+        end, closed = table.take(text, at)
+        if closed:
+            self._tables[table.name] = table.content()
+            self._table = None
+        return end, closed
+
+    def _sql(self, text: bytes, start: int) -> tuple[int, bool]:
+        """Takes SQL up to a table's rows, or its last whole line; gives where, and whether rows begin there."""
+        at = line = start  # `line` begins the last line that begins outside of all strings
+        while found := _OPENER.search(text, at):
+            opened = found.start()
+            line = max(line, text.rfind(b"\n", at, opened) + 1)
+            if found["copy"] and (copy := _COPY.match(text, opened)):
+                self._entries.add(text[start:opened])
+                self._table = _Rows(copy[1].decode())
+                return copy.end(), True
+            if header := HEADER.match(text, opened):
+                self._entries.add(text[start:opened])
+                self._entries.begin(header)
+                at = start = line = header.end()
+                continue
+            at = _closing(text, found)
+            if at < 0:
+                break
+        else:
+            line = max(line, text.rfind(b"\n", at) + 1)
+        self._entries.add(text[start:line])
+        return line, False
+
+
+def _closing(text: bytes, found: re.Match[bytes]) -> int:
+    """Where what `found` opens is over, or -1 when that is not in the text yet."""
+    opened, inside = found.span()
+    if found["copy"]:
+        return inside if len(text) - opened > _LONGEST_COPY else -1
+    if found["comment"]:
+        if text.startswith(b"--\n", opened) and text.count(b"\n", opened, opened + _LONGEST_HEADER) < 3:
+            return inside if len(text) - opened > _LONGEST_HEADER else -1
+        return text.find(b"\n", inside)
+    if found["string"] and text[opened - 1 : opened] in (b"E", b"e") and not _WORD.match(text, max(opened - 2, 0)):
+        string = _ESCAPE_STRING.match(text, inside)
+        return string.end() if string else -1
+    closer = found[0]
+    end = text.find(closer, inside)
+    return end + len(closer) if end >= 0 else -1
+
+
+class _Rows:
+    """The rows of one COPY block, as they are in the dump."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._count = 0
+        self._bytes = 0
+        self._hash = hashlib.sha256()
+        self._line_begins = True
+
+    def take(self, text: bytes, at: int) -> tuple[int, bool]:
+        r"""Takes rows up to the `\.` that closes them, or to the text's end; gives where, and whether closed."""
+        if self._line_begins and text.startswith(_END_OF_ROWS[1:], at):
+            return at + 3, True
+        end = text.find(_END_OF_ROWS, at)
+        if end >= 0:
+            self._add(text, at, end + 1)
+            return end + 4, True
+        end = len(text)
+        for cut in (b"\\", b"\\."):  # which may be the beginning of the closing line
+            if text.endswith(b"\n" + cut, at) or (self._line_begins and text[at:] == cut):
+                end = len(text) - len(cut)
+        self._add(text, at, end)
+        return end, False
+
+    def _add(self, text: bytes, start: int, end: int) -> None:
+        if end == start:
+            return
+        self._count += text.count(b"\n", start, end)
+        self._bytes += end - start
+        self._hash.update(memoryview(text)[start:end])
+        self._line_begins = text[end - 1] == 0x0A
+
+    def content(self) -> Content:
+        """What the block held."""
+        return Content(self._count, self._bytes, self._hash.hexdigest())

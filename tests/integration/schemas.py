@@ -1,0 +1,54 @@
+"""A small database with one of everything that a dump may hold."""
+
+AWKWARD = r"""
+CREATE SCHEMA "Odd Schéma";
+CREATE TYPE mood AS ENUM ('sad', 'it''s ok', 'happy');
+CREATE EXTENSION vector;
+CREATE TABLE "Odd Schéma"."Ta""ble ünd; --" ("a ""b"" (c)" text, "FROM stdin;" integer, "new
+line" text);
+INSERT INTO "Odd Schéma"."Ta""ble ünd; --" VALUES (E'\\.', 1, E'tab\tnew\nline'), (NULL, NULL, ''), ('é', 2, E'\\N');
+CREATE TABLE empty_one (id integer);
+CREATE TABLE no_columns ();
+INSERT INTO no_columns DEFAULT VALUES;
+CREATE TABLE users (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    email text NOT NULL UNIQUE,
+    domain text GENERATED ALWAYS AS (split_part(email, '@', 2)) STORED,
+    mood mood NOT NULL DEFAULT 'happy',
+    joined timestamptz NOT NULL DEFAULT '2025-01-01 00:00:00+00',
+    photo bytea,
+    face vector(3) NOT NULL DEFAULT '[1,2.5,3]'
+);
+COMMENT ON TABLE users IS 'COPY public.users (id) FROM stdin;
+1
+\.
+-- PostgreSQL database dump complete
+';
+INSERT INTO users (email, photo)
+SELECT format('user%s@example.com', n), sha256(n::text::bytea) FROM generate_series(1, 500) n;
+CREATE TABLE events (id bigint, at date, payload jsonb) PARTITION BY RANGE (at);
+CREATE TABLE events_2025_01 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2025-02-01');
+CREATE TABLE events_rest PARTITION OF events DEFAULT;
+INSERT INTO events SELECT n, date '2025-01-01' + n % 60, jsonb_build_object('n', n) FROM generate_series(1, 300) n;
+CREATE TABLE hen (id integer PRIMARY KEY, egg integer);
+CREATE TABLE egg (id integer PRIMARY KEY, hen integer REFERENCES hen);
+INSERT INTO hen VALUES (1, 1);
+INSERT INTO egg VALUES (1, 1);
+ALTER TABLE hen ADD FOREIGN KEY (egg) REFERENCES egg;
+CREATE MATERIALIZED VIEW per_domain AS SELECT domain, count(*) FROM users GROUP BY domain;
+CREATE FUNCTION speak() RETURNS text LANGUAGE plpgsql AS $body$
+BEGIN
+    -- it's $$ not the end
+    RETURN 'x
+--
+-- Data for Name: users; Type: TABLE DATA; Schema: public; Owner: postgres
+--
+
+COPY public.users (id) FROM stdin;
+';
+END $body$;
+CREATE VIEW escaped AS SELECT E'back\\slash ''quoted'' \n' AS text;
+CREATE SEQUENCE "Next One" START 7;
+SELECT nextval('"Next One"'), nextval('"Next One"');
+SELECT lo_from_bytea(0, decode(repeat('00ff', 40000), 'hex')), lo_from_bytea(0, 'small');
+"""
