@@ -1,0 +1,144 @@
+"""A CREATE EXTERNAL TABLE as a value: its clauses, what is wrong with them, and its text again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from services.queries.catalog import TableSchema
+from services.queries.ddl.words import RESERVED
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column or partition key with its Athena type."""
+
+    name: str
+    kind: str
+    comment: str = ""
+
+    def __str__(self) -> str:
+        name = f"`{self.name}`" if self.name.upper() in RESERVED or self.name.startswith("_") else self.name
+        return f"{name} {self.kind}" + (f" COMMENT {literal(self.comment)}" if self.comment else "")
+
+
+@dataclass(frozen=True)
+class CreateTable:
+    """The clauses of a CREATE EXTERNAL TABLE. `keys` are its partition columns."""
+
+    database: str
+    name: str
+    columns: tuple[Column, ...]
+    keys: tuple[Column, ...]
+    stored_as: str
+    location: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
+    serde: str = ""
+
+    @property
+    def projected(self) -> bool:
+        """Whether its partitions come from projection: those in the catalog are then ignored."""
+        return self.properties.get("projection.enabled", "").lower() == "true"
+
+    def without_projection(self) -> CreateTable:
+        """The same table with its partitions kept in the catalog."""
+        kept = {
+            name: value
+            for name, value in self.properties.items()
+            if not name.startswith("projection.") and name != "storage.location.template"
+        }
+        return replace(self, properties=kept)
+
+    def __str__(self) -> str:
+        name = f"{self.database}.{self.name}" if self.database else self.name
+        lines = [f"CREATE EXTERNAL TABLE IF NOT EXISTS {name} (", _listed(self.columns), ")"]
+        if self.comment:
+            lines.append(f"COMMENT {literal(self.comment)}")
+        if self.keys:
+            lines.append(f"PARTITIONED BY ({', '.join(map(str, self.keys))})")
+        if self.serde:
+            lines.append(f"ROW FORMAT SERDE {literal(self.serde)}")
+        lines += [f"STORED AS {self.stored_as}", f"LOCATION {literal(self.location)}"]
+        if self.properties:
+            pairs = [f"  {literal(name)} = {literal(value)}" for name, value in self.properties.items()]
+            lines += ["TBLPROPERTIES (", ",\n".join(pairs), ")"]
+        return "\n".join(lines)
+
+
+def _listed(columns: tuple[Column, ...]) -> str:
+    return ",\n".join(f"  {column}" for column in columns)
+
+
+def literal(text: str) -> str:
+    """A DDL string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def faults(table: CreateTable) -> Iterator[str]:
+    """What Athena would take, and then answer wrongly or with nothing."""
+    names = [column.name for column in (*table.columns, *table.keys)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{name} is named twice: a partition key is no column of the files"
+    if not table.location.startswith("s3://") or not table.location.endswith("/"):
+        yield f"LOCATION is '{table.location}', and must be an s3:// folder that ends in '/'"
+    if table.projected:
+        yield from _projection_faults(table)
+
+
+def _projection_faults(table: CreateTable) -> Iterator[str]:
+    template = table.properties.get("storage.location.template", "")
+    if not template.startswith(table.location):
+        yield f"storage.location.template is '{template}', which is not below LOCATION"
+    if not template.endswith("/"):
+        yield "storage.location.template must end in '/'"
+    for key in table.keys:
+        prefix = f"projection.{key.name}"
+        if table.properties.get(f"{prefix}.type") != "integer":
+            yield f"{prefix}.type must be 'integer'"
+        first, comma, last = table.properties.get(f"{prefix}.range", "").partition(",")
+        if not comma or not first.strip().lstrip("-").isdecimal() or not last.strip().lstrip("-").isdecimal():
+            yield f"{prefix}.range must be two whole numbers, as '1,12'"
+        if f"${{{key.name}}}" not in template:
+            yield f"storage.location.template does not name ${{{key.name}}}"
+    known = {key.name for key in table.keys} | {"enabled"}
+    for name in table.properties:
+        if name.startswith("projection.") and name.split(".")[1] not in known:
+            yield f"{name} is of no partition key"
+
+
+def differences(table: CreateTable, declared: TableSchema) -> Iterator[str]:
+    """Where the DDL says something else than the lake declares."""
+    if table.name != declared.name:
+        yield f"the table is named {table.name}, and the lake declares {declared.name}"
+    yield from _column_differences(table, declared)
+    if [(key.name, key.kind) for key in table.keys] != [(key.name, "int") for key in declared.keys]:
+        yield f"the partition keys are not {', '.join(f'{key.name} int' for key in declared.keys)}"
+    if table.projected:
+        yield from _projection_differences(table, declared)
+
+
+def _column_differences(table: CreateTable, declared: TableSchema) -> Iterator[str]:
+    found = {column.name: column.kind for column in table.columns}
+    if list(found.items()) != list(declared.columns.items()):
+        for name, kind in declared.columns.items():
+            if found.get(name) != kind:
+                yield f"column {name} is {found.get(name, 'not there')}, and the lake declares {kind}"
+        for name in found:
+            if name not in declared.columns:
+                yield f"column {name} is not declared by the lake"
+        if sorted(found.items()) == sorted(declared.columns.items()):
+            yield f"the columns stand in another order than the lake declares: {', '.join(declared.columns)}"
+
+
+def _projection_differences(table: CreateTable, declared: TableSchema) -> Iterator[str]:
+    for key in declared.keys:
+        prefix = f"projection.{key.name}"
+        span = table.properties.get(f"{prefix}.range", "").replace(" ", "")
+        if span != f"{key.first},{key.last}":
+            yield f"{prefix}.range is '{span}', and the lake declares {key.first},{key.last}"
+        digits = int(table.properties.get(f"{prefix}.digits", "1"))
+        if digits != key.digits and len(str(key.first)) < key.digits:
+            yield f"{prefix}.digits is {digits}, and the lake's folders have {key.digits}"
+        if f"{key.name}=${{{key.name}}}" not in table.properties.get("storage.location.template", ""):
+            yield f"storage.location.template does not name the folder {key.name}=${{{key.name}}}"
