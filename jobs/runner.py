@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
+from jobs.embedded import embedded_settings
 from jobs.outcome import Outcome, Terminated
 from services.errors import ShorelineError
 
@@ -93,8 +94,7 @@ def _prepare(ctx: typer.Context, outcome: Outcome) -> Run:
     from services.settings import load
 
     outcome.log("INFO", "text")
-    embedded = ctx.find_root().obj.embedded
-    settings = load(_embedded_settings(), defaults={"BUCKET": "shoreline-local"}) if embedded else load()
+    settings = embedded_settings() if ctx.find_root().obj.embedded else load()
     outcome.hide(settings.secrets())
     outcome.log(settings.log_level, settings.log_format)
     outcome.run = Run(
@@ -106,17 +106,3 @@ def _prepare(ctx: typer.Context, outcome: Outcome) -> Run:
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
     )
     return outcome.run
-
-
-def _embedded_settings() -> dict[str, str]:
-    from loguru import logger
-
-    try:
-        from services.local.stack import Stack
-    except ImportError as error:
-        from services.errors import StackError
-
-        raise StackError(
-            "The embedded stack is not installed.", next_step="Run `make up`, which installs it."
-        ) from error
-    return Stack().up(logger.info)

@@ -31,12 +31,10 @@ def down_command(as_json: Json = False) -> None:
 
 def up() -> StackReport:
     """Starts what does not run yet."""
-    from loguru import logger
+    from jobs.embedded import embedded_settings
 
-    from services.local.stack import Stack
-
-    found = Stack().up(logger.info)
-    return StackReport(f"{found['PGHOST']}:{found['PGPORT']}", found["AWS_ENDPOINT_URL"])
+    found = embedded_settings()
+    return StackReport(f"{found.pghost}:{found.pgport}", f"{found.aws_endpoint_url}, bucket {found.bucket}")
 
 
 def down() -> StackReport:

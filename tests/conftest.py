@@ -60,7 +60,7 @@ Shoreline = Callable[..., Outcome]
 @pytest.fixture(scope="session")
 def stack() -> dict[str, str]:
     """The settings by which the jobs find this run's PostgreSQL and LocalStack."""
-    return _test_stack().up()
+    return _test_stack().up().settings
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ class World:
     def stack(self) -> dict[str, str]:
         """The settings by which jobs find this world's servers, which start when they are first asked for."""
         self._started = True
-        return Stack(self._home).up()
+        return Stack(self._home).up().settings
 
     @cached_property
     def server(self) -> Database:

@@ -16,6 +16,14 @@ HOME = PROJECT / ".local"
 
 
 @dataclass(frozen=True)
+class Started:
+    """The settings by which the jobs find the stack, and whether its S3 was only now started and has no bucket."""
+
+    settings: dict[str, str]
+    empty: bool
+
+
+@dataclass(frozen=True)
 class Stack:
     """The embedded PostgreSQL and LocalStack under `folder`; LocalStack's packages are shared by all folders."""
 
@@ -32,8 +40,8 @@ class Stack:
         """The S3 server."""
         return LocalStack(self.folder / "localstack", HOME / "localstack-venv", PROJECT / "localstack")
 
-    def up(self, say: Callable[[str], None] = lambda _: None) -> dict[str, str]:
-        """Starts what does not run yet and gives the settings by which the jobs find it."""
+    def up(self, say: Callable[[str], None] = lambda _: None) -> Started:
+        """Starts what does not run yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
         HOME.mkdir(exist_ok=True)
         with FileLock(HOME / "install.lock"):
@@ -43,10 +51,11 @@ class Stack:
             if not self.cluster.running():
                 say("starting PostgreSQL")
             postgres = self.cluster.start()
-            if self.localstack.endpoint() is None:
+            empty = self.localstack.endpoint() is None
+            if empty:
                 say("starting LocalStack")
             endpoint = self.localstack.start()
-        return {
+        settings = {
             "PGHOST": postgres.host,
             "PGPORT": str(postgres.port),
             "PGUSER": postgres.user,
@@ -60,6 +69,7 @@ class Stack:
             "AWS_EXPECTED_ACCOUNT_ID": "000000000000",
             "QUERY_ENGINE": "duckdb",
         }
+        return Started(settings, empty)
 
     def down(self) -> None:
         """Ends both servers. PostgreSQL's data stay; LocalStack's objects are gone, as they are in memory."""

@@ -1,0 +1,40 @@
+"""The settings of a run on the embedded stack, which is started where it does not run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from services.errors import StackError
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+BUCKET = "shoreline-local"  # where no setting names another
+
+
+def embedded_settings() -> Settings:
+    """Starts PostgreSQL and LocalStack, with the bucket, and gives the settings that lead to them."""
+    from loguru import logger
+
+    from services.settings import load
+
+    try:
+        from services.local.stack import Stack
+    except ImportError as error:
+        message = "The embedded stack is not installed."
+        raise StackError(message, next_step="Run `make up`, which installs it.") from error
+    started = Stack().up(logger.info)
+    settings = load(started.settings, defaults={"BUCKET": BUCKET})
+    if started.empty:
+        _make_bucket(settings)
+    return settings
+
+
+def _make_bucket(settings: Settings) -> None:
+    """LocalStack begins empty; the one of docker-compose.yml makes its bucket by a script, too."""
+    from services.aws import Aws, AwsAccess
+    from services.bucket import Bucket
+    from services.storage import Storage
+
+    aws = Aws(AwsAccess(region=settings.aws_region, endpoint_url=settings.aws_endpoint_url))
+    Bucket(Storage(aws, settings.bucket), region=settings.aws_region, on_aws=False).setup()
