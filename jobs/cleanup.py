@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.jsonable import jsonable
 from jobs.run import Run
 from jobs.runner import Json, Yes, run_job
 from jobs.table import print_table
@@ -59,7 +60,9 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
     _tell(plan)
     if not options.yes:
         _confirm(plan)
-    return work.carry_out(plan)
+    report = work.carry_out(plan)
+    run.evidence["proof"] = jsonable(report)
+    return report
 
 
 def _cleanup_of(run: Run) -> Cleanup:

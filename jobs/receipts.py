@@ -119,7 +119,7 @@ def close(run: Run) -> Receipt:
     receipt = run.account.receipt(job=run.job, run_id=run.run_id, started=run.started)
     if receipt.usage.tallies:
         try:
-            keep(receipt, run.settings.receipts_dir)
+            keep(receipt, run.settings.receipts_dir, run.evidence)
         except OSError as error:
             logger.warning("The receipt could not be kept in {}: {}", run.settings.receipts_dir, error.strerror)
     return receipt

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.progress import Progress
 
@@ -27,6 +27,7 @@ class Run:
     settings: Settings
     progress: Progress
     interactive: bool
+    evidence: dict[str, Any] = field(default_factory=dict)  # what the job proves besides, kept with its receipt
 
     @cached_property
     def aws(self) -> Aws:

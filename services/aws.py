@@ -72,6 +72,15 @@ class Aws:
         self.access = access
         self._on_client = on_client
 
+    def again(self, on_client: Callable[[Any], None]) -> Aws:
+        """The same account through new clients, on connections of their own; `on_client` sees each of them too."""
+
+        def hook(client: Any) -> None:
+            self._on_client(client)
+            on_client(client)
+
+        return Aws(self.access, hook)
+
     @cached_property
     def _session(self) -> boto3.Session:
         access = self.access

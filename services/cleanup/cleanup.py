@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from services.aws import Aws
 from services.cleanup.inventory import BucketInventory, look
 from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
 from services.cleanup.ownership import require_account, require_bucket
@@ -18,6 +17,7 @@ from services.cleanup.proof import Proof
 from services.cleanup.removal import Removal, Removed
 from services.cleanup.report import CleanupReport
 from services.cleanup.scope import Scope
+from services.cleanup.trail import Trail
 from services.storage import Storage
 
 
@@ -65,14 +65,16 @@ class Cleanup:
 
     def planned(self, decided: Plan) -> CleanupReport:
         """The report of a dry run."""
-        return CleanupReport(decided, carried_out=False, removed=Removed(), checks=(), receipt=None)
+        return CleanupReport(decided, carried_out=False, removed=Removed(), checks=(), requests=())
 
     def carry_out(self, decided: Plan) -> CleanupReport:
         """Removes what the plan says and proves it, by a second look through clients of its own."""
+        trail = Trail()
+        worker = Storage(self.storage.aws.again(trail.attach), self.storage.bucket)
         with self.progress.task("removing", decided.count, "items") as advance:
-            removed = Removal(self.storage, self.scope, decided, advance).run()
+            removed = Removal(worker, self.scope, decided, advance).run()
         remove_output(decided.output.folder)
         if decided.receipts is not None:
             remove_receipts(decided.receipts.folder)
-        checks = Proof(Aws(self.storage.aws.access), self.scope, decided).checks()
-        return CleanupReport(decided, carried_out=True, removed=removed, checks=tuple(checks), receipt=None)
+        checks = Proof(self.storage.aws.again(trail.attach), self.scope, decided).checks()
+        return CleanupReport(decided, True, removed, tuple(checks), tuple(trail.requests))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from services.costs.bill import Bill, Biller, Line, nano, plain
@@ -93,10 +94,13 @@ def make_receipt(
     )
 
 
-def keep(receipt: Receipt, folder: Path) -> Path:
-    """Writes `<job>_<time>.json` and gives its path; never over another receipt. Raises OSError."""
+def keep(receipt: Receipt, folder: Path, evidence: Mapping[str, Any] = MappingProxyType({})) -> Path:
+    """Writes `<job>_<time>.json` and gives its path; never over another receipt. Raises OSError.
+
+    `evidence` is what the job proves besides, under names of its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(receipt.as_json(), indent=2) + "\n"
+    text = json.dumps({**receipt.as_json(), **evidence}, indent=2) + "\n"
     name = f"{receipt.job}_{receipt.started:%Y%m%d_%H%M%S}"
     path = folder / f"{name}.json"
     if path.exists():
