@@ -76,5 +76,5 @@ class Cleanup:
         remove_output(decided.output.folder)
         if decided.receipts is not None:
             remove_receipts(decided.receipts.folder)
-        checks = Proof(self.storage.aws.again(trail.attach), self.scope, decided).checks()
+        checks = Proof(self.storage.aws.again(trail.attach), self.scope, decided, removed).checks()
         return CleanupReport(decided, True, removed, tuple(checks), tuple(trail.requests))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,6 +15,7 @@ from services import human
 from services.aws import Aws, error_code, translated
 from services.cleanup.output import look_at_output, look_at_receipts
 from services.cleanup.plan import Plan
+from services.cleanup.removal import Removed
 from services.cleanup.scope import Area, Scope
 from services.errors import ShorelineError
 
@@ -55,13 +57,20 @@ class Look:
 
 
 class Proof:
-    """The second look. Each check is repeated until it finds nothing, for at most `patience` seconds in all."""
+    """The second look.
+
+    S3's listings are consistent at once, a deleted bucket may answer for a while yet: a check of what was removed
+    is repeated until it finds nothing, all of them together for at most `patience` seconds. What the removal could
+    not remove is looked at once.
+    Source: Amazon S3 User Guide, "Amazon S3 data consistency model".
+    """
 
     def __init__(
         self,
         aws: Aws,
         scope: Scope,
         plan: Plan,
+        removed: Removed,
         *,
         patience: float = 30,
         clock: Callable[[], float] = time.monotonic,
@@ -70,9 +79,10 @@ class Proof:
         self._s3 = aws.s3
         self._scope = scope
         self._plan = plan
+        self._removed = removed
         self._clock = clock
         self._pause = pause
-        self._deadline = clock() + patience
+        self._deadline = clock() + (0 if removed.refused else patience)
 
     def checks(self) -> list[Check]:
         """Every line of the proof. A look that fails is a line of its own: it never counts as gone."""
@@ -80,14 +90,14 @@ class Proof:
 
     def _areas(self) -> Iterable[Check]:
         for area in self._plan.areas:
-            yield self._check(f"objects {area.prefix}", "deleted", lambda area=area: self._look_at_area(area))  # type: ignore[misc]
+            yield self._check(f"objects {area.prefix}", "deleted", partial(self._look_at_area, area), may_linger=False)
         for area in self._plan.kept_areas:
             yield Check(f"objects {area.prefix}", "kept", "not touched", Verdict.KEPT)
 
     def _bucket(self) -> Iterable[Check]:
         name = f"bucket {self._plan.bucket}"
         if self._plan.remove_bucket or not self._plan.bucket_exists:
-            yield self._check(name, "deleted", self._look_at_bucket)
+            yield self._check(name, "deleted", self._look_at_bucket, may_linger=self._removed.bucket)
         else:
             reason = next(item.reason for item in self._plan.items if item.resource == name)
             yield Check(name, "kept", reason, Verdict.KEPT)
@@ -99,7 +109,7 @@ class Proof:
             receipts = look_at_receipts(self._plan.receipts.folder)
             yield _local_check(f"local {receipts.folder}/", receipts.files, receipts.folder.exists())
 
-    def _check(self, resource: str, action: str, look: Callable[[], Look]) -> Check:
+    def _check(self, resource: str, action: str, look: Callable[[], Look], *, may_linger: bool) -> Check:
         """Looks until nothing is left or patience ends; the last look is the one that counts."""
         pause = 0.1
         while True:
@@ -109,7 +119,7 @@ class Proof:
                 return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, str(error))
             if not seen.count:
                 return Check(resource, action, seen.verified, Verdict.GONE)
-            if self._clock() >= self._deadline:
+            if self._clock() >= self._deadline or not may_linger:
                 return Check(resource, action, seen.verified, Verdict.LEFT, seen.detail)
             self._pause(pause)
             pause = min(2 * pause, 5)

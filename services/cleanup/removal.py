@@ -20,7 +20,7 @@ from services.errors import StorageUnreachable
 from services.storage import DELETE_BATCH, Storage
 
 _ATTEMPTS = 6  # of one batch, and of one upload's abort
-_STALLED = 3  # listings in a row that found no less than the one before: what is left will not go
+_STALLED = 3  # listings in a row that begin like the one before: what is left will not go
 _GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NoSuchBucket", "404"}
 _PASSING = {"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "503", "500"}
 _NAMED = 20
@@ -44,7 +44,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class _Batch:
-    deleted: int
+    names: frozenset[_Name]
     refused: dict[_Name, str]
 
 
@@ -81,32 +81,37 @@ class Removal:
         return self.removed
 
     def _empty(self) -> bool:
-        """Lists and removes until a listing is empty; says whether one was."""
-        least, stalled = None, 0
-        while found := self._pass():
-            stalled = stalled + 1 if least is not None and found >= least else 0
+        """Lists and removes until a listing is empty; says whether one was.
+
+        Whatever S3 answers, what was deleted and is listed again is still there: a listing that begins like the
+        one before, a few times in a row, has what will not go.
+        """
+        before, stalled = None, 0
+        while first := self._pass():
+            stalled = stalled + 1 if first == before else 0
             if stalled == _STALLED:
                 return False
-            if least is not None:
+            if before is not None:
                 self._pause(_backoff(stalled))
-            least = found if least is None else min(least, found)
+            before = first
         return True
 
-    def _pass(self) -> int:
-        """One walk through all that the plan removes; gives how much there was."""
-        found = 0
+    def _pass(self) -> frozenset[_Name]:
+        """One walk through all that the plan removes; gives the first of what there was, at most a batch."""
+        first: frozenset[_Name] = frozenset()
         for prefix in Scope(self._plan.areas).roots():
-            for upload_gone in each(self._abort, self._uploads(prefix)):
-                found += 1
-                self.removed.uploads += upload_gone
-                self._progress(1)
+            for upload, aborted in each(self._abort, self._uploads(prefix)):
+                first = first or frozenset({(upload.key, upload.upload_id)})
+                self.removed.uploads += aborted
+                self._progress(aborted)
             for batch in each(self._delete, self._batches(prefix)):
-                found += batch.deleted + len(batch.refused)
-                self.removed.versions += batch.deleted
-                self._progress(batch.deleted)
+                first = first or batch.names
+                gone = len(batch.names) - len(batch.refused)
+                self.removed.versions += gone
+                self._progress(gone)
                 for (key, _), why in batch.refused.items():
                     self.removed.refuse(key, why)
-        return found
+        return first
 
     def _goes(self, key: str) -> bool:
         return self._scope.area_of(key) in self._plan.areas
@@ -121,7 +126,8 @@ class Removal:
 
     def _delete(self, batch: list[Entry]) -> _Batch:
         """Deletes a batch; keys that failed in passing are tried again, those refused for good are named."""
-        waiting = {(entry.key, entry.version_id) for entry in batch}
+        names = frozenset((entry.key, entry.version_id) for entry in batch)
+        waiting = set(names)
         refused: dict[_Name, str] = {}
         for attempt in range(_ATTEMPTS):
             errors = self._ask_to_delete(waiting)
@@ -137,7 +143,7 @@ class Removal:
                 break
             self._pause(_backoff(attempt))
         refused |= dict.fromkeys(waiting, "S3 did not delete it, and gave no lasting reason")
-        return _Batch(len(batch) - len(refused), refused)
+        return _Batch(names, refused)
 
     def _ask_to_delete(self, names: set[_Name]) -> dict[_Name, tuple[str, str]] | None:
         """The error of each key that was not deleted, or None when S3 did not answer."""
@@ -154,18 +160,18 @@ class Removal:
             for error in answer.get("Errors", [])
         }
 
-    def _abort(self, upload: Unfinished) -> bool:
+    def _abort(self, upload: Unfinished) -> tuple[Unfinished, bool]:
         """Aborts an upload until it holds no parts: parts that were under way may arrive after an abort."""
         for attempt in range(_ATTEMPTS):
             try:
                 self._storage.abort_upload(upload.key, upload.upload_id)
                 if parts_size(self._storage, upload) is None:
-                    return True
+                    return upload, True
             except StorageUnreachable:
                 pass
             self._pause(_backoff(attempt))
         self.removed.refuse(upload.key, f"the upload {upload.upload_id} still holds parts")
-        return False
+        return upload, False
 
     def _remove_bucket(self) -> None:
         """Removes the bucket; what was written to it meanwhile is removed first, up to a bound."""

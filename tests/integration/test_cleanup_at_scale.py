@@ -1,0 +1,59 @@
+"""A full bucket goes whole, its neighbour stays, and a killed cleanup is finished by the next."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from services.local.stack import PROJECT
+from services.storage import Storage
+from tests.conftest import Shoreline
+from tests.integration.filled import fill, neighbour_of
+
+_KILLS = 10
+
+
+def test_five_thousand_objects_in_three_versions_with_markers_and_uploads_go_and_the_neighbour_stays(
+    shoreline: Shoreline, storage: Storage
+) -> None:
+    fill(storage, objects=5000, versions=3, uploads=20)
+    neighbour = neighbour_of(storage)
+    outcome = shoreline("cleanup", "--yes", "--json", timeout=240)
+    assert outcome.exit_code == 0, outcome.errors
+    result = outcome.json["result"]
+    assert (result["removed"]["versions"], result["removed"]["uploads"]) == (20_000, 20)
+    assert {check["verdict"] for check in result["checks"]} == {"gone"}
+    assert not storage.exists()
+    assert [each.key for each in neighbour.objects("")] == ["datalake/orders/year=2025/month=01/day=10/data.parquet"]
+
+
+def test_a_cleanup_killed_at_ten_random_moments_is_finished_by_the_next(
+    settings: Mapping[str, str], shoreline: Shoreline, storage: Storage
+) -> None:
+    fill(storage, objects=1500, versions=2, uploads=10)
+    neighbour = neighbour_of(storage)
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    left = []
+    for _ in range(_KILLS):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "jobs", "cleanup", "--yes"],
+            env={**settings, "PYTHONPATH": str(PROJECT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            running.wait(moments.uniform(0.6, 1.6))
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+        left.append(storage.exists())
+    outcome = shoreline("cleanup", "--yes", "--json")
+    assert outcome.exit_code == 0, f"seed {seed}: {outcome.errors}"
+    assert not storage.exists(), f"seed {seed}"
+    assert len(list(neighbour.objects(""))) == 1
+    assert any(left), "every kill came after the end: the bucket is too small for this machine"
