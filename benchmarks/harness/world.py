@@ -129,6 +129,12 @@ class World:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": _REGION,
             "AWS_DEFAULT_REGION": _REGION,
+            "S3_ENDPOINT_URL": stack["AWS_ENDPOINT_URL"],  # s5cmd's name for it
+            "RCLONE_CONFIG_S3_TYPE": "s3",  # the remote `s3:` of rclone
+            "RCLONE_CONFIG_S3_PROVIDER": "Other",
+            "RCLONE_CONFIG_S3_ENDPOINT": stack["AWS_ENDPOINT_URL"],
+            "RCLONE_CONFIG_S3_ACCESS_KEY_ID": "test",
+            "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": "test",
         }
         if database is not None:
             own |= {name: value for name, value in database.connection.environment().items() if name.startswith("PG")}
