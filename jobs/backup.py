@@ -88,7 +88,7 @@ def _report(run: Run, made: Backup, decisions: list[Decision], warnings: list[st
     )
 
 
-def show(report: BackupReport, console: Console) -> None:
+def show(report: BackupReport, console: Console) -> str:
     """Prints what was stored, and what retention did."""
     from services import human
 
@@ -103,4 +103,4 @@ def show(report: BackupReport, console: Console) -> None:
     for decision in removed:
         console.print(f"    removed {decision.key}: {decision.reason}", soft_wrap=True)
     console.print(report.url, soft_wrap=True)
-    console.print("Next: shoreline drill")
+    return "shoreline drill"

@@ -81,36 +81,36 @@ def backups(run: Run) -> Listing:
     )
 
 
-def show(report: Listing, console: Console) -> None:
+def show(report: Listing, console: Console) -> str:
     """Prints a table, a backup a line."""
-    from datetime import timedelta
-
-    from rich.table import Table
-
+    from jobs.table import print_table
     from services import human
 
     if not report.backups:
         console.print(f"There are no backups under {report.url}.")
-        console.print("Next: shoreline backup")
-        return
-    table = Table(box=None, pad_edge=False)
+        return "shoreline backup"
     several = len({each.database for each in report.backups}) > 1
-    for heading in ("Taken (UTC)", *(["Database"] if several else []), "Age", "Size", "Rows", "Verified", "Kept"):
-        right = heading in {"Age", "Size", "Rows"}
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading not in {"Database", "Kept"})
-    for each in report.backups:
-        drilled = "never" if each.verified_at is None else f"{each.verified_at:%Y-%m-%d %H:%M}"
-        table.add_row(
-            f"{each.taken_at:%Y-%m-%d %H:%M:%S}",
-            *([each.database] if several else []),
-            human.age(timedelta(seconds=each.age_seconds)),
-            human.size(each.bytes),
-            f"{each.rows:,}",
-            f"FAILED {drilled}" if each.drill_ok is False else drilled,
-            each.kept,
-        )
-    console.print(table)
+    heads = ("Taken (UTC)", *(["Database"] if several else []), "Age", "Size", "Rows", "Verified", "Kept")
+    rows = [_cells(each, several) for each in report.backups]
+    print_table(console, heads, rows, right="Age Size Rows")
     for damaged in report.damaged:
         console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
     console.print(f"{human.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)
-    console.print("Next: shoreline restore --latest --into NAME")
+    return "shoreline restore --latest --into NAME"
+
+
+def _cells(each: Listed, several: bool) -> list[str]:
+    from datetime import timedelta
+
+    from services import human
+
+    drilled = "never" if each.verified_at is None else f"{each.verified_at:%Y-%m-%d %H:%M}"
+    return [
+        f"{each.taken_at:%Y-%m-%d %H:%M:%S}",
+        *([each.database] if several else []),
+        human.age(timedelta(seconds=each.age_seconds)),
+        human.size(each.bytes),
+        f"{each.rows:,}",
+        f"FAILED {drilled}" if each.drill_ok is False else drilled,
+        each.kept,
+    ]

@@ -96,14 +96,14 @@ def verdict(report: CleanupReport) -> ShorelineError | None:
     return CleanupIncomplete(f"Not everything is gone. {told}")
 
 
-def show(report: CleanupReport, console: Console) -> None:
+def show(report: CleanupReport, console: Console) -> str | None:
     """Prints the plan, or the proof as a table: resource, action, verified how."""
     from services import human
 
     if not report.carried_out:
         show_plan(report.plan, console)
-        console.print("Nothing was removed. Next: shoreline cleanup --yes")
-        return
+        console.print("Nothing was removed.")
+        return "shoreline cleanup --yes"
     print_table(
         console,
         ("Resource", "Action", "Verified"),
@@ -114,6 +114,7 @@ def show(report: CleanupReport, console: Console) -> None:
     size = human.size(sum(item.bytes for item in report.plan.items if item.action == "remove"))
     gone = human.count(report.removed.versions, "version or marker", "versions and markers")
     console.print(f"{gone} and {human.count(report.removed.uploads, 'upload')} removed, {size}.")
+    return None
 
 
 def show_plan(plan: Plan, console: Console) -> None:

@@ -31,11 +31,11 @@ def database(run: Run, rows: int) -> PlatformReport:
     return platform.create(run.database, rows, logger.info)
 
 
-def show(report: PlatformReport, console: Console) -> None:
+def show(report: PlatformReport, console: Console) -> str:
     """Prints the rows of each table."""
     from services import human
 
     for table, rows in report.rows.items():
         console.print(f"  {table:<8} {rows:>12,} rows")
     console.print(f"{report.database} {'made' if report.made else 'is there'}, {human.size(report.size)} on disk.")
-    console.print("Next: shoreline backup")
+    return "shoreline backup"

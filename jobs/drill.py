@@ -55,7 +55,7 @@ def verdict(report: Drill) -> ShorelineError | None:
     return DrillFailed(f"{report.key} differs from its database in {human.count(len(found), 'place')}.")
 
 
-def show(report: Drill, console: Console) -> None:
+def show(report: Drill, console: Console) -> str | None:
     """Prints what was compared, and every difference."""
     from services import human
 
@@ -67,4 +67,5 @@ def show(report: Drill, console: Console) -> None:
         console.print(f"  DIFFERS     {difference}", soft_wrap=True)
     if record.ok:
         console.print("Every table, the schema and the sequences are what the database held.")
-        console.print("Next: shoreline backups")
+        return "shoreline backups"
+    return None

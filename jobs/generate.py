@@ -60,7 +60,7 @@ def generate(
         return generate(run.settings.output_dir, population, tables, days, workers=workers, advance=advance)
 
 
-def show(report: GenerateReport, console: Console) -> None:
+def show(report: GenerateReport, console: Console) -> str:
     """Prints a line for each table."""
     from services import human
 
@@ -70,4 +70,4 @@ def show(report: GenerateReport, console: Console) -> None:
             f" {human.count(table.files, 'file'):>12} {human.size(table.size):>10}"
         )
     console.print(f"Written under {report.output}")
-    console.print("Next: shoreline upload")
+    return "shoreline upload"

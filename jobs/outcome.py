@@ -33,6 +33,8 @@ class Outcome:
 
         self.job, self.run_id, self.exit_code = job, run_id, 0
         self.run: Run | None = None
+        self.embedded = False
+        self._following: str | None = None
         self.errors = Console(stderr=True, highlight=False)
         self._json = as_json
         self._secrets: list[str] = []
@@ -58,7 +60,7 @@ class Outcome:
         look |= {"diagnose": False, "backtrace": False, "colorize": sys.stderr.isatty() and style != "json"}
         logger.add(lambda message: print(self._redacted(message), end="", file=sys.stderr), level=level, **look)  # noqa: T201
 
-    def report(self, report: Any, show: Callable[[Any, Console], None], failure: ShorelineError | None) -> None:
+    def report(self, report: Any, show: Callable[[Any, Console], str | None], failure: ShorelineError | None) -> None:
         """The job did its work; `failure` is what it found, if that is a failure."""
         from rich.console import Console
 
@@ -67,11 +69,15 @@ class Outcome:
         if self._json:
             self._print({"ok": failure is None, "result": jsonable(report), **_error(failure)})
         else:
-            show(report, Console(highlight=False))
+            self._following = show(report, Console(highlight=False))
         if failure is not None:
             self._tell(failure)
-        else:
-            self._close("done")
+            return
+        self._close("done")
+        if self._following:
+            contained = self.run is not None and self.run.settings.compose_profile_file is not None
+            command = typed(self._following, embedded=self.embedded, contained=contained)
+            self.errors.print(f"Next: {command}", soft_wrap=True, markup=False)
 
     def fail(self, error: ShorelineError) -> None:
         """The job could not do its work."""
@@ -135,6 +141,19 @@ class Outcome:
             from jobs.receipts import show_receipt
 
             show_receipt(self._receipt, self.errors)
+
+
+def typed(command: str, *, embedded: bool, contained: bool) -> str:
+    """How a person types `shoreline JOB OPTIONS` here: by make on the embedded stack, by Compose in a container."""
+    program, _, rest = command.partition(" ")
+    if program != "shoreline":
+        return command
+    if contained:
+        return f"docker compose run --rm {rest}"
+    job, _, options = rest.partition(" ")
+    if not embedded:
+        return command
+    return f'make {job} ARGS="{options}"' if options else f"make {job}"
 
 
 def _error(error: ShorelineError | None) -> dict[str, Any]:

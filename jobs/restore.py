@@ -83,7 +83,7 @@ def moment(text: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def show(report: Restored, console: Console) -> None:
+def show(report: Restored, console: Console) -> str:
     """Prints what was restored."""
     from services import human
 
@@ -91,4 +91,4 @@ def show(report: Restored, console: Console) -> None:
     console.print(f"  database    {report.database}{', in place of the old one' if report.replaced else ''}")
     console.print(f"  content     {human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}")
     console.print(f"  restored    {human.size(report.bytes)} in {human.seconds(report.seconds)}")
-    console.print(f'Next: psql -d "{report.database}"')
+    return f'psql -d "{report.database}"'

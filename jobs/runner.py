@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jobs.run import Run
 
 Report = TypeVar("Report")
+Show = Callable[[Report, "Console"], str | None]
+"""Prints a report, and gives the command to type next, as `shoreline JOB OPTIONS` or any other."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
@@ -37,7 +39,7 @@ def run_job(
     ctx: typer.Context,
     job: str,
     work: Callable[[Run], Report],
-    show: Callable[[Report, Console], None],
+    show: Show[Report],
     *,
     as_json: bool = False,
     verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
@@ -47,13 +49,14 @@ def run_job(
     The result goes to standard output, everything else to standard error.
     """
     outcome = Outcome(job, secrets.token_hex(4), as_json)
-    _run(outcome, lambda: work(_prepare(ctx, outcome)), show, verdict)
+    outcome.embedded = ctx.find_root().obj.embedded
+    _run(outcome, lambda: work(_prepare(outcome)), show, verdict)
 
 
 def run_without_settings(
     job: str,
     work: Callable[[], Report],
-    show: Callable[[Report, Console], None],
+    show: Show[Report],
     *,
     as_json: bool = False,
     verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
@@ -67,7 +70,7 @@ def run_without_settings(
 def _run(
     outcome: Outcome,
     work: Callable[[], Report],
-    show: Callable[[Report, Console], None],
+    show: Show[Report],
     verdict: Callable[[Report], ShorelineError | None],
 ) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
@@ -88,13 +91,13 @@ def _terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
-def _prepare(ctx: typer.Context, outcome: Outcome) -> Run:
+def _prepare(outcome: Outcome) -> Run:
     from jobs.progress import Progress
     from jobs.run import Run
     from services.settings import load
 
     outcome.log("INFO", "text")
-    settings = embedded_settings() if ctx.find_root().obj.embedded else load()
+    settings = embedded_settings() if outcome.embedded else load()
     outcome.hide(settings.secrets())
     outcome.log(settings.log_level, settings.log_format)
     outcome.run = Run(

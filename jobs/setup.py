@@ -28,9 +28,9 @@ def setup(run: Run) -> SetupReport:
     return bucket.setup()
 
 
-def show(report: SetupReport, console: Console) -> None:
+def show(report: SetupReport, console: Console) -> str:
     """Prints a line for each property of the bucket."""
     for step in report.steps:
         console.print(f"  {step.what:<18} {step.outcome}")
     console.print(f"s3://{report.bucket} is ready, owned by account {report.account_id}.")
-    console.print("Next: shoreline backup")
+    return "shoreline backup"

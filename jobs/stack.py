@@ -45,8 +45,8 @@ def down() -> StackReport:
     return StackReport(None, None)
 
 
-def show(report: StackReport, console: Console) -> None:
+def show(report: StackReport, console: Console) -> str:
     """Prints where each server listens."""
     console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
-    console.print("Next: make demo" if report.s3 else "Next: make up")
+    return "make demo" if report.s3 else "make up"

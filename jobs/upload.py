@@ -46,7 +46,7 @@ def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drif
     )
 
 
-def show(report: UploadReport, console: Console) -> None:
+def show(report: UploadReport, console: Console) -> str:
     """Prints a line for each table; for a dry run each change too."""
     from services import human
 
@@ -62,10 +62,10 @@ def show(report: UploadReport, console: Console) -> None:
         if report.dry_run:
             _show_changes(plan, console)
     if report.dry_run:
-        console.print("Nothing was done. Next: shoreline upload")
-    else:
-        console.print(f"Verified at {report.target}")
-        console.print("Next: shoreline athena")
+        console.print("Nothing was done.")
+        return "shoreline upload"
+    console.print(f"Verified at {report.target}")
+    return "shoreline athena"
 
 
 def _show_changes(plan: TablePlan, console: Console) -> None:

@@ -85,6 +85,7 @@ class RunSettings(BaseSettings):
     max_run_cost_usd: Annotated[Decimal, Field(ge=0)] = Decimal("0.01")
     transfer_out: Literal["internet", "region"] = "internet"
     receipts_dir: Path = Path("receipts")
+    compose_profile_file: Path | None = None  # set by docker-compose.yml: see services.settings.profile
 
 
 class Settings(DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, QuerySettings, RunSettings):

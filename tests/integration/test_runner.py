@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from jobs.outcome import typed
 from tests.conftest import Shoreline
 
 WAITS = """
@@ -88,3 +89,16 @@ def test_a_bug_is_never_a_success_and_its_traceback_holds_no_secret(settings: di
     assert "bug in Shoreline" in done.stderr
     assert "KeyError: '***'" in done.stderr
     assert secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("embedded", "contained", "shown"),
+    [
+        (False, False, "shoreline restore --latest"),
+        (True, False, 'make restore ARGS="--latest"'),
+        (False, True, "docker compose run --rm restore --latest"),
+    ],
+)
+def test_the_next_command_is_told_as_it_is_typed_here(embedded: bool, contained: bool, shown: str) -> None:
+    assert typed("shoreline restore --latest", embedded=embedded, contained=contained) == shown
+    assert typed("psql -d scratch", embedded=embedded, contained=contained) == "psql -d scratch"

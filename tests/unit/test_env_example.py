@@ -16,7 +16,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLE = (PROJECT / ".env.example").read_text(encoding="utf-8")
 COMPOSE = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
 LISTED = dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=([^ \n]*)", EXAMPLE, re.MULTILINE))
-SETTINGS = {name.upper() for name in Settings.model_fields}
+SET_BY_COMPOSE = {"COMPOSE_PROFILE_FILE"}
+SETTINGS = {name.upper() for name in Settings.model_fields} - SET_BY_COMPOSE
 SECRETS = {f"{name}_FILE" for name in secret_names()}
 READ_BY_COMPOSE = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", COMPOSE)) | {"COMPOSE_PROFILES"}
 # The image decides these: its own pg_dump, and folders under its one writable volume.
