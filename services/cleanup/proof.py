@@ -19,6 +19,7 @@ from services.cleanup.removal import Removed
 from services.cleanup.scope import Area, Scope
 from services.errors import ShorelineError
 
+_LISTINGS = "ListObjectsV2, ListObjectVersions, ListMultipartUploads"
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
 
 
@@ -135,23 +136,14 @@ class Proof:
         return Look("HeadBucket: 200", 1, "the bucket is still there")
 
     def _look_at_area(self, area: Area) -> Look:
-        """Three listings, each of which must come back empty: objects, versions with markers, uploads."""
-        counts = {"objects": 0, "versions": 0, "uploads": 0}
-        calls = {
-            "objects": ("list_objects_v2", ("Contents",)),
-            "versions": ("list_object_versions", ("Versions", "DeleteMarkers")),
-            "uploads": ("list_multipart_uploads", ("Uploads",)),
+        """Three listings, each of which must come back empty, or find no bucket."""
+        counts = {
+            "objects": self._count("list_objects_v2", ("Contents",), area),
+            "versions": self._count("list_object_versions", ("Versions", "DeleteMarkers"), area),
+            "uploads": self._count("list_multipart_uploads", ("Uploads",), area),
         }
-        for what, (operation, fields) in calls.items():
-            with translated():
-                try:
-                    counts[what] = self._count(operation, fields, area)
-                except ClientError as error:
-                    if error_code(error) in _ABSENT:
-                        return Look("ListObjectVersions: NoSuchBucket", 0)
-                    raise
         detail = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
-        return Look("no object, version, delete marker, upload listed", sum(counts.values()), detail)
+        return Look(f"{_LISTINGS}: nothing", sum(counts.values()), detail)
 
     def _count(self, operation: Any, fields: Iterable[str], area: Area) -> int:
         pages: Iterable[Any] = self._s3.get_paginator(operation).paginate(Bucket=self._plan.bucket, Prefix=area.prefix)
