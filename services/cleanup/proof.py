@@ -146,13 +146,20 @@ class Proof:
         return Look(f"{_LISTINGS}: nothing", sum(counts.values()), detail)
 
     def _count(self, operation: Any, fields: Iterable[str], area: Area) -> int:
+        """What one kind of listing still shows of an area."""
         pages: Iterable[Any] = self._s3.get_paginator(operation).paginate(Bucket=self._plan.bucket, Prefix=area.prefix)
-        return sum(
-            self._scope.area_of(entry["Key"]) == area
-            for page in pages
-            for field in fields
-            for entry in page.get(field, [])
-        )
+        with translated():
+            try:
+                return sum(
+                    self._scope.area_of(entry["Key"]) == area
+                    for page in pages
+                    for field in fields
+                    for entry in page.get(field, [])
+                )
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return 0
+                raise
 
 
 def _local_check(resource: str, files: int, there: bool) -> Check:

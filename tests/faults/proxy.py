@@ -73,7 +73,7 @@ def every(share: int, fault: Fault = SLOW_DOWN) -> Callable[[Asked], Fault | Non
 
 
 class FaultProxy:
-    """Listens on the loopback interface inside `with`; `decide` says what becomes of each request (None: pass it on)."""
+    """Listens on the loopback interface inside `with`. `decide` says what becomes of a request; None: pass it on."""
 
     def __init__(self, upstream: str, decide: Callable[[Asked], Fault | None] = lambda _: None) -> None:
         self._upstream = urlsplit(upstream).netloc
