@@ -1,4 +1,4 @@
-"""The archive and its rules, as the settings say."""
+"""The archive, its rules and its keys, as the settings say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jobs.run import Run
     from services.backups.archive import Archive
+    from services.backups.encryption import Identity
+    from services.backups.making import DumpOptions
     from services.backups.retention import Retention
 
 
@@ -14,11 +16,32 @@ def archive_of(run: Run) -> Archive:
     """The backups of this run's bucket."""
     from services.backups.archive import Archive
     from services.backups.naming import Naming
+
+    given = run.settings
+    return Archive(run.storage, Naming(given.backup_prefix), run.run_id, given.backup_lease_seconds)
+
+
+def dump_options(run: Run) -> DumpOptions:
+    """What a new backup is like."""
+    from services.backups.encryption import recipients_of
+    from services.backups.making import DumpOptions
     from services.backups.parts import PartPlan
 
     given = run.settings
-    parts = PartPlan(first=given.backup_part_size, most=given.backup_max_parts)
-    return Archive(run.storage, Naming(given.backup_prefix), run.run_id, parts)
+    return DumpOptions(
+        format=given.backup_format,
+        recipients=recipients_of(given.backup_age_recipients or ""),
+        globals=given.backup_globals,
+        parts=PartPlan(first=given.backup_part_size, most=given.backup_max_parts),
+    )
+
+
+def identities(run: Run) -> list[Identity]:
+    """The keys that open encrypted backups; none when none is set."""
+    from services.backups.encryption import identities_of
+
+    given = run.settings.backup_age_identity
+    return identities_of(given.get_secret_value()) if given else []
 
 
 def retention_of(run: Run) -> Retention:

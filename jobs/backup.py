@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,96 +11,177 @@ from jobs.run import Run
 from jobs.runner import Json, run_job
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
-    from services.backups.catalog import Backup
+    from services.backups.archive import Archive
+    from services.backups.catalog import Backup, Contents
+    from services.backups.lease import Lease
     from services.backups.retention import Decision
+    from services.database import Database
+    from services.errors import ShorelineError
 
 
 @dataclass(frozen=True)
-class BackupReport:
-    """The backup that was made, and what retention made of the ones before."""
+class Made:
+    """A backup that was made. `warning` says what is odd about it."""
 
     key: str
     url: str
     database: str
-    taken_at: str
+    taken_at: datetime
     bytes: int
     plain_bytes: int
     sha256: str
     tables: int
     rows: int
     seconds: float
+    format: str
+    encrypted: bool
     server_version: str
     client_version: str
-    decisions: tuple[Decision, ...]
-    warnings: tuple[str, ...]
+    warning: str | None
 
 
-def command(ctx: typer.Context, as_json: Json = False) -> None:
+@dataclass(frozen=True)
+class Failed:
+    """A database that was not backed up, and why."""
+
+    database: str
+    error: str
+
+
+@dataclass(frozen=True)
+class BackupReport:
+    """What was made, what was not, and what retention made of the backups of the databases that were."""
+
+    backups: tuple[Made, ...]
+    failed: tuple[Failed, ...]
+    retention: tuple[Decision, ...]
+    leftovers_removed: int
+
+
+def command(
+    ctx: typer.Context,
+    all_databases: Annotated[
+        bool, typer.Option("--all-databases", help="Every database of the server, each under a folder of its own.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Copy the database into S3 as one dated, verified dump, then remove backups that are old enough."""
-    run_job(ctx, "backup", backup, show, as_json=as_json)
+    run_job(ctx, "backup", lambda run: backup(run, all_databases), show, as_json=as_json, verdict=verdict)
 
 
-def backup(run: Run) -> BackupReport:
-    """Makes a backup, and only then applies retention."""
+def backup(run: Run, all_databases: bool = False) -> BackupReport:
+    """Makes the backups one at a time, and only then applies retention to what succeeded."""
     from loguru import logger
 
-    from jobs.archives import archive_of, retention_of
+    from jobs.archives import archive_of
     from services import human
-    from services.backups.archive import decide, shrunk
+    from services.errors import ShorelineError
 
-    archive, database = archive_of(run), run.database
     run.storage.require()
-    now = run.storage.now()
-    before = archive.catalog.read()
-    if cleared := archive.clear(before):
-        logger.info("removed {} of failed runs", human.count(cleared, "leftover"))
-    with run.progress.task("backup") as advance:
-        made = archive.create(database, now, advance)
-    backups = (made, *before.of(database.name))
-    warning = shrunk(made, backups[1] if len(backups) > 1 else None)
+    archive = archive_of(run)
+    databases = run.database_named("postgres").all_on_server() if all_databases else run.databases
+    several = all_databases or len(databases) > 1
+    made: list[Made] = []
+    failed: list[Failed] = []
+    decisions: list[Decision] = []
+    with archive.lease("backup", logger.info) as lease:
+        before = archive.catalog.read()
+        cleared = archive.clear(before, lease)
+        if cleared:
+            logger.info("removed {} of failed runs", human.count(cleared, "leftover"))
+        for database in databases:
+            try:
+                new = _make(run, archive, lease, database, before, several=several)
+            except ShorelineError as error:
+                if not several:
+                    raise
+                logger.error("{}: {}", database.name, error)
+                failed.append(Failed(database.name, str(error)))
+                continue
+            made.append(_made(run, new, before))
+            decisions += _retain(run, archive, lease, (new, *before.of(database.name)))
+    return BackupReport(tuple(made), tuple(failed), tuple(decisions), cleared)
+
+
+def _make(run: Run, archive: Archive, lease: Lease, database: Database, before: Contents, *, several: bool) -> Backup:
+    from loguru import logger
+
+    from jobs.archives import dump_options
+
+    logger.info("backing up {}", database.name)
+    expected = next((each.manifest.plain_bytes for each in before.of(database.name)), None)
+    with run.progress.task("backup", expected) as advance:
+        return archive.create(database, lease, dump_options(run), own_folder=several, advance=advance)
+
+
+def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Backup, ...]) -> list[Decision]:
+    from jobs.archives import retention_of
+    from services.backups.archive import decide
+
+    decisions = decide(backups, retention_of(run), run.storage.now())
+    doomed = {decision.key for decision in decisions if not decision.keep}
+    archive.remove([each for each in backups if each.name.stem in doomed], lease)
+    return decisions
+
+
+def _made(run: Run, new: Backup, before: Contents) -> Made:
+    from loguru import logger
+
+    from services.backups.archive import shrunk
+
+    manifest = new.manifest
+    warning = shrunk(new, next(iter(before.of(manifest.database)), None))
     if warning:
         logger.warning(warning)
-    decisions = decide(backups, retention_of(run), now)
-    doomed = {decision.key for decision in decisions if not decision.keep}
-    archive.remove([each for each in backups if each.name.stem in doomed])
-    return _report(run, made, decisions, [warning] if warning else [])
-
-
-def _report(run: Run, made: Backup, decisions: list[Decision], warnings: list[str]) -> BackupReport:
-    manifest = made.manifest
-    return BackupReport(
-        key=made.key,
-        url=run.storage.url(made.key),
+    return Made(
+        key=new.key,
+        url=run.storage.url(new.key),
         database=manifest.database,
-        taken_at=made.taken_at.isoformat(),
+        taken_at=new.taken_at,
         bytes=manifest.object.bytes,
         plain_bytes=manifest.plain_bytes,
         sha256=manifest.object.sha256,
         tables=len(manifest.fingerprint.tables),
         rows=manifest.fingerprint.rows,
         seconds=manifest.seconds,
+        format=manifest.format,
+        encrypted=manifest.encrypted,
         server_version=manifest.server_version,
         client_version=manifest.client_version,
-        decisions=tuple(decisions),
-        warnings=tuple(warnings),
+        warning=warning,
     )
 
 
-def show(report: BackupReport, console: Console) -> str:
+def verdict(report: BackupReport) -> ShorelineError | None:
+    """A run that missed a database failed."""
+    from services.errors import BackupFailed
+
+    if not report.failed:
+        return None
+    told = "".join(f"\n  {each.database}: {each.error}" for each in report.failed)
+    total = len(report.failed) + len(report.backups)
+    return BackupFailed(f"{len(report.failed)} of {total} databases were not backed up:{told}")
+
+
+def show(report: BackupReport, console: Console) -> str | None:
     """Prints what was stored, and what retention did."""
     from services import human
 
-    sizes = f"{human.size(report.plain_bytes)} as {human.size(report.bytes)}"
-    console.print(f"  database    {report.database}, PostgreSQL {report.server_version}")
-    console.print(f"  content     {human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}")
-    console.print(f"  stored      {sizes} in {human.seconds(report.seconds)}")
-    console.print(f"  sha256      {report.sha256}", soft_wrap=True)
-    removed = [decision for decision in report.decisions if not decision.keep]
-    kept = len(report.decisions) - len(removed)
+    for each in report.backups:
+        sizes = f"{human.size(each.plain_bytes)} as {human.size(each.bytes)}"
+        kind = "".join([", custom format" if each.format == "custom" else "", ", encrypted" if each.encrypted else ""])
+        console.print(f"  database    {each.database}, PostgreSQL {each.server_version}")
+        console.print(f"  content     {human.count(each.tables, 'table')}, {human.count(each.rows, 'row')}")
+        console.print(f"  stored      {sizes} in {human.seconds(each.seconds)}{kind}")
+        console.print(f"  sha256      {each.sha256}", soft_wrap=True)
+        console.print(f"  {each.url}", soft_wrap=True)
+    removed = [decision for decision in report.retention if not decision.keep]
+    kept = len(report.retention) - len(removed)
     console.print(f"  retention   {human.count(kept, 'backup')} kept, {len(removed):,} removed")
     for decision in removed:
         console.print(f"    removed {decision.key}: {decision.reason}", soft_wrap=True)
-    console.print(report.url, soft_wrap=True)
-    return "shoreline drill"
+    return "shoreline drill" if report.backups else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jobs.restore import Before, Key, Latest, pick
+from jobs.restore import Before, CreateRoles, DatabaseName, Key, Latest, pick
 from jobs.run import Run
 from jobs.runner import Json, run_job
 
@@ -19,29 +19,41 @@ if TYPE_CHECKING:
 
 
 def command(
-    ctx: typer.Context, latest: Latest = False, before: Before = None, key: Key = None, as_json: Json = False
+    ctx: typer.Context,
+    latest: Latest = False,
+    before: Before = None,
+    key: Key = None,
+    database: DatabaseName = None,
+    create_roles: CreateRoles = False,
+    as_json: Json = False,
 ) -> None:
     """Prove a backup: restore it into a scratch database, dump that again, and compare every table."""
     run_job(
         ctx,
         "drill",
-        lambda run: drill(run, pick(run, latest=latest, before=before, key=key)),
+        lambda run: drill(
+            run, pick(run, latest=latest, before=before, key=key, database=database), create_roles=create_roles
+        ),
         show,
         as_json=as_json,
         verdict=verdict,
     )
 
 
-def drill(run: Run, backup: Backup) -> Drill:
+def drill(run: Run, backup: Backup, *, create_roles: bool = False) -> Drill:
     """Restores, compares, and records the outcome beside the manifest."""
     from loguru import logger
 
+    from jobs.archives import identities
     from services.backups import drill as drilling
+    from services.backups.load import LoadOptions
 
     logger.info("drilling {}", backup.key)
-    server = run.database_named(f"drill_{backup.manifest.database}")
-    with run.progress.task("drill", 2 * backup.manifest.plain_bytes) as advance:
-        return drilling.drill(run.storage, backup, server, run.storage.now(), advance)
+    manifest = backup.manifest
+    server = run.database_named(f"drill_{manifest.database}")
+    options = LoadOptions(identities=identities(run), create_roles=create_roles)
+    with run.progress.task("drill", manifest.object.bytes + manifest.plain_bytes) as advance:
+        return drilling.drill(run.storage, backup, server, options, run.storage.now(), advance)
 
 
 def verdict(report: Drill) -> ShorelineError | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,41 +23,75 @@ Before = Annotated[
     str | None, typer.Option("--before", help="The newest backup from before a time in UTC, as 2025-06-10T14:00.")
 ]
 
+DatabaseName = Annotated[
+    str | None, typer.Option("--database", help="Whose backups: a database's name; PGDATABASE by default.")
+]
+CreateRoles = Annotated[
+    bool, typer.Option("--create-roles", help="Make the roles that the server lacks, without login.")
+]
+
 
 def command(
     ctx: typer.Context,
     latest: Latest = False,
     before: Before = None,
     key: Key = None,
-    into: Annotated[str | None, typer.Option("--into", help="The database to make; PGDATABASE by default.")] = None,
+    database: DatabaseName = None,
+    into: Annotated[
+        str | None, typer.Option("--into", help="The database to make; by default the one that was backed up.")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the backup in the place of a database that is not empty.")
     ] = False,
+    tables: Annotated[
+        list[str] | None, typer.Option("--tables", help="Only this table; may be given again. Custom format only.")
+    ] = None,
+    schema_only: Annotated[
+        bool, typer.Option("--schema-only", help="Everything but the rows. Custom format only.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="So many connections at once. Custom format only; needs disk.")
+    ] = 1,
+    create_roles: CreateRoles = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup back as a database: into a new one, which takes the name when all of it is there."""
     run_job(
         ctx,
         "restore",
-        lambda run: restore(run, pick(run, latest=latest, before=before, key=key), into, replace=replace),
+        lambda run: restore(
+            run,
+            pick(run, latest=latest, before=before, key=key, database=database),
+            into,
+            replace=replace,
+            tables=tuple(tables or ()),
+            schema_only=schema_only,
+            jobs=jobs,
+            create_roles=create_roles,
+        ),
         show,
         as_json=as_json,
     )
 
 
-def restore(run: Run, backup: Backup, into: str | None, *, replace: bool) -> Restored:
-    """Restores a backup under a database's name."""
+def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool = False, **chosen: Any) -> Restored:
+    """Restores a backup under a database's name. `chosen` are LoadOptions."""
     from loguru import logger
 
+    from jobs.archives import identities
     from services.backups import restore as restoring
+    from services.backups.load import LoadOptions
 
+    options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
     logger.info("restoring {} as {}", backup.key, target.name)
-    with run.progress.task("restore", backup.manifest.plain_bytes) as advance:
-        return restoring.restore(run.storage, backup, target, replace=replace, advance=advance)
+    with run.progress.task("restore", backup.manifest.object.bytes) as advance:
+        return restoring.restore(run.storage, backup, target, options, replace=replace, advance=advance)
 
 
-def pick(run: Run, *, latest: bool, before: str | None, key: str | None) -> Backup:
+def pick(
+    run: Run, *, latest: bool = False, before: str | None = None, key: str | None = None, database: str | None = None
+) -> Backup:
     """The backup that the options name. Raises InputError when they name more than one."""
     from jobs.archives import archive_of
     from services.errors import InputError
@@ -67,7 +101,7 @@ def pick(run: Run, *, latest: bool, before: str | None, key: str | None) -> Back
     catalog = archive_of(run).catalog
     if key is not None:
         return catalog.named(key)
-    return catalog.newest(run.settings.pgdatabase, moment(before) if before else None)
+    return catalog.newest(database or run.database.name, moment(before) if before else None)
 
 
 def moment(text: str) -> datetime:

@@ -68,12 +68,25 @@ class Run:
         """The bucket."""
         from services.storage import Storage
 
-        return Storage(self.aws, self.settings.bucket)
+        return Storage(self.aws, self.settings.bucket, kms_key=self.settings.bucket_kms_key_id)
 
     @cached_property
     def database(self) -> Database:
-        """The PostgreSQL database."""
-        return self.database_named(self.settings.pgdatabase)
+        """The PostgreSQL database. Raises SettingsError when PGDATABASE names several."""
+        from services.errors import SettingsError
+
+        names = self.settings.database_names
+        if len(names) > 1:
+            raise SettingsError(
+                f"PGDATABASE names {len(names)} databases, and {self.job} takes one.",
+                next_step=f"Say which: PGDATABASE={names[0]} shoreline {self.job}",
+            )
+        return self.database_named(names[0])
+
+    @property
+    def databases(self) -> list[Database]:
+        """All databases that PGDATABASE names."""
+        return [self.database_named(name) for name in self.settings.database_names]
 
     def database_named(self, name: str) -> Database:
         """Another database of the same server."""
@@ -90,7 +103,7 @@ class Run:
             host=given.pghost,
             port=given.pgport,
             user=given.pguser,
-            database=given.pgdatabase,
+            database=given.database_names[0],
             password=given.pgpassword.get_secret_value() if given.pgpassword else None,
             passfile=given.pgpassfile,
             sslmode=given.pgsslmode,

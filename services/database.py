@@ -144,6 +144,12 @@ class Database:
         """Bytes that the database takes on the server's disk."""
         return int(self.scalar("SELECT pg_database_size(current_database())"))
 
+    def all_on_server(self) -> list[Database]:
+        """Every database of the server that one can connect to, templates left out, by name."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname")
+            return [self.sibling(row[0]) for row in cursor.fetchall()]
+
     def exists(self) -> bool:
         """Whether the database is there, asked of the server's maintenance database."""
         maintenance = self.sibling("postgres")

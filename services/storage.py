@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.errors import BucketMissing, BucketNotOurs, StorageError
+from services.stored import KeyTaken, Stamped, StoredObject, Upload
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -22,29 +22,7 @@ _ABSENT = {"404", "NoSuchKey", "NotFound"}
 _TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
 DELETE_BATCH = 1000  # keys that one DeleteObjects takes
 
-
-class KeyTaken(StorageError):
-    """A conditional write met an object that was there already, or that had changed."""
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """An object as a listing or HEAD shows it; `size` in bytes, `modified` in UTC."""
-
-    key: str
-    size: int
-    modified: datetime
-    etag: str
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A multipart upload that was begun and neither completed nor aborted."""
-
-    key: str
-    upload_id: str
-    started: datetime
+__all__ = ["DELETE_BATCH", "KeyTaken", "Stamped", "Storage", "StoredObject", "Upload"]
 
 
 class Storage:
@@ -82,7 +60,7 @@ class Storage:
         """The store's own time, in UTC: that of a machine may be an hour off."""
         with translated():
             answer = self.aws.s3.head_bucket(Bucket=self.bucket)
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+        return _answered_at(answer)
 
     def require(self) -> None:
         """Raises BucketMissing or BucketNotOurs unless the bucket is there and ours."""
@@ -157,6 +135,17 @@ class Storage:
                 if error_code(error) in _ABSENT | _TAKEN | {"InvalidRange", "416"}:
                     return None
                 raise
+
+    def stamped(self, key: str) -> Stamped | None:
+        """The whole of a small object with its age, or None when there is no such object."""
+        with translated():
+            try:
+                answer = self.aws.s3.get_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return None
+                raise
+            return Stamped(answer["Body"].read(), answer["ETag"], _answered_at(answer) - answer["LastModified"])
 
     def head(self, key: str) -> StoredObject | None:
         """What is known of an object, or None when there is no such object."""
@@ -289,3 +278,8 @@ class Storage:
 
 def _checksum(sha256: bytes | None) -> dict[str, Any]:
     return {} if sha256 is None else {"ChecksumSHA256": b64encode(sha256).decode()}
+
+
+def _answered_at(answer: Mapping[str, Any]) -> datetime:
+    """When the store gave an answer, by its own clock."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)

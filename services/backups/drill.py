@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.backups.catalog import Backup
 from services.backups.dump import fingerprint
 from services.backups.fingerprint import differences
+from services.backups.load import Advance, LoadOptions, load
 from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL
-from services.backups.restore import load, scratch
+from services.backups.scratch import scratch
 from services.database import Database
 from services.storage import Storage
 
@@ -30,8 +30,9 @@ def drill(
     storage: Storage,
     backup: Backup,
     server: Database,
+    options: LoadOptions,
     now: datetime,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Advance = lambda _: None,
 ) -> Drill:
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
@@ -39,8 +40,8 @@ def drill(
     """
     manifest = backup.manifest
     began = time.monotonic()
-    with scratch(server, backup) as fresh:
-        load(storage, backup, fresh, advance)
+    with scratch(server, manifest.traits, create_roles=options.create_roles) as fresh:
+        load(storage, backup, fresh, options, advance)
         restored = time.monotonic()
         found = fingerprint(fresh, advance)
         version = fresh.version()

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from services.backups.encryption import Recipient, encrypted
 from services.backups.fingerprint import Fingerprint
+from services.backups.naming import Format
 from services.backups.programs import Program
 from services.backups.scanner import Scanner
 from services.backups.streams import Blocks, Digest, ahead, compressed, told
 from services.database import Database
 from services.errors import BackupFailed
 
-
-def pg_dump(database: Database, *options: str) -> Program:
-    """A running pg_dump that writes to a pipe. The database's name and password travel in its environment."""
-    command: list[str | Path] = [database.program("pg_dump"), "--no-password", "--encoding=UTF8", *options]
-    env = database.connection.environment() | {"PGOPTIONS": "-c standard_conforming_strings=on"}
-    return Program(command, env, BackupFailed, writes=True)
+Advance = Callable[[int], None]
+_ZLIB_LEVEL = 1  # of pg_dump's own compression: level 6 takes three times as long for a few hundredths of the size
 
 
-class PlainDump:
-    """The database as SQL, in gzip: `aws s3 cp s3://... - | gunzip | psql` restores it.
+class Dump(ABC):
+    """A database on its way out. `digest`, `fingerprint` and `plain_bytes` are whole once all `blocks` were taken."""
 
-    `digest`, `fingerprint` and `plain_bytes` are whole once all of `blocks` was taken.
-    """
-
-    def __init__(self, database: Database, advance: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self, database: Database, recipients: Sequence[Recipient] = (), advance: Advance = lambda _: None
+    ) -> None:
+        self.digest = Digest()
         self._database = database
+        self._recipients = list(recipients)
         self._advance = advance
         self._scanner = Scanner()
         self._fingerprint: Fingerprint | None = None
-        self.digest = Digest()
 
     def blocks(self) -> Blocks:
         """What is to be stored. Raises BackupFailed, here in the stream, unless pg_dump wrote a whole dump."""
-        with pg_dump(self._database) as program:
-            plain = self._scanner.watch(told(program.blocks(), self._advance))
-            yield from self.digest.watch(ahead(compressed(ahead(plain))))
+        with self._program() as program:
+            blocks = ahead(self._packed(program))
+            yield from self.digest.watch(encrypted(blocks, self._recipients) if self._recipients else blocks)
         self._fingerprint = self._scanner.finish()
 
     @property
@@ -47,13 +48,68 @@ class PlainDump:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What the dump holds."""
+        """What the dump holds. Raises BackupFailed when it was not read to its end."""
         if self._fingerprint is None:
             raise BackupFailed("The dump was not read to its end.")
         return self._fingerprint
 
+    @abstractmethod
+    def _program(self) -> Program:
+        """The running pg_dump."""
 
-def fingerprint(database: Database, advance: Callable[[int], None] = lambda _: None) -> Fingerprint:
+    @abstractmethod
+    def _packed(self, program: Program) -> Iterable[bytes]:
+        """What it writes, compressed, all of it seen by the scanner."""
+
+
+class PlainDump(Dump):
+    """SQL in gzip: `aws s3 cp s3://... - | gunzip | psql` restores it."""
+
+    def _program(self) -> Program:
+        return pg_dump(self._database)
+
+    def _packed(self, program: Program) -> Iterable[bytes]:
+        return compressed(ahead(self._scanner.watch(told(program.blocks(), self._advance))))
+
+
+class CustomDump(Dump):
+    """PostgreSQL's own archive: `pg_restore` takes single tables out of it.
+
+    Each is read by a pg_restore while it is made, which proves that it can be, and whose SQL gives the fingerprint.
+    """
+
+    def _program(self) -> Program:
+        return pg_dump(self._database, "--format=custom", f"--compress={_ZLIB_LEVEL}")
+
+    def _packed(self, program: Program) -> Iterable[bytes]:
+        command: list[str | Path] = [self._database.program("pg_restore"), "--file=-"]
+        environment = self._database.connection.environment()
+        with (
+            Program(command, environment, BackupFailed, reads=True, writes=True) as reader,
+            ThreadPoolExecutor(1, thread_name_prefix="scan") as scanner,
+        ):
+            sql = self._scanner.watch(told(reader.blocks(), self._advance))
+            scanned = scanner.submit(lambda: deque(sql, maxlen=0))
+            try:
+                for block in program.blocks():
+                    reader.feed(block)
+                    yield block
+            finally:
+                reader.end_input()
+            scanned.result()
+
+
+DUMPS: dict[Format, type[Dump]] = {"plain": PlainDump, "custom": CustomDump}
+
+
+def pg_dump(database: Database, *options: str) -> Program:
+    """A running pg_dump that writes to a pipe. The database's name and password travel in its environment."""
+    command: list[str | Path] = [database.program("pg_dump"), "--no-password", "--encoding=UTF8", *options]
+    environment = database.connection.environment() | {"PGOPTIONS": "-c standard_conforming_strings=on"}
+    return Program(command, environment, BackupFailed, writes=True)
+
+
+def fingerprint(database: Database, advance: Advance = lambda _: None) -> Fingerprint:
     """The fingerprint of a database as it is now. Raises BackupFailed when it cannot be dumped."""
     scanner = Scanner()
     with pg_dump(database) as program:

@@ -24,8 +24,21 @@ class File:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """A privilege on the database itself; `role` is None for PUBLIC."""
+
+    role: str | None
+    privilege: str
+    grantable: bool = False
+
+
+@dataclass(frozen=True)
 class DatabaseTraits:
-    """What `pg_dump` leaves out and a restored database needs: how it was created, and its own settings."""
+    """What `pg_dump` leaves out and a restored database needs: how it was created, and what is set for all of it.
+
+    `settings` as 'name=value'; `grants` is None where PostgreSQL's defaults hold; `roles` are all that own or may use
+    something in it.
+    """
 
     encoding: str
     locale_provider: str
@@ -33,7 +46,10 @@ class DatabaseTraits:
     ctype: str
     locale: str | None = None
     owner: str | None = None
+    comment: str | None = None
     settings: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] | None = None
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

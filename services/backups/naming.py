@@ -65,14 +65,13 @@ class Name:
 
 @dataclass(frozen=True)
 class Naming:
-    """The keys under `prefix`. With `own_folder` each database has a folder of its own there."""
+    """The keys under `prefix`."""
 
     prefix: str
-    own_folder: bool = False
 
-    def name(self, database: str, taken_at: datetime) -> Name:
-        """Where a backup of `database` that is begun at `taken_at` belongs."""
-        folder = folder_of(database) if self.own_folder else None
+    def name(self, database: str, taken_at: datetime, *, own_folder: bool = False) -> Name:
+        """Where a backup that is begun at `taken_at` belongs: with `own_folder` its database has a folder there."""
+        folder = folder_of(database) if own_folder else None
         return Name(self.prefix, folder, taken_at.astimezone(UTC).replace(microsecond=0))
 
     def parse(self, key: str) -> tuple[Name, str] | None:

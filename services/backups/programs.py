@@ -65,6 +65,8 @@ class Program:
                 self._process.kill()
         self._process.wait()
         self._listener.join(_END_SECONDS)
+        if self._process.stdin is not None:
+            self.end_input()
 
     @property
     def pid(self) -> int:
@@ -79,18 +81,37 @@ class Program:
             yield block
         self.check()
 
-    def write(self, blocks: Iterable[bytes]) -> None:
-        """Feeds the program, and waits for its end. Raises its failure unless it ended well."""
-        feed = self._process.stdin
-        assert feed is not None  # noqa: S101
-        try:
-            for block in blocks:
-                feed.write(block)
-            feed.close()
-        except BrokenPipeError:  # it ended before its input did: `check` says why
-            with suppress(BrokenPipeError):
-                feed.close()
+    def write(self, blocks: Iterable[bytes], *, needs_all: bool = True) -> None:
+        """Feeds the program, and waits for its end. Raises its failure unless it ended well.
+
+        A program that does not need all of its input may end before it has read the rest.
+        """
+        reading = True
+        for block in blocks:
+            reading = reading and self.feed(block, needs_all=needs_all)
+        self.end_input()
         self.check()
+
+    def feed(self, block: bytes, *, needs_all: bool = True) -> bool:
+        """Gives the program more input; says whether it took it. Raises its failure when it should have."""
+        try:
+            self._input.write(block)
+        except BrokenPipeError:
+            self.check()
+            if needs_all:
+                raise self._failure(f"{self.name} did not read its input to the end.") from None
+            return False
+        return True
+
+    def end_input(self) -> None:
+        """Tells the program that there is no more input."""
+        with suppress(BrokenPipeError):  # then `check` says why
+            self._input.close()
+
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self._process.stdin is not None  # noqa: S101
+        return self._process.stdin
 
     def check(self) -> None:
         """Waits for the program's end. Raises its failure unless it ended well."""

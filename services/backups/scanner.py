@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from services.backups.entries import HEADER, Entries
 from services.backups.fingerprint import Content, Fingerprint
+from services.backups.streams import Blocks
 from services.errors import BackupFailed
 
 # What hides text from SQL, or opens a table's rows. Searched from places that are outside of all of them.
@@ -38,7 +39,7 @@ class Scanner:
         self._entries = Entries()
         self.bytes = 0
 
-    def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def watch(self, blocks: Iterable[bytes]) -> Blocks:
         """The same blocks, each looked at on its way."""
         for block in blocks:
             self.feed(block)

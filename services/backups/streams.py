@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 
 from isal import isal_zlib
 
@@ -55,7 +55,7 @@ def ahead(blocks: Iterable[bytes], depth: int = _AHEAD) -> Blocks:
             with_room -= 1
 
 
-def compressed(blocks: Iterable[bytes], level: int = _LEVEL) -> Iterator[bytes]:
+def compressed(blocks: Iterable[bytes], level: int = _LEVEL) -> Blocks:
     """Blocks as one gzip stream, by ISA-L."""
     stream = isal_zlib.compressobj(level, wbits=_GZIP)
     for block in blocks:
@@ -64,7 +64,7 @@ def compressed(blocks: Iterable[bytes], level: int = _LEVEL) -> Iterator[bytes]:
     yield stream.flush()
 
 
-def decompressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def decompressed(blocks: Iterable[bytes]) -> Blocks:
     """The content of a gzip stream, in blocks of at most BLOCK bytes. Raises BackupDamaged when it is not whole."""
     stream = isal_zlib.decompressobj(wbits=_GZIP)
     try:
@@ -89,7 +89,7 @@ class Digest:
         self.bytes = 0
         self.crc32 = 0
 
-    def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def watch(self, blocks: Iterable[bytes]) -> Blocks:
         """The same blocks, each counted on its way."""
         for block in blocks:
             self.bytes += len(block)
@@ -103,7 +103,7 @@ class Digest:
         return self._hash.hexdigest()
 
 
-def told(blocks: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+def told(blocks: Iterable[bytes], advance: Callable[[int], None]) -> Blocks:
     """The same blocks; `advance` is told the size of each."""
     for block in blocks:
         advance(len(block))

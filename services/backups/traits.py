@@ -1,42 +1,113 @@
-"""What pg_dump leaves out of a dump and a restored database needs: its locale, its owner, its own settings."""
+"""What pg_dump leaves out of a dump and a restored database needs: its locale, owner, settings, grants and roles."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from psycopg2 import sql
 
-from services.backups.manifest import DatabaseTraits
+from services.backups.manifest import DatabaseTraits, Grant
 from services.database import Database
+from services.errors import RestoreFailed
 
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
+# Settings whose value is a list, which SQL writes without quotes around it. Source: PostgreSQL, GUC_LIST_QUOTE.
+_LISTS = {"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"}
+_DATABASE = """
+SELECT pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider', datcollate, datctype,
+       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
+       pg_get_userbyid(datdba), shobj_description(oid, 'pg_database')
+FROM pg_database d WHERE datname = current_database()
+"""
+_SETTINGS = """
+SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+WHERE datname = current_database() AND setrole = 0
+"""
+_GRANTS = """
+SELECT CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type, is_grantable
+FROM pg_database d, aclexplode(datacl) WHERE datname = current_database() ORDER BY 1, 2
+"""
+_ROLES = """
+SELECT DISTINCT rolname FROM pg_shdepend s JOIN pg_roles r ON r.oid = refobjid
+WHERE refclassid = 'pg_authid'::regclass
+  AND (dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       OR (classid = 'pg_database'::regclass
+           AND objid = (SELECT oid FROM pg_database WHERE datname = current_database())))
+ORDER BY 1
+"""
 
 
 def traits_of(database: Database) -> DatabaseTraits:
     """The database's traits, from the catalog."""
     with database.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider', datcollate, datctype,"
-            " coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), pg_get_userbyid(datdba)"
-            " FROM pg_database d WHERE datname = current_database()"
+
+        def rows(query: str) -> list[Any]:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+        encoding, provider, collate, ctype, locale, owner, comment = rows(_DATABASE)[0]
+        grants = tuple(Grant(*row) for row in rows(_GRANTS))
+        return DatabaseTraits(
+            encoding=encoding,
+            locale_provider=_PROVIDERS.get(provider or "c", "libc"),
+            collate=collate,
+            ctype=ctype,
+            locale=locale,
+            owner=owner,
+            comment=comment,
+            settings=tuple(row[0] for row in rows(_SETTINGS)),
+            grants=grants or None,
+            roles=tuple(row[0] for row in rows(_ROLES)),
         )
-        encoding, provider, collate, ctype, locale, owner = cursor.fetchone()
-        cursor.execute(
-            "SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
-            " WHERE datname = current_database() AND setrole = 0"
-        )
-        settings = tuple(row[0] for row in cursor.fetchall())
-    return DatabaseTraits(encoding, _PROVIDERS.get(provider or "c", "libc"), collate, ctype, locale, owner, settings)
 
 
-def create_like(database: Database, traits: DatabaseTraits) -> None:
-    """Makes the database, empty, with the encoding and locale of the one that was backed up."""
+def create_like(cursor: Any, name: str, traits: DatabaseTraits) -> None:
+    """Makes the database `name`, empty, with the encoding and locale of the one that was backed up."""
     clauses = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         *map(sql.Literal, (traits.encoding, traits.collate, traits.ctype))
     )
     if traits.locale_provider != "libc" and traits.locale:
         keyword = "ICU_LOCALE" if traits.locale_provider == "icu" else "BUILTIN_LOCALE"
-        clauses += sql.SQL(f" LOCALE_PROVIDER {traits.locale_provider} {keyword} {{}}").format(
-            sql.Literal(traits.locale)
-        )
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(database.name)) + clauses
-    with database.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+        provider = sql.SQL(f" LOCALE_PROVIDER {traits.locale_provider} {keyword} {{}}")
+        clauses += provider.format(sql.Literal(traits.locale))
+    cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
+
+
+def apply(cursor: Any, name: str, traits: DatabaseTraits) -> None:
+    """Gives the database the owner, comment, settings and grants of the one that was backed up."""
+    for statement in _statements(sql.Identifier(name), traits):
         cursor.execute(statement)
+
+
+def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sql.Composed]:
+    yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(traits.comment))
+    if traits.owner:
+        yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
+    for setting in traits.settings:
+        name, _, value = setting.partition("=")
+        written = sql.SQL(value) if name in _LISTS and value else sql.Literal(value)
+        yield sql.SQL("ALTER DATABASE {} SET {} TO {}").format(database, sql.Identifier(name), written)
+    if traits.grants is not None:
+        yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
+    for grant in traits.grants or ():
+        role = sql.Identifier(grant.role) if grant.role else sql.SQL("PUBLIC")
+        option = sql.SQL(" WITH GRANT OPTION" if grant.grantable else "")
+        privilege = sql.SQL(grant.privilege)
+        yield sql.SQL("GRANT {} ON DATABASE {} TO {}").format(privilege, database, role) + option
+
+
+def provide_roles(cursor: Any, traits: DatabaseTraits, *, create: bool) -> None:
+    """Sees to it that the roles exist that the backup names.
+
+    With `create` the missing ones are made, without login. Raises RestoreFailed for missing ones otherwise.
+    """
+    cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (list(traits.roles),))
+    missing = sorted(set(traits.roles) - {row[0] for row in cursor.fetchall()})
+    if missing and not create:
+        raise RestoreFailed(
+            f"The server has no role {', '.join(missing)}, which the backup names.",
+            next_step="Load the globals beside the backup first, or give --create-roles: they cannot log in then.",
+        )
+    for role in missing:
+        cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))

@@ -27,7 +27,6 @@ def upload(
     digest: Digest,
     plan: PartPlan,
     owner: str,
-    content_type: str,
 ) -> None:
     """Writes the stream as the object `key`, which must not exist.
 
@@ -40,9 +39,9 @@ def upload(
     first = next(parts, b"")
     try:
         if len(first) < plan.size(1):  # all of it: one request does
-            storage.put(key, first, content_type=content_type, metadata=metadata, only_if_absent=True)
+            storage.put(key, first, metadata=metadata, only_if_absent=True)
         else:
-            _upload_parts(storage, key, itertools.chain([first], parts), digest, plan, metadata, content_type)
+            _upload_parts(storage, key, itertools.chain([first], parts), digest, plan, metadata)
     except KeyTaken as error:
         stored = storage.head(key)
         if stored is None or stored.metadata.get(_OWNER) != owner:
@@ -57,9 +56,8 @@ def _upload_parts(
     digest: Digest,
     plan: PartPlan,
     metadata: Mapping[str, str],
-    content_type: str,
 ) -> None:
-    upload_id = storage.start_upload(key, metadata=metadata, content_type=content_type)
+    upload_id = storage.start_upload(key, metadata=metadata, content_type="application/octet-stream")
     sending = _Sending(storage, key, upload_id)
     try:
         for part in parts:

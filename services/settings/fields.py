@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -48,6 +49,33 @@ def byte_count(value: object) -> object:
     return int(Decimal(number) * (1024 if binary else 1000) ** _POWERS[unit.upper()])
 
 
+def split_names(value: str) -> list[str]:
+    """Names separated by commas; one that has a comma itself stands in double quotes."""
+    rows = list(csv.reader([value], skipinitialspace=True))
+    return [name.strip() for name in rows[0]] if rows else []
+
+
+def database_names(value: str) -> str:
+    """Names of databases, each once. Raises ValueError."""
+    names = split_names(value)
+    if not names or not all(names):
+        raise ValueError(f"{value!r} names no database between two commas")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{value!r} names a database twice")
+    return value
+
+
+def age_recipients(value: str) -> str:
+    """Public keys of age, separated by commas. Raises ValueError for what cannot be one."""
+    words = [word.strip() for word in value.replace("\n", ",").split(",") if word.strip()]
+    if not words:
+        raise ValueError("names no recipient")
+    for word in words:
+        if not word.startswith(("age1", "ssh-")):
+            raise ValueError(f"'{word[:12]}...' is no age recipient: they begin with age1 or ssh-")
+    return value
+
+
 def existing_file(value: Path) -> Path:
     """A path that names a readable file. Raises ValueError."""
     if not value.is_file():
@@ -57,6 +85,8 @@ def existing_file(value: Path) -> Path:
 
 BucketName = Annotated[str, AfterValidator(bucket_name)]
 KeyPrefix = Annotated[str, AfterValidator(key_prefix)]
+DatabaseNames = Annotated[str, AfterValidator(database_names)]
+Recipients = Annotated[str, AfterValidator(age_recipients)]
 CatalogName = Annotated[str, AfterValidator(catalog_name)]
 ByteCount = Annotated[int, BeforeValidator(byte_count), Field(gt=0)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]

@@ -13,10 +13,13 @@ from services.settings.fields import (
     BucketName,
     ByteCount,
     CatalogName,
+    DatabaseNames,
     ExistingFile,
     KeyPrefix,
     Port,
     Positive,
+    Recipients,
+    split_names,
 )
 
 
@@ -27,16 +30,22 @@ class DatabaseSettings(BaseSettings):
     pgport: Port = 5432
     pguser: str = "postgres"
     pgpassword: SecretStr | None = None
-    pgdatabase: str = "saas_platform"
+    pgdatabase: DatabaseNames = "saas_platform"
     pgpassfile: ExistingFile | None = None
     pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, when they are not on PATH")
+
+    @property
+    def database_names(self) -> list[str]:
+        """The databases of PGDATABASE, which may name several."""
+        return split_names(self.pgdatabase)
 
 
 class StorageSettings(BaseSettings):
     """The bucket and the AWS account, by AWS's own variable names."""
 
     bucket: BucketName
+    bucket_kms_key_id: str | None = None
     aws_region: str = "us-east-1"
     aws_profile: str | None = None
     aws_access_key_id: str | None = None
@@ -56,6 +65,12 @@ class BackupSettings(BaseSettings):
     backup_keep_daily: Annotated[int, Field(ge=0)] = 0
     backup_keep_weekly: Annotated[int, Field(ge=0)] = 0
     backup_keep_monthly: Annotated[int, Field(ge=0)] = 0
+    backup_format: Literal["plain", "custom"] = "plain"
+    backup_globals: Literal["full", "no-passwords", "none"] = "full"
+    backup_age_recipients: Recipients | None = None
+    backup_age_identity: SecretStr | None = None
+    backup_max_age_hours: Positive = 26
+    backup_lease_seconds: Annotated[float, Field(ge=2)] = 60
     backup_part_size: Annotated[ByteCount, Field(ge=5 << 20, le=5 << 30)] = 8 << 20
     backup_max_parts: Annotated[int, Field(ge=1, le=10_000)] = 10_000
 

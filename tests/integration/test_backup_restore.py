@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+
+import pyrage
+import pytest
 
 from services.database import Database
+from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
 
 
-def test_a_backup_restores_into_a_new_database_and_a_drill_finds_it_equal(
-    shoreline: Shoreline, execute: Execute, database: Database
+@pytest.fixture
+def copy(database: Database) -> Iterator[Database]:
+    """The name of a second database, which a test may make."""
+    named = database.sibling(f"{database.name}_copy")
+    yield named
+    named.drop()
+
+
+@pytest.mark.parametrize("format_", ["plain", "custom"])
+@pytest.mark.parametrize("encrypted", [False, True], ids=["open", "encrypted"])
+def test_a_backup_of_anything_restores_and_a_drill_finds_it_equal(
+    shoreline: Shoreline, execute: Execute, copy: Database, storage: Storage, format_: str, encrypted: bool
 ) -> None:
     execute(AWKWARD)
-    made = shoreline("backup", "--json")
+    identity = pyrage.x25519.Identity.generate()
+    env = {"BACKUP_FORMAT": format_}
+    if encrypted:
+        env |= {"BACKUP_AGE_RECIPIENTS": str(identity.to_public()), "BACKUP_AGE_IDENTITY": str(identity)}
+    made = shoreline("backup", "--json", env=env)
     assert made.exit_code == 0, made.errors
-    restored = shoreline("restore", "--latest", "--into", f"{database.name}_copy", "--json")
+    (backup,) = made.json["result"]["backups"]
+    assert backup["key"].endswith({"plain": ".sql.gz", "custom": ".dump"}[format_] + (".age" if encrypted else ""))
+
+    restored = shoreline("restore", "--latest", "--into", copy.name, "--json", env=env)
     assert restored.exit_code == 0, restored.errors
-    copy = database.sibling(f"{database.name}_copy")
     assert copy.scalar("SELECT count(*) FROM users") == 500
-    copy.drop()
-    drilled = shoreline("drill", "--json")
+    assert copy.scalar("SELECT sum(length(data)) FROM pg_largeobject") == 80_005
+
+    drilled = shoreline("drill", "--json", env=env)
     assert drilled.exit_code == 0, drilled.errors + drilled.output
     assert drilled.json["result"]["record"]["ok"] is True
-    listed = shoreline("backups", "--json").json["result"]["backups"]
+    listed = shoreline("backups", "--json", env=env).json["result"]["backups"]
     assert [each["drill_ok"] for each in listed] == [True]
+    manifest = storage.read(backup["key"].partition(".")[0] + ".manifest.json")
+    assert manifest is not None
+    fingerprint = json.loads(manifest)["fingerprint"]
+    assert fingerprint["tables"]['"Odd Schéma"."Ta""ble ünd; --"']["rows"] == 3
+    assert fingerprint["tables"]["public.no_columns"]["rows"] == 1
+    assert fingerprint["tables"]["public.empty_one"]["rows"] == 0
+    assert fingerprint["sequences"]['public."Next One"'] == {"value": 8, "is_called": True}
+    assert fingerprint["large_objects"]["rows"] == 2

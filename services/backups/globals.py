@@ -1,0 +1,36 @@
+"""What belongs to the server and not to one database: roles and tablespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from services.backups.programs import Program
+from services.database import Database
+from services.errors import BackupFailed
+
+GlobalsPolicy = Literal["full", "no-passwords", "none"]
+_TRAILER = b"-- PostgreSQL database cluster dump complete"
+
+
+class GlobalsFailed(BackupFailed):
+    """Roles and tablespaces could not be read."""
+
+    next_step = (
+        "Roles' passwords are readable to superusers only: with BACKUP_GLOBALS=no-passwords they are left out, "
+        "with BACKUP_GLOBALS=none all roles and tablespaces are."
+    )
+
+
+def dump_globals(database: Database, *, passwords: bool) -> Iterator[bytes]:
+    """Roles and tablespaces as SQL. Raises GlobalsFailed, here in the stream, unless it is whole."""
+    options = ["--globals-only", "--no-password", *([] if passwords else ["--no-role-passwords"])]
+    command: list[str | Path] = [database.program("pg_dumpall"), *options]
+    tail = b""
+    with Program(command, database.connection.environment(), GlobalsFailed, writes=True) as program:
+        for block in program.blocks():
+            tail = (tail + block)[-1000:]
+            yield block
+    if _TRAILER not in tail:
+        raise GlobalsFailed("The dump of roles and tablespaces has no end.")

@@ -1,0 +1,121 @@
+"""Streams a backup from S3 into an empty database, and checks on the way that it is what was stored."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from services import human
+from services.backups.catalog import Backup
+from services.backups.download import download
+from services.backups.encryption import Identity, decrypted
+from services.backups.programs import Program
+from services.backups.streams import Digest, ahead, decompressed, told
+from services.database import Database
+from services.errors import BackupDamaged, InputError, RestoreFailed, SettingsError
+from services.storage import Storage
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What is restored, and how. `tables`, `schema_only` and `jobs` are for backups in PostgreSQL's custom format.
+
+    Tables by name, all of one schema where they have one. More than one of `jobs` needs the archive on disk meanwhile.
+    """
+
+    identities: Sequence[Identity] = ()
+    tables: tuple[str, ...] = ()
+    schema_only: bool = False
+    jobs: int = 1
+    create_roles: bool = False
+
+
+def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions, advance: Advance) -> None:
+    """Restores into an empty database. Raises RestoreFailed at the first SQL error, BackupDamaged, InputError."""
+    check(backup, options)
+    file, digest = backup.manifest.object, Digest()
+    stored = digest.watch(told(download(storage, backup.key, file.bytes), advance))
+    opened: Iterable[bytes] = ahead(stored)
+    if backup.manifest.encrypted:
+        opened = decrypted(opened, list(options.identities))
+    if backup.manifest.format == "plain":
+        _through_psql(fresh, opened)
+    elif options.jobs > 1:
+        _from_disk(fresh, opened, options, file.bytes)
+    else:
+        with _pg_restore(fresh, options, []) as program:
+            program.write(opened, needs_all=not (options.tables or options.schema_only))
+    if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
+        raise BackupDamaged(f"{storage.url(backup.key)} is not what was stored: its SHA-256 differs.")
+
+
+def check(backup: Backup, options: LoadOptions) -> None:
+    """Raises InputError or SettingsError when the backup cannot be restored in this way."""
+    if backup.manifest.encrypted and not options.identities:
+        raise SettingsError(
+            "Settings need attention:\n  BACKUP_AGE_IDENTITY  is not set, and this backup is encrypted",
+            next_step="Set BACKUP_AGE_IDENTITY_FILE to the file of the age identity.",
+        )
+    if backup.manifest.format == "plain" and (options.tables or options.schema_only or options.jobs > 1):
+        raise InputError(
+            "--tables, --schema-only and --jobs need a backup in PostgreSQL's custom format; this one is plain SQL.",
+            next_step="Restore it whole under another name; BACKUP_FORMAT=custom makes the next one so.",
+        )
+
+
+def _through_psql(fresh: Database, opened: Iterable[bytes]) -> None:
+    options = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
+    with (
+        Program([fresh.program("psql"), *options], _environment(fresh), RestoreFailed, reads=True) as psql,
+        closing(ahead(decompressed(opened))) as blocks,
+    ):
+        psql.write(blocks)
+
+
+def _pg_restore(fresh: Database, options: LoadOptions, more: list[str | Path]) -> Program:
+    chosen = ["--exit-on-error", "--no-password", f"--dbname={_conninfo(fresh.name)}"]
+    if options.schema_only:
+        chosen.append("--schema-only")
+    schemas = {name.rpartition(".")[0] for name in options.tables}
+    if len(schemas) > 1:
+        raise InputError("--tables takes tables of one schema at a time.")
+    chosen += [f"--schema={schema}" for schema in schemas if schema]
+    chosen += [f"--table={name.rpartition('.')[2]}" for name in options.tables]
+    command: list[str | Path] = [fresh.program("pg_restore"), *chosen, *more]
+    return Program(command, _environment(fresh), RestoreFailed, reads=not more)
+
+
+def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, size: int) -> None:
+    """Several connections at once read the archive in different places, which a stream cannot give them."""
+    with tempfile.TemporaryDirectory(prefix="shoreline-") as folder:
+        free = shutil.disk_usage(folder).free
+        if free < size:
+            raise RestoreFailed(
+                f"{folder} has {human.size(free)} free, and the archive {human.size(size)}.",
+                next_step="Set TMPDIR to a folder with more room, or restore without --jobs, which needs none.",
+            )
+        archive = Path(folder) / "archive.dump"
+        try:
+            with archive.open("wb") as file:
+                file.writelines(opened)
+        except OSError as error:
+            raise RestoreFailed(f"The archive could not be written to {folder}: {error.strerror}") from error
+        with _pg_restore(fresh, options, [f"--jobs={options.jobs}", archive]) as program:
+            program.check()
+
+
+def _environment(database: Database) -> dict[str, str]:
+    # Nothing is lost by it: the rename at the end waits for the disk, and a crash before it leaves a scratch database.
+    return database.connection.environment() | {"PGOPTIONS": "-c synchronous_commit=off"}
+
+
+def _conninfo(name: str) -> str:
+    """A database's name that is not taken for a connection string."""
+    quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{quoted}'"

@@ -1,0 +1,103 @@
+"""Scratch databases: made beside the real ones, and removed even after the run that made them was killed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2 import errorcodes, sql
+
+from services.backups.manifest import DatabaseTraits
+from services.backups.traits import apply, create_like, provide_roles
+from services.database import Database
+from services.errors import DatabaseError, RestoreFailed
+
+_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
+_ATTEMPTS = 20
+_MARK = "shoreline: scratch"  # the comment of a database that is ours to drop
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('shoreline'), hashtext(%s))"
+
+
+@contextmanager
+def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = False) -> Iterator[Database]:
+    """A new, empty database beside `target`; at the end it is dropped, unless it has another name by then.
+
+    It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left.
+    """
+    fresh = target.sibling(_derived(target.name, "restoring"))
+    with target.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+        provide_roles(cursor, traits, create=create_roles)
+        _drop_abandoned(cursor)
+        cursor.execute(_LOCK, (fresh.name,))
+        create_like(cursor, fresh.name, traits)
+        try:
+            _mark(cursor, fresh.name)
+            yield fresh
+        finally:
+            _drop(cursor, fresh.name)
+
+
+def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> bool:
+    """Gives `fresh` the target's name, in one transaction, and drops the database that had it; says whether one had."""
+    old = _derived(target.name, "old")
+    replaced = target.exists()
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _rename_both(fresh, target, old if replaced else None, traits)
+            break
+        except DatabaseError as error:  # somebody may connect between our disconnecting them and the rename
+            if attempt == _ATTEMPTS or getattr(error.__cause__, "pgcode", None) != errorcodes.OBJECT_IN_USE:
+                raise RestoreFailed(f"The names could not be exchanged: {error}") from error
+    if replaced:
+        with target.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+            _drop(cursor, old)
+    return replaced
+
+
+def _rename_both(fresh: Database, target: Database, old: str | None, traits: DatabaseTraits) -> None:
+    with target.sibling("postgres").connect() as connection, connection.cursor() as cursor:
+        if old is not None:
+            _disconnect(cursor, target.name)
+            _rename(cursor, target.name, old)
+            _mark(cursor, old)
+        _disconnect(cursor, fresh.name)
+        _rename(cursor, fresh.name, target.name)
+        apply(cursor, target.name, traits)
+
+
+def _drop_abandoned(cursor: Any) -> None:
+    cursor.execute(
+        "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s"
+        " AND datname ~ '_(restoring|old)_[0-9a-f]{8}$'",
+        (_MARK,),
+    )
+    for (name,) in cursor.fetchall():
+        cursor.execute(_LOCK, (name,))
+        if cursor.fetchone()[0]:  # whoever made it is gone
+            _drop(cursor, name)
+
+
+def _derived(name: str, purpose: str) -> str:
+    suffix = f"_{purpose}_{secrets.token_hex(4)}"
+    return name.encode()[: _NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix
+
+
+def _mark(cursor: Any, name: str) -> None:
+    cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(sql.Identifier(name)), (_MARK,))
+
+
+def _drop(cursor: Any, name: str) -> None:
+    cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _disconnect(cursor: Any, name: str) -> None:
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+        (name,),
+    )
+
+
+def _rename(cursor: Any, name: str, new: str) -> None:
+    cursor.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new)))
