@@ -22,7 +22,9 @@ from benchmarks.harness.case import Case, Growth
 from benchmarks.harness.results import CaseResult, GrowthResult
 from benchmarks.harness.world import Size, World
 
-ROOMS: tuple[str, ...] = ("startup",)  # modules of this package, in the order in which they run
+ROOMS: tuple[str, ...] = ("startup", "backup", "scale")  # modules of this package, in the order in which they run
+
+_WIDTH = 160  # of a table that goes into a file
 
 Room = Callable[[World], Iterator[Case | Growth]]
 
@@ -30,7 +32,7 @@ Room = Callable[[World], Iterator[Case | Growth]]
 def main() -> int:
     """Measures, prints, and writes the record. The exit code is 1 when a promise is broken or a ratio fell."""
     options = _options()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     size: Size = "small" if options.check else options.size
     cases: list[CaseResult] = []
     growths: list[GrowthResult] = []

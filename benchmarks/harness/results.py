@@ -59,10 +59,14 @@ def faster(mine: Measured, other: Measured) -> Ratio:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A promise and the number that was measured; `kept` is None where it is not held at this size."""
+    """A promise and the number that was measured; `kept` is None where it is not held at this size.
+
+    `unit` says what the number is: 'times', 'seconds', 'bytes', or a figure's name.
+    """
 
     text: str
     value: float
+    unit: str
     kept: bool | None
 
 
@@ -136,8 +140,15 @@ def verdicts(promises: Sequence[Promise], measured: Sequence[Measured], size: st
         if mine is None or (promise.against is not None and other is None):
             continue
         value = promise.value(mine.figure(promise.of), None if other is None else other.figure(promise.of))
-        found.append(Verdict(promise.text, value, promise.kept(value) if size in promise.sizes else None))
+        kept = promise.kept(value) if size in promise.sizes else None
+        found.append(Verdict(promise.text, round(value, 4), _unit(promise), kept))
     return tuple(found)
+
+
+def _unit(promise: Promise) -> str:
+    if promise.against is not None:
+        return "times"
+    return "bytes" if promise.of.endswith("bytes") else promise.of
 
 
 def power(first: tuple[float, float], last: tuple[float, float]) -> float:

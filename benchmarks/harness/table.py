@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness.results import CaseResult, GrowthResult, Measured, Ratio, faster
+from benchmarks.harness.results import CaseResult, GrowthResult, Measured, Ratio, Verdict, faster
 from services import human
 
 
@@ -28,6 +28,15 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def value(verdict: Verdict) -> str:
+    """A promise's number in its unit."""
+    if verdict.unit == "seconds":
+        return human.seconds(verdict.value)
+    if verdict.unit == "bytes":
+        return human.size(round(verdict.value))
+    return number(verdict.value) + (" times" if verdict.unit == "times" else "")
+
+
 def timed(found: Measured | None) -> str:
     """A contender's time and name."""
     return "" if found is None else f"{human.seconds(found.median)}  {found.name}"
@@ -40,7 +49,7 @@ def show(cases: Sequence[CaseResult], growths: Sequence[GrowthResult], console: 
     for case in cases:
         for verdict in case.verdicts:
             mark = {True: "[green]kept[/]", False: "[red]NOT kept[/]", None: "[dim]not held at this size[/]"}
-            console.print(f"  {case.name}: {verdict.text}: {number(verdict.value)}, {mark[verdict.kept]}")
+            console.print(f"  {case.name}: {verdict.text}: {value(verdict)}, {mark[verdict.kept]}")
         for name, why in case.left_out.items():
             console.print(f"  {case.name}: [yellow]left out[/]: {name}: {why}", markup=True)
     if growths:

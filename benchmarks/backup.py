@@ -1,0 +1,208 @@
+"""Backup and restore against pg_dump, gzip and the tools that carry a dump to S3."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks.harness import Case, Finished, Growth, Point, Promise, Work, World, context, limit, ours, peer
+from benchmarks.harness.child import CommandFailed
+from services.database import Database
+from services.storage import Storage
+
+_PREFIX = "backups/postgres"
+
+
+def cases(world: World) -> Iterator[Case | Growth]:
+    """The stream, the backup, the restore; then their growth."""
+    database = world.sample_database(world.pick(small=20_000, medium=3_000_000, large=10_000_000))
+    storage = world.bucket("backup")
+    plain = _plain_bytes(world, database)
+    yield _stream(world, database, plain)
+    yield _backup(world, database, storage, plain)
+    yield from _restore(world, database, storage, plain)
+    world.clear(storage)
+    yield _growth(world, storage)
+    world.clear(storage)
+
+
+def _plain_bytes(world: World, database: Database) -> int:
+    told = subprocess.check_output("pg_dump | wc -c", shell=True, env=world.environment(database))  # noqa: S602
+    return int(told)
+
+
+def _stream(world: World, database: Database, plain: int) -> Case:
+    return Case(
+        name="stream",
+        title="The backup's stream into nothing",
+        work=Work(plain, "bytes"),
+        contenders=(
+            limit("pg_dump >/dev/null", "pg_dump >/dev/null", env=world.environment(database)),
+            ours("stream", world.script("benchmarks.inside.stream"), env=world.settings(database, None)),
+            peer("gzip", "pg_dump | gzip >/dev/null", env=world.environment(database)),
+            peer("pigz", "pg_dump | pigz >/dev/null", needs=("debian",), env=world.environment(database)),
+            peer("pg_dump -Fc", "pg_dump -Fc >/dev/null", env=world.environment(database)),
+        ),
+        promises=(
+            Promise("at most 1.15 times `pg_dump >/dev/null`", against="pg_dump >/dev/null", at_most=1.15),
+            Promise("at most 200 MB of memory", of="peak_bytes", at_most=200e6, sizes=("small", "medium", "large")),
+        ),
+        note="Ours reads, hashes every table, compresses to gzip and hashes again while pg_dump writes.",
+    )
+
+
+def _backup(world: World, database: Database, storage: Storage, plain: int) -> Case:
+    env, to = world.environment(database), f"s3://{storage.bucket}/peers"
+    there = partial(_expect_object, storage)
+    begin = partial(world.clear, storage)
+    return Case(
+        name="backup",
+        title="A backup into S3",
+        work=Work(plain, "bytes"),
+        contenders=(
+            limit("pg_dump >/dev/null", "pg_dump >/dev/null", env=env),
+            ours(
+                "shoreline backup",
+                world.shoreline("backup"),
+                env=world.settings(database, storage),
+                prepare=begin,
+                check=lambda _: there(f"{_PREFIX}/", "sql.gz"),
+            ),
+            peer(
+                "pg_dump | gzip | aws s3 cp",
+                f"pg_dump | gzip | aws s3 cp - {to}/a.sql.gz",
+                env=env,
+                needs=("awscli",),
+                prepare=begin,
+                check=lambda _: there("peers/", "a.sql.gz"),
+            ),
+            peer(
+                "pg_dump -Fc | aws s3 cp",
+                f"pg_dump -Fc | aws s3 cp - {to}/b.dump",
+                env=env,
+                needs=("awscli",),
+                prepare=begin,
+                check=lambda _: there("peers/", "b.dump"),
+            ),
+            peer(
+                "pg_dump | pigz | rclone rcat",
+                f"pg_dump | pigz | rclone rcat s3:{storage.bucket}/peers/c.sql.gz",
+                env=env,
+                needs=("debian",),
+                prepare=begin,
+                check=lambda _: there("peers/", "c.sql.gz"),
+            ),
+            context(
+                "barman-cloud-backup (physical)",
+                f"barman-cloud-backup --immediate-checkpoint --gzip s3://{storage.bucket}/peers d",
+                env=env,
+                needs=("barman",),
+                prepare=begin,
+                check=lambda _: there("peers/", "data.tar.gz"),
+            ),
+        ),
+        promises=(
+            Promise("at most 1.5 times `pg_dump >/dev/null`", against="pg_dump >/dev/null", at_most=1.5),
+            Promise(
+                "at least 3.5 times as fast as `pg_dump | gzip | aws s3 cp`",
+                against="pg_dump | gzip | aws s3 cp",
+                at_least=3.5,
+            ),
+            Promise("at most 200 MB of memory", of="peak_bytes", at_most=200e6, sizes=("small", "medium", "large")),
+        ),
+        note="Ours also fingerprints every table, confirms the checksum, writes the manifest and applies retention.",
+    )
+
+
+def _expect_object(storage: Storage, prefix: str, ending: str) -> None:
+    found = [item for item in storage.objects(prefix) if item.key.endswith(ending)]
+    if len(found) != 1 or not found[0].size:
+        raise CommandFailed(f"no object {prefix}...{ending} was left")
+
+
+def _restore(world: World, database: Database, storage: Storage, plain: int) -> Iterator[Case]:
+    """The restore of one backup. What the peers restore is made once, before."""
+    world.clear(storage)
+    folder = world.folder / "dumps"
+    folder.mkdir(exist_ok=True)
+    make = "pg_dump > plain.sql && pg_dump -Fc > custom.dump && gzip -k plain.sql && aws s3 cp --quiet plain.sql.gz"
+    world.peers.install("awscli")
+    subprocess.run(
+        ["bash", "-ec", f"{make} s3://{storage.bucket}/peers/plain.sql.gz"],
+        cwd=folder,
+        env=world.environment(database),
+        check=True,
+    )
+    subprocess.run(world.shoreline("backup"), env=world.settings(database, storage), check=True, capture_output=True)
+    target = world.server.sibling("restored")
+    rows = _rows(database)
+    into = world.environment(target, PGOPTIONS="-c synchronous_commit=off")
+    empty, whole = partial(world.empty_database, target.name), partial(_expect_rows, target, rows)
+    yield Case(
+        name="restore",
+        title="A restore from S3",
+        work=Work(plain, "bytes"),
+        contenders=(
+            limit("psql -f", "psql -qX -v ON_ERROR_STOP=1 -f dumps/plain.sql", env=into, prepare=empty, check=whole),
+            ours(
+                "shoreline restore",
+                world.shoreline("restore", "--latest", "--into", target.name),
+                env=world.settings(database, storage),
+                prepare=target.drop,
+                check=whole,
+            ),
+            peer(
+                "aws s3 cp | gunzip | psql",
+                f"aws s3 cp s3://{storage.bucket}/peers/plain.sql.gz - | gunzip | psql -qX -v ON_ERROR_STOP=1",
+                env=into,
+                needs=("awscli",),
+                prepare=empty,
+                check=whole,
+            ),
+            context(
+                "pg_restore -j2 (custom format)",
+                "pg_restore -j2 -d restored dumps/custom.dump",
+                env=into,
+                prepare=empty,
+                check=whole,
+            ),
+        ),
+        promises=(Promise("at most 1.1 times `psql -f` of the plain file", against="psql -f", at_most=1.1),),
+        note="Ours downloads, checks SHA-256, and restores under another name, which it swaps in at the end.",
+    )
+    target.drop()
+
+
+def _rows(database: Database) -> int:
+    return int(database.scalar("SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM events)"))
+
+
+def _expect_rows(target: Database, rows: int, _: Finished) -> None:
+    if _rows(target) != rows:
+        raise CommandFailed(f"{target.name} has {_rows(target):,} rows instead of {rows:,}")
+
+
+def _growth(world: World, storage: Storage) -> Growth:
+    sizes = world.pick(
+        small=(2_000, 20_000), medium=(30_000, 300_000, 3_000_000), large=(100_000, 1_000_000, 10_000_000)
+    )
+    return Growth(
+        name="backup-growth",
+        title="Backup, by rows in each table",
+        unit="rows",
+        points=tuple(
+            Point(
+                rows,
+                ours(
+                    f"{rows} rows",
+                    world.shoreline("backup"),
+                    env=world.settings(world.sample_database(rows), storage),
+                    prepare=partial(world.clear, storage),
+                ),
+            )
+            for rows in sizes
+        ),
+        memory_power=0.2,
+        memory_bytes=200_000_000,
+    )
