@@ -76,10 +76,11 @@ setup database backup backups restore drill prune status generate export upload 
 
 ##@ Development
 .PHONY: check test-containers bench bench-check clean
-check: $(INSTALLED) ## lint and types
+check: $(INSTALLED) ## lint, types, and whether COST_ANALYSIS.md is up to date
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
+	$(BIN)/shoreline cost --check
 
 test-containers: $(INSTALLED) ## the container tests; needs a Docker engine
 	@echo "stack: compose"

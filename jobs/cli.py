@@ -10,6 +10,7 @@ from jobs import (
     backup,
     backups,
     cleanup,
+    cost,
     database,
     drill,
     generate,
@@ -55,6 +56,7 @@ app.command("restore")(restore.command)
 app.command("drill")(drill.command)
 app.command("generate")(generate.command)
 app.command("upload")(upload.command)
+app.command("cost")(cost.command)
 app.command("prices")(prices.command)
 app.command("receipts")(receipts.command)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +27,7 @@ class PriceRow:
     tier_from: Decimal
     source: str
     source_title: str
-    source_date: date
+    source_date: str
     note: str
 
 

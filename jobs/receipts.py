@@ -30,6 +30,7 @@ class ReceiptsReport:
     totals: list[Total]
     usd: Decimal
     usd_billed: Decimal
+    usd_free_tier: Decimal
 
 
 def command(ctx: typer.Context, job: Job = None, as_json: Json = False) -> None:
@@ -50,6 +51,7 @@ def receipts(run: Run, job: str | None) -> ReceiptsReport:
         unreadable=unreadable,
         totals=add_up(chosen),
         usd=_dollars(chosen),
+        usd_free_tier=sum((receipt.usd_free_tier for receipt in chosen), Decimal(0)),
         usd_billed=_dollars([receipt for receipt in chosen if receipt.billed]),
     )
 

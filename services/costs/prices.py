@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from services.errors import InputError
 
 PRICE_FILE = Path(__file__).with_name("prices.toml")
+DATE = re.compile(r"20\d\d(-[01]\d(-[0-3]\d)?)?")
 GB = 2**30
 ATHENA_TB = 10**12
 HOURS_A_MONTH = Decimal(730)
@@ -28,11 +29,11 @@ class PriceMissing(InputError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a figure was read, and the date that the source states."""
+    """Where a figure was read, and the date that the source states, as exactly as it does: '2026-06', '2026-08-01'."""
 
     key: str
     title: str
-    date: date
+    date: str
     url: str
 
 
@@ -195,9 +196,14 @@ def _known(name: str, key: str, sources: Mapping[str, Source]) -> Source:
 
 def _source(key: str, row: Mapping[str, str]) -> Source:
     try:
-        return Source(key, row["title"], date.fromisoformat(row["date"]), row["url"])
-    except (KeyError, ValueError) as error:
-        raise InputError(f"The price file: the source {key!r} needs title, date (2026-08-01) and url.") from error
+        source = Source(key, row["title"], row["date"], row["url"])
+    except KeyError as error:
+        raise InputError(f"The price file: the source {key!r} has no {error.args[0]}.") from error
+    if not DATE.fullmatch(source.date):
+        raise InputError(
+            f"The price file: the source {key!r} has the date {source.date!r}; write 2026, 2026-08 or 2026-08-01."
+        )
+    return source
 
 
 def _storage_class(key: str, row: Mapping[str, Any], sources: Mapping[str, Source]) -> StorageClass:

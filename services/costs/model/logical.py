@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
+from functools import cache
+from itertools import accumulate
 
+from services.backups.parts import PartPlan
 from services.costs.model.lines import Amount, Holding, holding_amounts, price, retrieval_amounts
 from services.costs.model.scenario import Scenario
 from services.costs.model.strategy import Strategy
@@ -52,10 +56,17 @@ def dump_bytes(scenario: Scenario) -> Decimal:
     return scenario.database_bytes * scenario.figures["dump_ratio"]
 
 
-def parts(scenario: Scenario, size: Decimal) -> Decimal:
-    """How many parts an upload has: of the usual size, or larger where S3's 10,000 would not do."""
-    usual = (size / scenario.figures["upload_part_bytes"]).to_integral_value(ROUND_CEILING)
-    return min(usual, scenario.figures["upload_parts_at_most"])
+def parts(size: Decimal) -> Decimal:
+    """How many parts an upload has, as this project's own uploads make them: they grow as the stream does."""
+    ends = _part_ends()
+    return Decimal(min(bisect_left(ends, size) + 1, len(ends)))
+
+
+@cache
+def _part_ends() -> list[int]:
+    """The bytes that have been sent with each part."""
+    plan = PartPlan()
+    return list(accumulate(plan.size(number) for number in range(1, plan.most + 1)))
 
 
 def upload_amounts(
@@ -63,7 +74,7 @@ def upload_amounts(
 ) -> list[Amount]:
     """The requests of `times` backups of a size a month: begin, parts, complete, and what a job asks besides."""
     figures = scenario.figures
-    puts = (parts(scenario, size)) * times
+    puts = parts(size) * times
     around = 2 * times
     own = figures["backup_put_requests"] * times
     amounts = [

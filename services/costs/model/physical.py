@@ -37,7 +37,7 @@ def physical(scenario: Scenario, storage_class: str = STANDARD, *, kms: bool = F
     amounts += upload_amounts(scenario, "incremental", incremental, DAYS_A_MONTH - arrive, storage_class, kms=False)
     amounts.append(Amount("WAL: a PUT for each segment", f"s3.put.{storage_class}", segments * DAYS_A_MONTH))
     if kms:
-        uploads = (parts(scenario, full) + 2) * arrive + (parts(scenario, incremental) + 2) * (DAYS_A_MONTH - arrive)
+        uploads = (parts(full) + 2) * arrive + (parts(incremental) + 2) * (DAYS_A_MONTH - arrive)
         amounts += kms_amounts(figures["kms_requests_per_put"] * (uploads + segments * DAYS_A_MONTH))
     size, objects = _restored(scenario)
     inside = retrieval_amounts(storage_class, size, objects, to_internet=False)

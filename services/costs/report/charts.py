@@ -171,5 +171,6 @@ def _floor(value: Decimal) -> Decimal:
 
 
 def _ceiling(value: Decimal) -> Decimal:
+    """The next 1, 2, 5 or 10 above a value: above, so that an axis has a length even where all values are one."""
     power = Decimal(1).scaleb(value.adjusted())
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 2, 5, 10) if step * power > value)

@@ -1,0 +1,194 @@
+"""What backups and the lake cost on AWS: the project's own analysis, or one for a database of yours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.runner import Json, run_job, run_without_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from jobs.run import Run
+    from services.costs.report.inputs import Inputs
+    from services.errors import ShorelineError
+
+DOCUMENT = Path("COST_ANALYSIS.md")
+
+Size = Annotated[str | None, typer.Option("--size", help="Of the database: 100GB, 1.5TB.")]
+DailyChange = Annotated[str | None, typer.Option("--daily-change", help="Share of its pages that change a day: 2%.")]
+Keep = Annotated[str | None, typer.Option("--keep", help="Days that backups are kept.")]
+Region = Annotated[str, typer.Option("--region", help="The region whose prices count.")]
+StorageClass = Annotated[str, typer.Option("--storage-class", help="S3's class for the dumps.")]
+FromBackups = Annotated[
+    bool, typer.Option("--from-backups", help="Take size, compression and growth from the bucket's manifests.")
+]
+Output = Annotated[Path | None, typer.Option("--output", help="Write the whole analysis here, its charts beside it.")]
+Check = Annotated[bool, typer.Option("--check", help="Only tell whether the written analysis is up to date.")]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A strategy for one size: dollars a month, dollars of a restore inside the region, seconds lost and needed."""
+
+    size: str
+    strategy: str
+    usd_monthly: Decimal | None
+    usd_restore: Decimal | None
+    rpo_seconds: Decimal | None
+    rto_seconds: Decimal | None
+    note: str
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """What it costs, what was written, and what is out of date."""
+
+    region: str
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    written: tuple[Path, ...]
+    checked: Path | None
+    stale: tuple[str, ...]
+    basis: str
+
+
+def command(
+    ctx: typer.Context,
+    size: Size = None,
+    daily_change: DailyChange = None,
+    keep: Keep = None,
+    region: Region = "us-east-1",
+    storage_class: StorageClass = "STANDARD",
+    from_backups: FromBackups = False,
+    output: Output = None,
+    check: Check = False,
+    as_json: Json = False,
+) -> None:
+    """Compare what three backup strategies cost, for a database of yours or as COST_ANALYSIS.md.
+
+    Without --size and --from-backups this writes COST_ANALYSIS.md and its charts for 10 GB, 100 GB and 1 TB.
+    """
+    asked = _Asked(size, daily_change, keep, region, storage_class, output, check)
+    if from_backups:
+        run_job(ctx, "cost", lambda run: cost_from_backups(asked, run), show, as_json=as_json, verdict=verdict)
+    run_without_settings("cost", lambda: cost(asked), show, as_json=as_json, verdict=verdict)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    size: str | None
+    daily_change: str | None
+    keep: str | None
+    region: str
+    storage_class: str
+    output: Path | None
+    check: bool
+
+
+def cost(asked: _Asked) -> CostReport:
+    """The costs of the sizes asked about, and the documents that were asked for."""
+    from services.costs.report.inputs import SIZES, parse_size
+
+    sizes = (parse_size(asked.size),) if asked.size else SIZES
+    own = asked.size is None and asked.output is None
+    inputs = _inputs(asked, sizes, own=own)
+    basis = "this project's own measurements; --from-backups takes your backups' size and compression"
+    return _report(inputs, asked, DOCUMENT if own else asked.output, basis)
+
+
+def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
+    """The costs of the database whose backups the bucket holds, now and in a year if it grows on as it did."""
+    from jobs.archives import archive_of
+    from services.costs.history import history_of
+    from services.costs.report.inputs import parse_size
+
+    run.storage.require()
+    manifests = [backup.manifest for backup in archive_of(run).catalog.read().of(run.settings.pgdatabase)]
+    history = history_of(manifests, run.settings.pgdatabase)
+    sizes = (parse_size(asked.size),) if asked.size else history.sizes
+    inputs = _inputs(asked, sizes, own=False, dump_ratio=history.dump_ratio)
+    return _report(inputs, asked, asked.output, history.words)
+
+
+def _inputs(asked: _Asked, sizes: tuple[int, ...], *, own: bool, dump_ratio: Decimal | None = None) -> Inputs:
+    from services.costs.model.figures import load_figures
+    from services.costs.prices import load_prices
+    from services.costs.report.inputs import Inputs, parse_days, parse_share, read_demo
+
+    prices = load_prices()
+    prices.storage_class(asked.storage_class)
+    figures = load_figures().given(
+        daily_change=parse_share(asked.daily_change) if asked.daily_change else None,
+        keep_days=parse_days(asked.keep) if asked.keep else None,
+        dump_ratio=dump_ratio,
+    )
+    return Inputs(prices, figures, asked.region, sizes, read_demo() if own else None, _charts(asked))
+
+
+def _charts(asked: _Asked) -> str:
+    return "docs/charts" if asked.output is None else f"{asked.output.stem}-charts"
+
+
+def _report(inputs: Inputs, asked: _Asked, document: Path | None, basis: str) -> CostReport:
+    from services.costs.report.files import stale, write
+    from services.costs.report.summary import summarise
+
+    summary = summarise(inputs, asked.storage_class)
+    written: tuple[Path, ...] = ()
+    differing: tuple[str, ...] = ()
+    if document is not None and asked.check:
+        differing = stale(inputs, document)
+    elif document is not None:
+        written = write(inputs, document)
+    rows = tuple(Row(**vars(row)) for row in summary.rows)
+    checked = document if asked.check else None
+    return CostReport(inputs.region, rows, summary.warnings, written, checked, differing, basis)
+
+
+def verdict(report: CostReport) -> ShorelineError | None:
+    """A written analysis that is not what it would be now."""
+    from services.errors import CheckFailed
+
+    if not report.stale:
+        return None
+    return CheckFailed(
+        f"Not what `shoreline cost` would write: {', '.join(report.stale)}.", next_step="Run `make cost` and commit it."
+    )
+
+
+def show(report: CostReport, console: Console) -> str | None:
+    """Prints a line for each size and strategy."""
+    from jobs.table import print_table
+    from services.costs.report.text import duration, usd
+
+    if report.checked is not None:
+        if not report.stale:
+            console.print(f"{report.checked} and its charts are what `shoreline cost` would write.", soft_wrap=True)
+        return None
+    rows = [
+        [row.size, f"{row.strategy}: {row.note}", "", "", "", ""]
+        if row.usd_monthly is None or row.usd_restore is None or row.rpo_seconds is None or row.rto_seconds is None
+        else [
+            row.size,
+            row.strategy,
+            usd(row.usd_monthly),
+            usd(row.usd_restore),
+            duration(row.rpo_seconds),
+            duration(row.rto_seconds),
+        ]
+        for row in report.rows
+    ]
+    heads = ["database", "strategy", "monthly", "restore", "RPO", "RTO"]
+    print_table(console, heads, rows, right="monthly restore RPO RTO")
+    for warning in report.warnings:
+        console.print(f"! {warning}", soft_wrap=True)
+    console.print(f"List prices of {report.region}; speeds and ratios from {report.basis}.", soft_wrap=True)
+    for path in report.written[:1]:
+        console.print(f"Written: {path} and {len(report.written) - 1} charts.", soft_wrap=True)
+    return None

@@ -1,0 +1,92 @@
+"""The parts on the figures, the recommendation and this project's own run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from services import human
+from services.costs.model.figures import Kind
+from services.costs.model.logical import logical, logical_tiers
+from services.costs.model.managed import managed
+from services.costs.model.physical import physical
+from services.costs.model.scenario import Scenario
+from services.costs.prices import PriceMissing
+from services.costs.report.inputs import Inputs, size_name
+from services.costs.report.text import duration, figure, table, usd
+
+OWN_RUN = Path(__file__).with_name("own_run.md")
+
+
+def figures_table(inputs: Inputs) -> str:
+    """Every figure with its unit and how it is known, the measured ones first."""
+    order = [Kind.GIVEN, Kind.MEASURED, Kind.SOURCED, Kind.ASSUMED]
+    rows = []
+    for known in sorted(inputs.figures, key=lambda known: (order.index(known.kind), known.name)):
+        stated = f", {known.stated}" if known.stated else ""
+        source = f"[{known.known_from}]({known.url})" if known.url else known.known_from
+        rows.append([f"`{known.name}`", figure(known.value), known.unit, f"**{known.kind.value}**: {source}{stated}"])
+    return table(["figure", "value", "unit", "known how"], rows, left=1).replace(
+        "| ---: | ---: | ---: |", "| ---: | --- | --- |"
+    )
+
+
+def by_size(inputs: Inputs) -> str:
+    """What to choose for each size, with the costs and the times beside it."""
+    return "\n".join(f"- {_advice(scenario)}" for scenario in inputs.scenarios())
+
+
+def _advice(scenario: Scenario) -> str:
+    """Dumps for as long as one comes back within a time that a business can stand still."""
+    dumps, base = logical(scenario), physical(scenario)
+    hours = dumps.rto_seconds / 3600
+    if hours <= 1:
+        choice = "dumps will do"
+    elif hours <= 8:
+        choice = "dumps will do where a restore of hours will, base backups and WAL where it will not"
+    else:
+        choice = "base backups and WAL: a dump this large is restored after the working day is over"
+    more = dumps.usd_monthly - base.usd_monthly
+    compared = f"{usd(abs(more))} a month {'more' if more > 0 else 'less'} than base backups and WAL"
+    size = size_name(scenario.database_bytes)
+    return (
+        f"**{size}:** {choice}. Dumps come back in {duration(dumps.rto_seconds)} (base backups in "
+        f"{duration(base.rto_seconds)}) and cost {usd(dumps.usd_monthly)}, {compared}. {_cheapest(scenario)}"
+    )
+
+
+def _cheapest(scenario: Scenario) -> str:
+    found = []
+    for make in (logical, logical_tiers, physical, managed):
+        with suppress(PriceMissing):
+            found.append(make(scenario))
+    cheapest = min(found, key=lambda strategy: strategy.usd_monthly)
+    return f"The cheapest is {cheapest.name}, {usd(cheapest.usd_monthly)}."
+
+
+def own_run(demo: Mapping[str, Any] | None) -> str:
+    """What `make demo` would cost on AWS, from its receipts."""
+    if demo is None:
+        return "\n"
+    result = demo["result"]
+    total, free = Decimal(result["usd"]), Decimal(result["usd_free_tier"])
+    rows = [
+        [
+            row["job"],
+            figure(Decimal(row["requests"])),
+            human.size(row["bytes_sent"]),
+            human.size(row["bytes_received"]),
+            f"${Decimal(row['usd']):.9f}",
+        ]
+        for row in result["totals"]
+    ]
+    rows.append(["**all**", "", "", "", f"**${total:.9f}**"])
+    return OWN_RUN.read_text(encoding="utf-8").format(
+        table=table(["job", "billed requests", "sent", "received", "would cost"], rows),
+        total=f"${total:.9f}",
+        runs=figure(Decimal(f"{Decimal('0.005') / total:.2g}")),
+        free="all" if free == total else f"{free / total:.0%}",
+    )
