@@ -12,6 +12,7 @@ from jobs import (
     cleanup,
     cost,
     database,
+    demo,
     drill,
     generate,
     prices,
@@ -45,6 +46,7 @@ def options(
     ctx.obj = Invocation(embedded=embedded)
 
 
+app.command("demo")(demo.command)
 app.command("up")(stack.up_command)
 app.command("down")(stack.down_command)
 app.command("setup")(setup.command)

@@ -29,6 +29,12 @@ class Run:
     interactive: bool
     evidence: dict[str, Any] = field(default_factory=dict)  # what the job proves besides, kept with its receipt
 
+    def with_settings(self, **changes: object) -> Run:
+        """The same run on other settings: what it asks of AWS is on the same account."""
+        other = replace(self, settings=self.settings.model_copy(update=changes))
+        other.__dict__["account"] = self.account
+        return other
+
     @cached_property
     def aws(self) -> Aws:
         """The AWS account that the settings name."""

@@ -1,0 +1,177 @@
+"""The whole loop on sample data: back up, restore, compare, lake, queries, cleanup."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, Show, run_job
+from services.errors import InputError, ShorelineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BUCKET, DATABASE, RESTORED = "shoreline-demo", "shoreline_demo", "shoreline_demo_restored"
+ROWS = 20_000
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job of the loop: what it did in a line, its seconds, and what AWS would bill for it."""
+
+    job: str
+    done: str
+    seconds: float
+    usd: Decimal
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """The jobs of the loop, in order."""
+
+    steps: tuple[Step, ...]
+
+
+def command(ctx: typer.Context, as_json: Json = False) -> None:
+    """Run the whole loop offline, on a bucket and a database of its own: backup, restore, lake, queries, cleanup."""
+    run_job(ctx, "demo", lambda run: demo(run, quiet=as_json), show, as_json=as_json)
+
+
+def demo(run: Run, *, quiet: bool) -> DemoReport:
+    """Runs each job as its command would, shows its report, and sums up."""
+    if run.settings.aws_endpoint_url is None:
+        raise InputError(
+            "The demo deletes what it makes, and runs offline only.",
+            next_step="Run `make demo`; on AWS, run the jobs one by one, with --dry-run where you want to look first.",
+        )
+    own = {"bucket": BUCKET, "pgdatabase": DATABASE, "output_dir": run.settings.output_dir / "demo"}
+    loop = _Loop(run.with_settings(**own), quiet)
+    try:
+        _backups(loop)
+        _lake(loop)
+    finally:
+        for name in (RESTORED, DATABASE):
+            run.database_named(name).drop()
+    _cleanup(loop)
+    return DemoReport(tuple(loop.steps))
+
+
+def _backups(loop: _Loop) -> None:
+    from jobs import backup, database, drill, restore, setup
+    from services import human
+
+    loop.step("setup", setup.setup, setup.show, lambda done: f"s3://{done.bucket}")
+    loop.step(
+        "database",
+        lambda run: database.database(run, ROWS),
+        database.show,
+        lambda done: f"{human.count(sum(done.rows.values()), 'row')}, {human.size(done.size)} on disk",
+    )
+    loop.step(
+        "backup",
+        backup.backup,
+        backup.show,
+        lambda done: "; ".join(
+            f"{human.size(made.plain_bytes)} of SQL as {human.size(made.bytes)}" for made in done.backups
+        ),
+        backup.verdict,
+    )
+    loop.step(
+        "restore",
+        lambda run: restore.restore(run, restore.pick(run), RESTORED, replace=True),
+        restore.show,
+        lambda done: f"{human.count(done.rows, 'row')} into {done.database}",
+    )
+    loop.step(
+        "drill",
+        lambda run: drill.drill(run, restore.pick(run)),
+        drill.show,
+        lambda done: f"{human.count(done.record.tables, 'table')} equal, row for row",
+        drill.verdict,
+    )
+
+
+def _lake(loop: _Loop) -> None:
+    from jobs import generate, upload
+    from services import human
+    from services.lake.generate import DEFAULT_DAYS
+    from services.lake.population import Population
+
+    population = Population(users=1000, rows_per_day=1000, seed=2025)
+    loop.step(
+        "generate",
+        lambda run: generate.generate(run, population, ("orders", "events"), DEFAULT_DAYS, 2),
+        generate.show,
+        lambda done: f"{human.count(sum(table.rows for table in done.tables), 'row')} as Parquet",
+    )
+    loop.step(
+        "upload",
+        upload.upload,
+        upload.show,
+        lambda done: f"{human.size(sum(plan.bytes_to_send for plan in done.plans))} under {done.target}",
+    )
+
+
+def _cleanup(loop: _Loop) -> None:
+    from jobs import cleanup
+
+    options = cleanup.Options(keep_backups=False, receipts=False, dry_run=False, yes=True)
+    loop.step(
+        "cleanup",
+        lambda run: cleanup.cleanup(run, options),
+        cleanup.show,
+        lambda done: f"{len(done.checks)} resources shown to be gone",
+        cleanup.verdict,
+    )
+
+
+class _Loop:
+    """Runs one job after another and keeps what each did."""
+
+    def __init__(self, run: Run, quiet: bool) -> None:
+        from rich.console import Console
+
+        self.run = run
+        self.steps: list[Step] = []
+        self._console = Console(highlight=False, quiet=quiet)
+
+    def step(
+        self,
+        job: str,
+        work: Callable[[Run], Report],
+        show: Show[Report],
+        summary: Callable[[Report], str],
+        verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
+    ) -> None:
+        """One job: its work, its report, its line of the summary. Raises what the verdict finds."""
+        self._console.rule(job, align="left", characters="-")
+        began, before = time.monotonic(), self.run.account.meter.snapshot()
+        report = work(self.run)
+        seconds = time.monotonic() - began
+        show(report, self._console)
+        if (failure := verdict(report)) is not None:
+            raise failure
+        usage = self.run.account.meter.snapshot() - before
+        usd = self.run.account.biller.bill(usage).total
+        self.steps.append(Step(job, summary(report), round(seconds, 3), usd))
+
+
+def show(report: DemoReport, console: Console) -> str:
+    """Prints a line for each job, and the sum."""
+    from jobs.table import print_table
+    from services import human
+
+    console.rule("summary", align="left", characters="-")
+    rows = [(step.job, step.done, human.seconds(step.seconds), human.money(step.usd)) for step in report.steps]
+    total = sum((step.usd for step in report.steps), Decimal(0))
+    taken = human.seconds(sum(step.seconds for step in report.steps))
+    rows.append(("all", "nothing is left", taken, human.money(total)))
+    print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right="Time On AWS")
+    return "shoreline backup"
