@@ -2,7 +2,7 @@
 # Takes out of a virtual environment what no job reads: headers, tests, and botocore's other services.
 set -eu
 packages=$(echo "$1"/lib/python3.*/site-packages)
-services=' s3 sts athena glue iam sso sso-oidc signin '
+services=' s3 sts athena glue iam pricing sso sso-oidc signin '
 
 rm -rf "$packages"/pyarrow/include "$packages"/pyarrow/src
 find "$packages" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +

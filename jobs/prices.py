@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.runner import Json, run_without_settings
+from jobs.runner import Json, Yes, run_job, run_without_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from jobs.run import Run
+    from services.costs.refresh import Difference
+
 Region = Annotated[str | None, typer.Option("--region", help="Only this region's prices.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Read AWS's price list, show what differs, then write it.")]
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,15 @@ class PriceRow:
     note: str
 
 
-def command(region: Region = None, as_json: Json = False) -> None:
-    """Print every price that costs are calculated with, its source and that source's date."""
+def command(
+    ctx: typer.Context, region: Region = None, refresh: Refresh = False, yes: Yes = False, as_json: Json = False
+) -> None:
+    """Print every price that costs are calculated with, its source and that source's date.
+
+    --refresh needs a network and an AWS account; it asks before it writes, and with --region adds a new region.
+    """
+    if refresh:
+        run_job(ctx, "prices", lambda run: refreshed(run, region, yes=yes), show_refreshed, as_json=as_json)
     run_without_settings("prices", lambda: prices(region), show, as_json=as_json)
 
 
@@ -83,3 +95,85 @@ def show(rows: list[PriceRow], console: Console) -> None:
         console.print(f"{source}: {title}, {stated}")
     for number, note in enumerate(notes, 1):
         console.print(f"({number}) {note}")
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """What AWS's list has otherwise than the price file, what was not found there, and whether it was written."""
+
+    differences: tuple[Difference, ...]
+    left_out: dict[str, str]
+    written: bool
+
+
+def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
+    """Holds the price file against AWS's list. Raises InputError against an endpoint that is not AWS."""
+    from services.costs.pricelist import AwsPriceList
+    from services.costs.prices import PRICE_FILE, load_prices
+    from services.costs.refresh import differences, rewritten
+    from services.errors import InputError
+
+    if run.settings.aws_endpoint_url is not None:
+        raise InputError(
+            "The price list is AWS's own; this run is set to another endpoint.", next_step="Unset AWS_ENDPOINT_URL."
+        )
+    listed = load_prices()
+    like = listed.regions[0]
+    found: list[Difference] = []
+    left_out: dict[str, str] = {}
+    for name in [region] if region else listed.regions:
+        usages = sorted({usage for usage, _ in listed.prices})
+        offers, missing = AwsPriceList(run.aws.pricing, name).offers(usages)
+        found += differences(listed, name, offers, like)
+        left_out |= {f"{usage} in {name}": why for usage, why in missing.items()}
+    write = bool(found) and (yes or (run.interactive and _confirmed(found)))
+    if write:
+        try:
+            PRICE_FILE.write_text(rewritten(PRICE_FILE.read_text(encoding="utf-8"), found), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"The price file cannot be written: {(error.strerror or 'error').lower()}.") from error
+        load_prices.cache_clear()
+    return RefreshReport(tuple(found), left_out, write)
+
+
+def _confirmed(found: list[Difference]) -> bool:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    _show_differences(found, console)
+    return typer.confirm("Write these into the price file?", err=True)
+
+
+def show_refreshed(report: RefreshReport, console: Console) -> str | None:
+    """Prints the differences and what the list did not tell."""
+    _show_differences(report.differences, console)
+    for why in dict.fromkeys(report.left_out.values()):
+        names = [name for name, reason in report.left_out.items() if reason == why]
+        console.print(f"{why}, left as they are: {', '.join(names)}", soft_wrap=True)
+    if not report.differences:
+        console.print("The price file says what AWS's list says.")
+    elif report.written:
+        console.print("Written to the price file.")
+        return "make cost"
+    else:
+        console.print("Nothing was written.")
+        return "shoreline prices --refresh --yes"
+    return None
+
+
+def _show_differences(found: Sequence[Difference], console: Console) -> None:
+    from jobs.table import print_table
+    from services.costs.bill import plain
+
+    rows = [
+        [
+            each.region,
+            each.usage if not each.tier_from else f"{each.usage} beyond {each.tier_from:,}",
+            "none" if each.old is None else plain(each.old),
+            plain(each.new),
+            each.unit if each.per == 1 else f"{each.per:,} {each.unit}s",
+        ]
+        for each in found
+    ]
+    if rows:
+        print_table(console, ["region", "usage", "file", "AWS", "for"], rows, right="file AWS")

@@ -98,7 +98,7 @@ class Aws:
                 aws_session_token=token,
             )
 
-    def _client(self, service: Any) -> Any:
+    def _client(self, service: Any, region: str | None = None) -> Any:
         config = Config(
             retries={"mode": "standard", "max_attempts": 6},
             connect_timeout=5,
@@ -108,7 +108,8 @@ class Aws:
             request_checksum_calculation=self.access.request_checksums,  # type: ignore[arg-type]
             s3={"addressing_style": "path"} if self.access.endpoint_url else None,
         )
-        client = self._session.client(service, config=config, endpoint_url=self.access.endpoint_url)
+        endpoint = self.access.endpoint_url
+        client = self._session.client(service, region_name=region, config=config, endpoint_url=endpoint)
         self._on_client(client)
         return client
 
@@ -120,6 +121,11 @@ class Aws:
         if self.access.endpoint_url:
             _list_in_plain_text(client)
         return client
+
+    @cached_property
+    def pricing(self) -> Any:
+        """AWS's price list of every region, which is served from a few of them only."""
+        return self._client("pricing", region="us-east-1")
 
     @cached_property
     def athena(self) -> AthenaClient:
