@@ -6,12 +6,12 @@ name is not taken for it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 
 from services.backups.entries import HEADER, Entries
 from services.backups.fingerprint import Content, Fingerprint
+from services.backups.rows import Rows
 from services.backups.streams import Blocks
 from services.errors import BackupFailed
 
@@ -24,7 +24,6 @@ _OPENER = re.compile(
 _COPY = re.compile(rb'COPY ((?:"[^"]*"|[^"\s])+) (?:\((?:"[^"]*"|[^"])*?\))? FROM stdin;\n')
 _ESCAPE_STRING = re.compile(rb"(?:[^'\\]++|\\.|'')*+'(?=[^'])", re.DOTALL)
 _WORD = re.compile(rb"[\w$\x80-\xff]")
-_END_OF_ROWS = b"\n\\.\n"
 _LONGEST_COPY = 1 << 20  # bytes; 1,600 columns of 63 bytes each, quoted, are 200 kB
 _LONGEST_HEADER = 1 << 14
 
@@ -34,7 +33,7 @@ class Scanner:
 
     def __init__(self) -> None:
         self._carry = b""
-        self._table: _Rows | None = None
+        self._table: Rows | None = None
         self._tables: dict[str, Content] = {}
         self._entries = Entries()
         self.bytes = 0
@@ -54,6 +53,11 @@ class Scanner:
             at, more = self._rows(self._table, text, at) if self._table else self._sql(text, at)
         self._carry = text[at:]
 
+    @property
+    def held(self) -> int:
+        """Bytes that wait for the next block."""
+        return len(self._carry)
+
     def finish(self) -> Fingerprint:
         """The fingerprint. Raises BackupFailed unless the dump ended as a whole one does."""
         if self._table is not None:
@@ -62,7 +66,7 @@ class Scanner:
             raise BackupFailed("The dump has no end: the line 'PostgreSQL database dump complete' is missing.")
         return self._entries.fingerprint(self._tables)
 
-    def _rows(self, table: _Rows, text: bytes, at: int) -> tuple[int, bool]:
+    def _rows(self, table: Rows, text: bytes, at: int) -> tuple[int, bool]:
         """Takes a table's rows; gives where it got to, and whether SQL goes on there."""
         end, closed = table.take(text, at)
         if closed:
@@ -78,7 +82,7 @@ class Scanner:
             line = max(line, text.rfind(b"\n", at, opened) + 1)
             if found["copy"] and (copy := _COPY.match(text, opened)):
                 self._entries.add(text[start:opened])
-                self._table = _Rows(copy[1].decode())
+                self._table = Rows(copy[1].decode())
                 return copy.end(), True
             if header := HEADER.match(text, opened):
                 self._entries.add(text[start:opened])
@@ -109,41 +113,3 @@ def _closing(text: bytes, found: re.Match[bytes]) -> int:
     closer = found[0]
     end = text.find(closer, inside)
     return end + len(closer) if end >= 0 else -1
-
-
-class _Rows:
-    """The rows of one COPY block, as they are in the dump."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._count = 0
-        self._bytes = 0
-        self._hash = hashlib.sha256()
-        self._line_begins = True
-
-    def take(self, text: bytes, at: int) -> tuple[int, bool]:
-        r"""Takes rows up to the `\.` that closes them, or to the text's end; gives where, and whether closed."""
-        if self._line_begins and text.startswith(_END_OF_ROWS[1:], at):
-            return at + 3, True
-        end = text.find(_END_OF_ROWS, at)
-        if end >= 0:
-            self._add(text, at, end + 1)
-            return end + 4, True
-        end = len(text)
-        for cut in (b"\\", b"\\."):  # which may be the beginning of the closing line
-            if text.endswith(b"\n" + cut, at) or (self._line_begins and text[at:] == cut):
-                end = len(text) - len(cut)
-        self._add(text, at, end)
-        return end, False
-
-    def _add(self, text: bytes, start: int, end: int) -> None:
-        if end == start:
-            return
-        self._count += text.count(b"\n", start, end)
-        self._bytes += end - start
-        self._hash.update(memoryview(text)[start:end])
-        self._line_begins = text[end - 1] == 0x0A
-
-    def content(self) -> Content:
-        """What the block held."""
-        return Content(self._count, self._bytes, self._hash.hexdigest())

@@ -1,0 +1,70 @@
+"""The rows of one COPY block, counted and hashed as they stream by."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from services.backups.fingerprint import Content
+
+_CLOSING = b"\\.\n"
+_NEWLINE, _BACKSLASH, _DOT = b"\n\\."
+_WINDOW = 1 << 16  # bytes looked at in one go: many small tables may lie in one block
+
+
+class Rows:
+    r"""Takes text up to the line `\.` that closes the block, and leaves over what may be the beginning of that line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._count = 0
+        self._bytes = 0
+        self._hash = hashlib.sha256()
+        self._line_begins = True
+
+    def take(self, text: bytes, at: int) -> tuple[int, bool]:
+        r"""Takes rows from `at` on; gives where it got to, and whether `\.` closed the block there."""
+        if self._line_begins and text.startswith(_CLOSING, at):
+            return at + len(_CLOSING), True
+        rows, end = _find_closing(text, at)
+        if end is not None:
+            self._add(text, at, end, rows)
+            return end + len(_CLOSING), True
+        end = len(text)
+        for cut in (_CLOSING[:1], _CLOSING[:2]):
+            if text.endswith(b"\n" + cut, at) or (self._line_begins and text[at:] == cut):
+                end -= len(cut)
+        self._add(text, at, end, rows)
+        return end, False
+
+    def _add(self, text: bytes, start: int, end: int, rows: int) -> None:
+        if end > start:
+            self._count += rows
+            self._bytes += end - start
+            self._hash.update(memoryview(text)[start:end])
+            self._line_begins = text[end - 1] == _NEWLINE
+
+    def content(self) -> Content:
+        """What the block held."""
+        return Content(self._count, self._bytes, self._hash.hexdigest())
+
+
+def _find_closing(text: bytes, at: int) -> tuple[int, int | None]:
+    r"""The number of lines before a line `\.`, and where it begins; all lines and None when there is none.
+
+    numpy looks at two gigabytes in a second, bytes.count and bytes.find together at a third of one.
+    """
+    letters = np.frombuffer(text, np.uint8)
+    last = len(text) - len(_CLOSING)  # the last newline after which a closing line fits
+    rows = 0
+    for start in range(at, len(text), _WINDOW):
+        ends = np.flatnonzero(letters[start : start + _WINDOW] == _NEWLINE) + start
+        inner = ends[ends < last]
+        inner = inner[letters[inner + 1] == _BACKSLASH]
+        inner = inner[(letters[inner + 2] == _DOT) & (letters[inner + 3] == _NEWLINE)]
+        if len(inner):
+            closing = int(inner[0])
+            return rows + int(np.searchsorted(ends, closing)) + 1, closing + 1
+        rows += len(ends)
+    return rows, None

@@ -1,0 +1,139 @@
+"""The fingerprint is right wherever the stream is cut, and only a whole dump has one."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.backups.fingerprint import Content, Fingerprint, Sequence
+from services.backups.scanner import Scanner
+from services.errors import BackupFailed
+
+HEAD = b"--\n-- PostgreSQL database dump\n--\n\n\\restrict aBcD\n\nSET search_path = '';\n\n"
+TAIL = b"--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aBcD\n\n"
+
+
+def entry(kind: str, name: str, body: bytes, *, data: bool = False) -> bytes:
+    label = "Data for Name" if data else "Name"
+    return f"--\n-- {label}: {name}; Type: {kind}; Schema: public; Owner: app\n--\n\n".encode() + body + b"\n\n"
+
+
+def rows_of(table: str, rows: list[bytes]) -> bytes:
+    text = b"".join(row + b"\n" for row in rows)
+    return entry("TABLE DATA", table, f"COPY public.{table} (a, b) FROM stdin;\n".encode() + text + b"\\.\n", data=True)
+
+
+def scan(text: bytes, cuts: list[int] | None = None) -> Fingerprint:
+    scanner = Scanner()
+    for start, end in pairwise(sorted({0, len(text), *(cuts or [])})):
+        scanner.feed(text[start:end])
+    return scanner.finish()
+
+
+def content(rows: list[bytes]) -> Content:
+    text = b"".join(row + b"\n" for row in rows)
+    return Content(len(rows), len(text), hashlib.sha256(text).hexdigest())
+
+
+# Rows as COPY writes them: no newline, and a backslash only before one of its own letters.
+cells = st.text(st.sampled_from("ab.;'\"$-é \t"), max_size=8).map(lambda text: text.encode())
+row = st.lists(st.one_of(cells, st.sampled_from([b"\\N", b"\\\\", b"\\\\.", b"\\n\\."])), min_size=1).map(b"\t".join)
+tables = st.lists(st.lists(row, max_size=6), min_size=1, max_size=4)
+BODIES = [
+    b"CREATE TABLE public.t (\n    a integer DEFAULT 'it''s'\n);",
+    b"COMMENT ON TABLE public.t IS 'COPY public.t (a) FROM stdin;\n1\n\\.\n';",
+    b"CREATE FUNCTION f() RETURNS text AS $body$\n--\n-- PostgreSQL database dump complete\n--\n$$ '\n$body$;",
+    b"CREATE VIEW v AS SELECT E'a\\'b''c\\\\' AS \"odd\"\"name; --\nCOPY x FROM stdin;\n\";",
+    b"-- only a comment with a ' in it and a $tag$\nSELECT 1;",
+    b"ALTER TABLE t ALTER c SET DEFAULT '$1$';",
+]
+
+
+@given(tables=tables, bodies=st.lists(st.sampled_from(BODIES)), seed=st.integers(0, 2**32))
+def test_tables_and_schema_are_the_same_wherever_the_stream_is_cut(
+    tables: list[list[bytes]], bodies: list[bytes], seed: int
+) -> None:
+    text = HEAD + b"".join(entry("THING", f"n{number}", body) for number, body in enumerate(bodies))
+    text += b"".join(rows_of(f"t{number}", rows) for number, rows in enumerate(tables)) + TAIL
+    whole = scan(text)
+    assert whole.tables == {f"public.t{number}": content(rows) for number, rows in enumerate(tables)}
+    assert set(whole.schema) == {f"THING public.n{number}" for number in range(len(bodies))}
+    picked = random.Random(seed)
+    assert scan(text, [picked.randrange(len(text)) for _ in range(12)]) == whole
+
+
+def test_the_fingerprint_is_the_same_byte_by_byte() -> None:
+    text = HEAD + b"".join(entry("THING", str(number), body) for number, body in enumerate(BODIES))
+    text += rows_of("t", [b"\\\\.\t1", b"\\N\t\\N", b""]) + rows_of("empty", []) + TAIL
+    assert scan(text, list(range(len(text)))) == scan(text)
+
+
+@given(cut=st.floats(0, 1, exclude_max=True))
+def test_a_dump_that_was_cut_off_anywhere_has_no_fingerprint(cut: float) -> None:
+    text = HEAD + entry("TABLE", "t", BODIES[0]) + rows_of("t", [b"1\t2", b"3\t4"]) + TAIL
+    end = text.index(b"-- PostgreSQL database dump complete\n--\n") + len(b"-- PostgreSQL database dump complete\n--\n")
+    with pytest.raises(BackupFailed, match=r"no end|in the middle of table public\.t"):
+        scan(text[: int(cut * end)])
+
+
+def test_what_follows_the_end_of_a_dump_makes_it_none() -> None:
+    with pytest.raises(BackupFailed):
+        scan(HEAD + TAIL + b"SELECT 1;\n")
+    with pytest.raises(BackupFailed):
+        scan(HEAD + TAIL + HEAD + TAIL + entry("TABLE", "t", BODIES[0]))
+
+
+def test_the_random_word_and_the_order_of_objects_do_not_count() -> None:
+    one, two = entry("TABLE", "a", b"CREATE TABLE a ();"), entry("TABLE", "b", b"CREATE TABLE b ();")
+    default = b"SET default_tablespace = '';\n\n"
+    first = scan(HEAD + one + default + two + TAIL)
+    second = scan((HEAD + two + default + one + TAIL).replace(b"aBcD", b"eFgH"))
+    assert first == second
+    assert first.schema_sha256 == second.schema_sha256
+
+
+def test_a_changed_object_changes_its_own_hash_only() -> None:
+    before = scan(HEAD + entry("TABLE", "a", b"CREATE TABLE a ();") + entry("TABLE", "b", b"CREATE TABLE b ();") + TAIL)
+    after = scan(HEAD + entry("TABLE", "a", b"CREATE TABLE a ();") + entry("TABLE", "b", b"CREATE TABLE b (c);") + TAIL)
+    changed = {name for name in before.schema if before.schema[name] != after.schema[name]}
+    assert changed == {"TABLE public.b"}
+
+
+def test_sequences_are_read_with_odd_names() -> None:
+    body = b'SELECT pg_catalog.setval(\'public."it\'\'s ""odd"""\', 42, false);'
+    assert scan(HEAD + entry("SEQUENCE SET", "x", body) + TAIL).sequences == {
+        'public."it\'s ""odd"""': Sequence(42, False)
+    }
+
+
+def test_large_objects_are_counted_and_hashed() -> None:
+    body = b"SELECT pg_catalog.lo_open('%d', 131072);\nSELECT pg_catalog.lowrite(0, '\\x00ff');\n"
+    text = HEAD + entry("BLOBS", "BLOBS", body % 16 + body % 17, data=True) + TAIL
+    found = scan(text).large_objects
+    assert found is not None
+    assert found.rows == 2
+    assert scan(text.replace(b"00ff", b"00fe")).large_objects != found
+    assert scan(text, list(range(0, len(text), 7))).large_objects == found
+
+
+def test_a_row_longer_than_many_blocks_is_not_held_back() -> None:
+    scanner = Scanner()
+    scanner.feed(HEAD + b"--\n-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: app\n--\n\n")
+    scanner.feed(b"COPY public.t (a) FROM stdin;\n")
+    block = b"x" * (1 << 16)
+    for _ in range(64):
+        scanner.feed(block)
+        assert scanner.held < 10
+    scanner.feed(b"\n\\.\n\n\n" + TAIL)
+    assert scanner.finish().tables["public.t"] == content([block * 64])
+
+
+def test_an_object_of_more_than_a_megabyte_has_the_same_hash_wherever_it_is_cut() -> None:
+    body = b"CREATE FUNCTION f() AS $$" + b"SELECT 'x';\n" * 120_000 + b"$$;"
+    text = HEAD + entry("FUNCTION", "f()", body) + TAIL
+    assert scan(text, list(range(0, len(text), 100_000))) == scan(text)
