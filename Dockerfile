@@ -40,7 +40,7 @@ RUN apt-get update \
 RUN groupadd --gid 1000 shoreline \
  && useradd --uid 1000 --gid shoreline --home-dir /home/shoreline --create-home --shell /usr/sbin/nologin shoreline \
  && chmod 755 /home/shoreline \
- && install --directory --mode=1777 /data /var/lib/shoreline
+ && install --directory --mode=1777 /data /metrics /var/lib/shoreline
 COPY --from=build /app /app
 ENV PATH=/app/.venv/bin:$PATH \
     HOME=/home/shoreline \

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from services.backups.retention import Decision
     from services.database import Database
     from services.errors import ShorelineError
+    from services.operations.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,15 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Copy the database into S3 as one dated, verified dump, then remove backups that are old enough."""
-    run_job(ctx, "backup", lambda run: backup(run, all_databases), show, as_json=as_json, verdict=verdict)
+    run_job(
+        ctx,
+        "backup",
+        lambda run: backup(run, all_databases),
+        show,
+        as_json=as_json,
+        verdict=verdict,
+        figures=figures,
+    )
 
 
 def backup(run: Run, all_databases: bool = False) -> BackupReport:
@@ -185,3 +194,22 @@ def show(report: BackupReport, console: Console) -> str | None:
     for decision in removed:
         console.print(f"    removed {decision.key}: {decision.reason}", soft_wrap=True)
     return "shoreline drill" if report.backups else None
+
+
+def figures(report: BackupReport) -> list[Figure]:
+    """What was stored of each database, and what retention made of the backups."""
+    from services.operations.figures import Figure
+
+    found = [
+        Figure(name, value, {"database": made.database})
+        for made in report.backups
+        for name, value in (
+            ("shoreline_backup_bytes", made.bytes),
+            ("shoreline_backup_plain_bytes", made.plain_bytes),
+            ("shoreline_backup_ratio", made.plain_bytes / made.bytes),
+            ("shoreline_backup_rows", made.rows),
+        )
+    ]
+    kept = sum(decision.keep for decision in report.retention)
+    pruned = len(report.retention) - kept
+    return [*found, Figure("shoreline_backups_kept", kept), Figure("shoreline_backups_pruned", pruned)]

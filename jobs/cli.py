@@ -18,6 +18,7 @@ from jobs import (
     prices,
     receipts,
     restore,
+    schedule,
     setup,
     stack,
     upload,
@@ -56,6 +57,7 @@ app.command("backup")(backup.command)
 app.command("backups")(backups.command)
 app.command("restore")(restore.command)
 app.command("drill")(drill.command)
+app.command("schedule")(schedule.command)
 app.command("generate")(generate.command)
 app.command("upload")(upload.command)
 app.command("cost")(cost.command)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from services.backups.catalog import Backup
     from services.backups.drill import Drill
     from services.errors import ShorelineError
+    from services.operations.figures import Figure
 
 
 def command(
@@ -37,6 +38,7 @@ def command(
         show,
         as_json=as_json,
         verdict=verdict,
+        figures=figures,
     )
 
 
@@ -81,3 +83,13 @@ def show(report: Drill, console: Console) -> str | None:
         console.print("Every table, the schema and the sequences are what the database held.")
         return "shoreline backups"
     return None
+
+
+def figures(report: Drill) -> list[Figure]:
+    """Whether the backup proved good, and the measured RTO."""
+    from services.operations.figures import Figure
+
+    return [
+        Figure("shoreline_drill_success", float(report.record.ok)),
+        Figure("shoreline_drill_restore_seconds", report.record.restore_seconds),
+    ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jobs.log import Style, configure, hiding
 from services.errors import ShorelineError
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from jobs.run import Run
     from services.costs.receipt import Receipt
+    from services.operations.figures import Figure
 
 TERMINATED, INTERRUPTED = 143, 130
-_SHORTEST_SECRET = 5  # 'test', which LocalStack takes, is none, and stands in many words
 
 
 class Terminated(BaseException):
@@ -33,32 +33,24 @@ class Outcome:
 
         self.job, self.run_id, self.exit_code = job, run_id, 0
         self.run: Run | None = None
+        self.figures: Sequence[Figure] = ()
         self.embedded = False
         self._following: str | None = None
         self.errors = Console(stderr=True, highlight=False)
         self._json = as_json
-        self._secrets: list[str] = []
+        self._style: Style = "text"
+        self._how, self._error = "done", ShorelineError("")
+        self._redact = hiding(())
         self._began = time.monotonic()
 
     def hide(self, secrets: list[str]) -> None:
         """Keeps these values out of everything told from now on, a bug's traceback included."""
-        self._secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        self._redact = hiding(secrets)
 
-    def _redacted(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def log(self, level: str, style: str) -> None:
-        """Sends the log to standard error, without secrets and without the values of variables."""
-        from loguru import logger
-
-        logger.remove()
-        logger.configure(extra={"job": self.job, "run_id": self.run_id})
-        line = "<dim>{time:HH:mm:ss!UTC}</dim> <level>{level: <7}</level> {message}"
-        look: dict[str, Any] = {"serialize": True} if style == "json" else {"format": line}
-        look |= {"diagnose": False, "backtrace": False, "colorize": sys.stderr.isatty() and style != "json"}
-        logger.add(lambda message: print(self._redacted(message), end="", file=sys.stderr), level=level, **look)  # noqa: T201
+    def log(self, level: str, style: Style) -> None:
+        """Sends the log to standard error."""
+        self._style = style
+        configure(level, style, self._redact, job=self.job, run_id=self.run_id)
 
     def report(self, report: Any, show: Callable[[Any, Console], str | None], failure: ShorelineError | None) -> None:
         """The job did its work; `failure` is what it found, if that is a failure."""
@@ -72,12 +64,6 @@ class Outcome:
             self._following = show(report, Console(highlight=False))
         if failure is not None:
             self._tell(failure)
-            return
-        self._close("done")
-        if self._following:
-            contained = self.run is not None and self.run.settings.compose_profile_file is not None
-            command = typed(self._following, embedded=self.embedded, contained=contained)
-            self.errors.print(f"Next: {command}", soft_wrap=True, markup=False)
 
     def fail(self, error: ShorelineError) -> None:
         """The job could not do its work."""
@@ -90,42 +76,60 @@ class Outcome:
         name, self.exit_code = ("SIGTERM", TERMINATED) if isinstance(reason, Terminated) else ("Ctrl-C", INTERRUPTED)
         if self._json:
             self._print({"ok": False, "error": f"stopped by {name}", "exit_code": self.exit_code})
-        self._close(f"stopped by {name}")
+        self._how, self._error = f"stopped by {name}", ShorelineError(f"Stopped by {name}.")
 
     def crashed(self, error: Exception) -> None:
         """A bug."""
         from loguru import logger
 
         self.exit_code = 1
+        what = f"This is a bug in Shoreline: {type(error).__name__}"
+        self._how, self._error = "failed", ShorelineError(what, next_step="Its traceback is in the log.")
         if self._json:
             self._print({"ok": False, "error": f"unexpected {type(error).__name__}", "exit_code": 1})
-        logger.opt(exception=error).critical("This is a bug in Shoreline: {}", type(error).__name__)
+        logger.opt(exception=error).critical(what)
 
     def _tell(self, error: ShorelineError) -> None:
         from loguru import logger
 
-        self.exit_code = error.exit_code
+        self.exit_code, self._how, self._error = error.exit_code, "failed", error
         logger.error("{}", error)
         if error.next_step:
             logger.info("Next: {}", error.next_step)
-        self._close("failed")
 
-    def _close(self, how: str) -> None:
+    def close(self) -> None:
+        """Shows the receipt, tells those who watch, and logs the one line that sums the run up."""
         from loguru import logger
 
         from services import human
 
         self._show_receipt()
         taken = time.monotonic() - self._began
-        logger.bind(exit_code=self.exit_code, seconds=round(taken, 3)).info(
-            "{} {} in {}", self.job, how, human.seconds(taken)
-        )
+        fields: dict[str, Any] = {"exit_code": self.exit_code, "seconds": round(taken, 3)}
+        names = [each.name for each in self.figures]  # one that is told more than once needs its labels to mean a thing
+        fields |= {
+            each.name.removeprefix("shoreline_"): each.value for each in self.figures if names.count(each.name) == 1
+        }
+        if self.run is not None:
+            from jobs.watch import Ending, tell_end
+
+            usd = self._receipt.total if self._receipt else None
+            settings = self.run.settings
+            fields |= {"database": settings.pgdatabase, "bucket": settings.bucket, "usd": f"{usd:f}" if usd else "0"}
+            tell_end(
+                self.run, Ending(self.exit_code, taken, str(self._error), self._error.next_step, usd, self.figures)
+            )
+        logger.bind(**fields).info("{} {} in {}", self.job, self._how, human.seconds(taken))
+        if self._following and not self.exit_code:
+            contained = self.run is not None and self.run.settings.compose_profile_file is not None
+            command = typed(self._following, embedded=self.embedded, contained=contained)
+            self.errors.print(f"Next: {command}", soft_wrap=True, markup=False)
 
     def _print(self, fields: dict[str, Any]) -> None:
         taken = round(time.monotonic() - self._began, 3)
         receipt = {} if self._receipt is None else {"receipt": self._receipt.as_json()}
         fields = {"job": self.job, "run_id": self.run_id, "seconds": taken, **fields, **receipt}
-        print(self._redacted(json.dumps(fields, indent=2)))  # noqa: T201
+        print(self._redact(json.dumps(fields, indent=2)))  # noqa: T201
 
     @cached_property
     def _receipt(self) -> Receipt | None:
@@ -137,7 +141,7 @@ class Outcome:
         return close(self.run)
 
     def _show_receipt(self) -> None:
-        if self._receipt is not None and not self._json:
+        if self._receipt is not None and not self._json and self._style == "text":
             from jobs.receipts import show_receipt
 
             show_receipt(self._receipt, self.errors)

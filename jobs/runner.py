@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from jobs.run import Run
+    from services.operations.figures import Figure
 
 Report = TypeVar("Report")
 Show = Callable[[Report, "Console"], str | None]
@@ -43,14 +44,16 @@ def run_job(
     *,
     as_json: bool = False,
     verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
+    figures: Callable[[Report], Sequence[Figure]] = lambda _: (),
 ) -> NoReturn:
     """Does `work`, shows its report, and exits with what `verdict` makes of it.
 
-    The result goes to standard output, everything else to standard error.
+    The result goes to standard output, everything else to standard error; `figures` of it go into the closing line,
+    the metrics and the messages.
     """
     outcome = Outcome(job, secrets.token_hex(4), as_json)
     outcome.embedded = ctx.find_root().obj.embedded
-    _run(outcome, lambda: work(_prepare(outcome)), show, verdict)
+    _run(outcome, lambda: work(_prepare(outcome)), show, verdict, figures)
 
 
 def run_without_settings(
@@ -64,7 +67,7 @@ def run_without_settings(
     """Like `run_job`, for work that needs no database, no bucket and no settings."""
     outcome = Outcome(job, secrets.token_hex(4), as_json)
     outcome.log("INFO", "text")
-    _run(outcome, work, show, verdict)
+    _run(outcome, work, show, verdict, lambda _: ())
 
 
 def _run(
@@ -72,10 +75,12 @@ def _run(
     work: Callable[[], Report],
     show: Show[Report],
     verdict: Callable[[Report], ShorelineError | None],
+    figures: Callable[[Report], Sequence[Figure]],
 ) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         report = work()
+        outcome.figures = figures(report)
         outcome.report(report, show, verdict(report))
     except ShorelineError as error:
         outcome.fail(error)
@@ -83,6 +88,8 @@ def _run(
         outcome.stopped(stopped)
     except Exception as error:  # a bug: told as one, never as success
         outcome.crashed(error)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the work is over: what is left is to say so
+    outcome.close()
     raise typer.Exit(outcome.exit_code)
 
 
@@ -94,9 +101,10 @@ def _terminate(*_: object) -> NoReturn:
 def _prepare(outcome: Outcome) -> Run:
     from jobs.progress import Progress
     from jobs.run import Run
-    from services.settings import load
+    from jobs.watch import tell_start
+    from services.settings import load, log_format
 
-    outcome.log("INFO", "text")
+    outcome.log("INFO", log_format())
     settings = embedded_settings() if outcome.embedded else load()
     outcome.hide(settings.secrets())
     outcome.log(settings.log_level, settings.log_format)
@@ -108,4 +116,5 @@ def _prepare(outcome: Outcome) -> Run:
         progress=Progress(outcome.errors),
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
     )
+    tell_start(outcome.run)
     return outcome.run

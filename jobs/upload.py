@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from services.lake.plan import TablePlan
     from services.lake.upload import UploadReport
+    from services.operations.figures import Figure
 
 _SHOWN = 20  # changes of a table that a dry run lists
 
@@ -32,6 +33,7 @@ def command(
         lambda run: upload(run, dry_run=dry_run, delete=delete, accept_drift=accept_drift),
         show,
         as_json=as_json,
+        figures=figures,
     )
 
 
@@ -75,3 +77,12 @@ def _show_changes(plan: TablePlan, console: Console) -> None:
         console.print(line)
     if len(lines) > _SHOWN:
         console.print(f"    and {len(lines) - _SHOWN} more")
+
+
+def figures(report: UploadReport) -> list[Figure]:
+    """Each table's rows in the lake; a dry run changes nothing that could be told."""
+    from services.operations.figures import Figure
+
+    if report.dry_run:
+        return []
+    return [Figure("shoreline_lake_rows", rows, {"table": table}) for table, rows in report.rows.items()]

@@ -7,8 +7,13 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from services.operations.cron import parse
+from services.operations.events import Moment
 
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -92,3 +97,36 @@ ByteCount = Annotated[int, BeforeValidator(byte_count), Field(gt=0)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def words(value: object) -> object:
+    """The words of 'one, two three', separated by commas or spaces."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def moments(value: tuple[str, ...]) -> tuple[str, ...]:
+    """When people are told. Raises ValueError for a word that is no such moment."""
+    if odd := [word for word in value if word not in set(Moment)]:
+        raise ValueError(f"'{odd[0]}' is none of {', '.join(Moment)}")
+    return value
+
+
+def cron_expression(value: str) -> str:
+    """A cron expression, or 'off'. Raises ValueError."""
+    if value != "off":
+        parse(value)
+    return value
+
+
+def time_zone(value: str) -> str:
+    """The name of a time zone. Raises ValueError."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"'{value}' is no time zone: use a name such as UTC or Europe/Berlin") from error
+    return value
+
+
+CronExpression = Annotated[str, AfterValidator(cron_expression)]
+TimeZone = Annotated[str, AfterValidator(time_zone)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
@@ -37,7 +37,7 @@ def load(
     given = dict(overrides or {})
     environment = {**dotenv_values(dotenv), **os.environ, **given}
     given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
-    secrets, problems = _read_secret_files(environment)
+    secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, dotenv_values(dotenv)))
     problems |= clashes(environment)
     given |= secrets
     try:
@@ -48,6 +48,11 @@ def load(
     if problems:
         raise SettingsError(_message(problems))
     return settings
+
+
+def log_format(dotenv: Path = Path(".env")) -> Literal["text", "json"]:
+    """How the log looks before the settings are known to be good."""
+    return "json" if {**dotenv_values(dotenv), **os.environ}.get("LOG_FORMAT") == "json" else "text"
 
 
 def _message(problems: Mapping[str, str]) -> str:
@@ -65,16 +70,20 @@ def secret_names() -> list[str]:
     ]
 
 
-def _read_secret_files(environment: Mapping[str, str | None]) -> tuple[dict[str, str], dict[str, str]]:
-    """The secrets given as files, and the problems with them, both by variable."""
+def _read_secret_files(sources: Sequence[Mapping[str, str | None]]) -> tuple[dict[str, str], dict[str, str]]:
+    """The secrets given as files, and the problems with them, both by variable.
+
+    The first of `sources` that gives a secret, as itself or as a file, has the say.
+    """
     secrets: dict[str, str] = {}
     problems: dict[str, str] = {}
     for name in secret_names():
         variable = f"{name}_FILE"
-        path = environment.get(variable)
+        source = next((each for each in sources if each.get(name) or each.get(variable)), {})
+        path = source.get(variable)
         if not path:
             continue
-        if environment.get(name):
+        if source.get(name):
             problems[variable] = f"{name} is set too: give one of the two"
             continue
         try:

@@ -6,19 +6,23 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.settings.fields import (
     BucketName,
     ByteCount,
     CatalogName,
+    CronExpression,
     DatabaseNames,
     ExistingFile,
     KeyPrefix,
     Port,
     Positive,
     Recipients,
+    TimeZone,
+    Words,
+    moments,
     split_names,
 )
 
@@ -103,7 +107,40 @@ class RunSettings(BaseSettings):
     compose_profile_file: Path | None = None  # set by docker-compose.yml: see services.settings.profile
 
 
-class Settings(DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, QuerySettings, RunSettings):
+class OperationsSettings(BaseSettings):
+    """Who is told how jobs go, and when the scheduler runs them."""
+
+    watch_jobs: Words = ("backup", "restore", "drill", "prune", "export", "upload", "athena", "cleanup")
+    notify_urls: SecretStr | None = Field(None, description="Apprise URLs, which hold tokens")
+    notify_on: Annotated[Words, AfterValidator(moments)] = ("failure", "late")
+    ping_url: SecretStr | None = Field(None, description="in the manner of healthchecks.io; {job} stands for the job")
+    metrics_file: Path | None = None
+    pushgateway_url: SecretStr | None = Field(None, description="may hold a user and a password")
+    backup_schedule: CronExpression = "0 2 * * *"
+    drill_schedule: CronExpression = "0 4 * * sun"
+    lake_schedule: CronExpression = "off"
+    schedule_timezone: TimeZone = "UTC"
+    schedule_jitter: Annotated[int, Field(ge=0, description="seconds")] = 60
+    schedule_grace: Annotated[int, Field(ge=1, description="seconds")] = 3600
+    schedule_state: Path = Path("schedule.json")
+
+    def notify_addresses(self) -> tuple[str, ...]:
+        """The Apprise URLs, one for each to be told."""
+        return () if self.notify_urls is None else tuple(self.notify_urls.get_secret_value().replace(",", " ").split())
+
+    def ping_address(self, job: str) -> str | None:
+        """The monitor's URL for a job. One without {job} is the backup's: a drill must not vouch for it."""
+        if self.ping_url is None:
+            return None
+        url = self.ping_url.get_secret_value()
+        if "{job}" in url:
+            return url.replace("{job}", job)
+        return url if job == "backup" else None
+
+
+class Settings(
+    DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, QuerySettings, RunSettings, OperationsSettings
+):
     """All of them. Made by `load`, which turns problems into one message."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
@@ -111,4 +148,5 @@ class Settings(DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, 
     def secrets(self) -> list[str]:
         """The values that must never be shown, longest first."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        return sorted({v.get_secret_value() for v in values if isinstance(v, SecretStr) and v}, key=len, reverse=True)
+        hidden = {value.get_secret_value() for value in values if isinstance(value, SecretStr) and value}
+        return sorted(hidden.union(self.notify_addresses()), key=len, reverse=True)

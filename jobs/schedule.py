@@ -1,0 +1,137 @@
+"""Run the backup, the drill and the lake by the clock, until stopped."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+from services.errors import CheckFailed, SettingsError, ShorelineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.operations.schedule import Schedule
+
+_SILENCE = timedelta(minutes=3)  # how long the scheduler may write nothing before it counts as hung
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A schedule, when it is next due, and since when it is late."""
+
+    name: str
+    cron: str
+    jobs: tuple[str, ...]
+    next: datetime | None
+    last_started: datetime | None
+    last_exit_code: int | None
+    late_since: datetime | None
+
+
+@dataclass(frozen=True)
+class ScheduleReport:
+    """The timetable. `alive` says whether a scheduler keeps it; None when nobody asked."""
+
+    zone: str
+    alive: bool | None
+    entries: tuple[Entry, ...]
+
+
+def command(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the running scheduler is well.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only print the timetable.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the backup, the drill and the lake by the clock (BACKUP_SCHEDULE and its like), until stopped."""
+    embedded: bool = ctx.find_root().obj.embedded
+    if check or plan:
+        run_job(ctx, "schedule", lambda run: look(run, check=check), show, as_json=as_json, verdict=verdict)
+    run_job(ctx, "schedule", lambda run: keep(run, embedded=embedded), show, as_json=as_json)
+
+
+def schedules(run: Run) -> dict[str, Schedule]:
+    """The schedules that the settings name. Raises SettingsError when there are none."""
+    from services.operations.schedule import Schedule
+
+    given = run.settings
+    lines = {
+        "backup": (given.backup_schedule, ("backup",)),
+        "drill": (given.drill_schedule, ("drill",)),
+        "lake": (given.lake_schedule, ("export", "upload", "athena")),
+    }
+    jitter, grace = timedelta(seconds=given.schedule_jitter), timedelta(seconds=given.schedule_grace)
+    zone = given.schedule_timezone
+    found = {
+        name: Schedule(name, cron, jobs, zone, jitter, grace) for name, (cron, jobs) in lines.items() if cron != "off"
+    }
+    if not found:
+        raise SettingsError(
+            "Nothing is scheduled: BACKUP_SCHEDULE, DRILL_SCHEDULE and LAKE_SCHEDULE are all off.",
+            next_step="Set one of them to a cron expression, such as '0 2 * * *'.",
+        )
+    return found
+
+
+def keep(run: Run, *, embedded: bool) -> ScheduleReport:
+    """Keeps the timetable until the process is told to stop."""
+    from loguru import logger
+
+    from jobs.watch import tell
+    from services.operations.diary import Diary
+    from services.operations.events import Event, Moment
+    from services.operations.scheduler import Scheduler
+
+    found = schedules(run)
+    options = ["--embedded"] if embedded else []
+
+    def tell_late(schedule: Schedule, due: datetime) -> None:
+        late = Event(Moment.LATE, schedule.name, run.settings.pgdatabase, datetime.now(UTC), late_since=due)
+        tell(late, run.settings)
+
+    for entry in look(run, check=False).entries:
+        logger.info("{}: '{}' in {}, next at {}", entry.name, entry.cron, run.settings.schedule_timezone, entry.next)
+    diary = Diary.open(run.settings.schedule_state, tuple(found), run.started)
+    Scheduler(found, diary, lambda job: [sys.executable, "-m", "jobs", *options, job], tell_late).run()
+    return look(run, check=False)
+
+
+def look(run: Run, *, check: bool) -> ScheduleReport:
+    """Reads what the scheduler has written, and says what is next and what is late."""
+    from services.operations.diary import read
+    from services.operations.schedule import Past, late_since, timetable
+
+    page = read(run.settings.schedule_state)
+    pasts = {} if page is None else page.pasts
+    entries = []
+    for schedule, due in timetable(schedules(run).values(), run.started):
+        past = pasts.get(schedule.name, Past(since=run.started))
+        late = late_since(schedule, past, run.started)
+        entries.append(Entry(schedule.name, schedule.cron, schedule.jobs, due, past.started, past.exit_code, late))
+    alive = page is not None and run.started - page.beat < _SILENCE if check else None
+    return ScheduleReport(run.settings.schedule_timezone, alive, tuple(entries))
+
+
+def verdict(report: ScheduleReport) -> ShorelineError | None:
+    """A failure when no scheduler lives, or when something is late."""
+    if report.alive is False:
+        return CheckFailed("No scheduler is running.", next_step="Start it: docker compose up --detach schedule")
+    if report.alive and (late := [entry.name for entry in report.entries if entry.late_since]):
+        return CheckFailed(f"Late: {', '.join(late)}.", next_step="See the scheduler's log for what failed.")
+    return None
+
+
+def show(report: ScheduleReport, console: Console) -> None:
+    """Prints a line for each schedule."""
+    from services import human
+
+    for entry in report.entries:
+        due = "never" if entry.next is None else human.moment(entry.next)
+        late = f", late since {human.moment(entry.late_since)}" if entry.late_since else ""
+        console.print(f"  {entry.name:<8} {entry.cron:<16} next {due}{late}", soft_wrap=True)

@@ -1,0 +1,112 @@
+"""Tells people, a monitor and Prometheus how a job goes. What cannot be told never changes how the job ended."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from jobs.log import hiding
+
+if TYPE_CHECKING:
+    from jobs.run import Run
+    from services.operations.events import Event
+    from services.operations.figures import Figure
+    from services.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended; `error` is empty where it ended well."""
+
+    exit_code: int
+    seconds: float
+    error: str = ""
+    next_step: str = ""
+    usd: Decimal | None = None
+    figures: Sequence[Figure] = ()
+
+
+def tell_start(run: Run) -> None:
+    """Tells those who want to know that a watched job has started."""
+    if run.job in run.settings.watch_jobs:
+        from services.operations.events import Event, Moment
+
+        begun = Event(Moment.START, run.job, run.settings.pgdatabase, run.started, run.run_id, socket.gethostname())
+        tell(begun, run.settings)
+
+
+def tell_end(run: Run, ending: Ending) -> None:
+    """Tells how a watched job ended, in messages, pings and metrics."""
+    if run.job not in run.settings.watch_jobs:
+        return
+    from services.operations.events import Event, Moment
+
+    ended = Event(
+        moment=Moment.FAILURE if ending.exit_code else Moment.SUCCESS,
+        job=run.job,
+        database=run.settings.pgdatabase,
+        at=datetime.now(UTC),
+        run_id=run.run_id,
+        host=socket.gethostname(),
+        seconds=ending.seconds,
+        exit_code=ending.exit_code,
+        error=ending.error,
+        next_step=ending.next_step,
+        usd=ending.usd,
+        figures=tuple(ending.figures),
+    )
+    _measure(ended, run.settings)
+    tell(ended, run.settings)
+
+
+def tell(event: Event, settings: Settings) -> None:
+    """Sends messages and pings about an event, and says in the log what could not be sent."""
+    from services.operations.events import message
+
+    people = settings.notify_addresses() if event.moment in settings.notify_on else ()
+    monitor = settings.ping_address(event.job)
+    if not people and monitor is None:
+        return
+    told = message(event, hiding(settings.secrets()))
+
+    def send() -> list[str]:
+        from services.operations import notify
+
+        problems = notify.send(people, event.moment, told)
+        return problems + (notify.ping(monitor, event.moment, told.body) if monitor else [])
+
+    _attempt("notification", send, settings)
+
+
+def _measure(event: Event, settings: Settings) -> None:
+    path = settings.metrics_file
+    gateway = settings.pushgateway_url
+    if path is None and gateway is None:
+        return
+
+    def record() -> list[str]:
+        from services.operations import metrics
+
+        fresh = metrics.series(metrics.run_figures(event), event.database)
+        if path is not None:
+            metrics.write(path, fresh)
+        if gateway is not None:
+            metrics.push(gateway.get_secret_value(), fresh, event.job, event.database)
+        return []
+
+    _attempt("metrics", record, settings)
+
+
+def _attempt(what: str, action: Callable[[], list[str]], settings: Settings) -> None:
+    from loguru import logger
+
+    try:
+        problems = action()
+    except Exception as error:  # whatever goes wrong here, the job itself is as good as it was
+        problems = [hiding(settings.secrets())(f"{type(error).__name__}: {error}")]
+    for problem in problems:
+        logger.warning("The {} could not be sent: {}", what, problem)

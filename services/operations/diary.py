@@ -1,0 +1,82 @@
+"""The scheduler's memory: one small JSON file, replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from services.operations.schedule import Past
+
+FORMAT = "shoreline-schedule/1"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the file says: when the scheduler last wrote, and the past of each schedule by name."""
+
+    beat: datetime
+    pasts: Mapping[str, Past]
+
+
+@dataclass
+class Diary:
+    """Keeps `pasts` in a file. Its methods may be called from several threads."""
+
+    path: Path
+    pasts: dict[str, Past] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def open(cls, path: Path, names: tuple[str, ...], now: datetime) -> Diary:
+        """What is known of the schedules of these names; one that is new begins `now`."""
+        found = read(path)
+        known = {} if found is None else found.pasts
+        diary = cls(path, {name: known.get(name, Past(since=now)) for name in names})
+        diary.write(now)
+        return diary
+
+    def note(self, name: str, past: Past, now: datetime) -> None:
+        """Keeps what has become of a schedule. Raises OSError."""
+        with self._lock:
+            self.pasts[name] = past
+        self.write(now)
+
+    def write(self, now: datetime) -> None:
+        """Replaces the file. Raises OSError."""
+        with self._lock:
+            pasts = {name: _texts(past) for name, past in self.pasts.items()}
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self.path.with_name(self.path.name + ".new")
+            fresh.write_text(json.dumps({"format": FORMAT, "beat": now.isoformat(), "schedules": pasts}, indent=2))
+            fresh.replace(self.path)
+
+
+def read(path: Path) -> Page | None:
+    """What a scheduler has written, or None when there is no such file or it is none of ours."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["format"] != FORMAT:
+            return None
+        return Page(datetime.fromisoformat(found["beat"]), {k: _past(v) for k, v in found["schedules"].items()})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _texts(past: Past) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(past).items()
+        if value is not None
+    }
+
+
+def _past(texts: Mapping[str, Any]) -> Past:
+    values: dict[str, Any] = {
+        name: datetime.fromisoformat(value) if isinstance(value, str) else value for name, value in texts.items()
+    }
+    return Past(**values)

@@ -1,0 +1,81 @@
+"""What happens to a job, and the words in which people are told. Pure: nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from services import human
+from services.operations.figures import Figure
+
+
+class Moment(StrEnum):
+    """When people may be told."""
+
+    START = "start"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    LATE = "late"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One moment of one run. `seconds`, `exit_code` and `usd` are of its end, `late_since` when it is late."""
+
+    moment: Moment
+    job: str
+    database: str
+    at: datetime
+    run_id: str = ""
+    host: str = ""
+    seconds: float | None = None
+    exit_code: int | None = None
+    error: str = ""
+    next_step: str = ""
+    usd: Decimal | None = None
+    figures: tuple[Figure, ...] = ()
+    late_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a person reads."""
+
+    title: str
+    body: str
+
+
+_VERBS = {Moment.START: "started", Moment.SUCCESS: "done", Moment.FAILURE: "FAILED", Moment.LATE: "is LATE"}
+_NAMES: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "shoreline_backup_bytes": ("stored", lambda value: human.size(int(value))),
+    "shoreline_backup_rows": ("rows", "{:,.0f}".format),
+    "shoreline_backup_ratio": ("ratio", "{:.1f}".format),
+    "shoreline_backups_kept": ("kept", "{:,.0f}".format),
+    "shoreline_drill_restore_seconds": ("restored in", human.seconds),
+}
+
+
+def message(event: Event, redact: Callable[[str], str] = lambda text: text) -> Message:
+    """The event in words. `redact` takes secrets out of them."""
+    lines = [f"at         {human.moment(event.at)}"]
+    if event.late_since is not None:
+        lines.append(f"due        {human.moment(event.late_since)}, and no run has ended well since")
+    if event.error:
+        lines += [f"what       {event.error}", f"next       {event.next_step or 'see the log'}"]
+    if event.seconds is not None:
+        lines.append(f"took       {human.seconds(event.seconds)}")
+    for figure in event.figures:
+        if figure.name in _NAMES:
+            name, shown = _NAMES[figure.name]
+            of = figure.labels.get("database", event.database)
+            lines.append(f"{name:<10} {shown(figure.value)}" + (f" ({of})" if of != event.database else ""))
+    if event.usd is not None:
+        lines.append(f"cost       {human.money(event.usd)}")
+    if event.exit_code:
+        lines.append(f"exit code  {event.exit_code}")
+    lines += [f"{name:<10} {value}" for name, value in (("run", event.run_id), ("host", event.host)) if value]
+    title = f"{event.job} of {event.database} {_VERBS[event.moment]}"
+    return Message(redact(title), redact("\n".join(lines)))

@@ -1,0 +1,62 @@
+"""Telling people through Apprise, and monitors through a ping URL."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+import apprise
+import urllib3
+
+from services.operations.events import Message, Moment
+
+_TYPES = {
+    Moment.START: apprise.NotifyType.INFO,
+    Moment.SUCCESS: apprise.NotifyType.SUCCESS,
+    Moment.FAILURE: apprise.NotifyType.FAILURE,
+    Moment.LATE: apprise.NotifyType.WARNING,
+}
+_ENDINGS = {Moment.START: "/start", Moment.SUCCESS: "", Moment.FAILURE: "/fail"}
+_BODY_LIMIT = 10_000  # bytes; healthchecks.io keeps the first 100 kB
+
+# Apprise logs the addresses that it could not reach, which hold tokens.
+logging.getLogger("apprise").addHandler(logging.NullHandler())
+logging.getLogger("apprise").propagate = False
+
+
+def send(urls: Sequence[str], moment: Moment, message: Message) -> list[str]:
+    """Sends a message to each Apprise URL and gives what went wrong, a line for each, without the URLs' secrets."""
+    problems = []
+    for url in urls:
+        scheme = url.partition(":")[0]
+        sender = apprise.Apprise()
+        if not sender.add(url):
+            problems.append(f"'{scheme}' is no address that Apprise understands")
+        elif not sender.notify(title=message.title, body=message.body, notify_type=_TYPES[moment]):
+            problems.append(f"{scheme} did not take the message")
+    return problems
+
+
+def ping_address(url: str, moment: Moment) -> str | None:
+    """The address that tells of this moment, or None where there is none: a monitor notices by itself what is late."""
+    if moment not in _ENDINGS:
+        return None
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + _ENDINGS[moment]))
+
+
+def ping(url: str, moment: Moment, body: str) -> list[str]:
+    """Tells a monitor in the manner of healthchecks.io, three times at most, and gives what went wrong."""
+    address = ping_address(url, moment)
+    if address is None:
+        return []
+    retries = urllib3.Retry(
+        total=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None
+    )
+    host = urlsplit(url).hostname
+    try:
+        answer = urllib3.request("POST", address, body=body.encode()[:_BODY_LIMIT], retries=retries, timeout=5.0)
+    except urllib3.exceptions.HTTPError as error:
+        return [f"{host} was not reached ({type(error).__name__})"]
+    return [] if answer.status < 400 else [f"{host} answered {answer.status}"]

@@ -1,0 +1,82 @@
+"""When jobs are due, missed and late. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+
+from services.operations.cron import parse
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One line of the timetable: `jobs` run one after another whenever `cron` says so in `zone`.
+
+    A run begins up to `jitter` after its time, and is late when none has ended well within `grace` after that.
+    """
+
+    name: str
+    cron: str
+    jobs: tuple[str, ...]
+    zone: str
+    jitter: timedelta
+    grace: timedelta
+
+    def trigger(self) -> CronTrigger:
+        """The expression as APScheduler takes it, jitter included."""
+        jitter = int(self.jitter.total_seconds())
+        return CronTrigger(**parse(self.cron).fields(), timezone=ZoneInfo(self.zone), jitter=jitter or None)
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first time in UTC after `moment` that the expression names, without jitter; None when there is none."""
+        exact = replace(self, jitter=timedelta(0)).trigger()
+        found: datetime | None = exact.get_next_fire_time(None, moment + timedelta(microseconds=1))
+        return None if found is None else found.astimezone(UTC)  # an hour that summer time skips is a time only in UTC
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of a schedule's runs. `since` is when it was first seen; `ended` is None while one runs."""
+
+    since: datetime
+    started: datetime | None = None
+    ended: datetime | None = None
+    exit_code: int | None = None
+    good: datetime | None = None  # when the last run that ended well had started
+
+    def begin(self, now: datetime) -> Past:
+        """A run has started."""
+        return replace(self, started=now, ended=None, exit_code=None)
+
+    def end(self, now: datetime, exit_code: int) -> Past:
+        """The run has ended."""
+        return replace(self, ended=now, exit_code=exit_code, good=self.good if exit_code else self.started)
+
+
+def missed(schedule: Schedule, past: Past, now: datetime) -> datetime | None:
+    """The run that is to be caught up when the scheduler starts, by its time; None when there is none.
+
+    Several missed runs are caught up by one. A run that was cut off counts as missed; one that failed does not.
+    """
+    if past.started is not None and past.ended is None:
+        return past.started
+    due = schedule.next_after(past.started or past.since)
+    return due if due is not None and due <= now else None
+
+
+def late_since(schedule: Schedule, past: Past, now: datetime) -> datetime | None:
+    """The first time that no good run has answered to, when its grace is over; None when all is well."""
+    due = schedule.next_after(past.good or past.since)
+    if due is None or now <= due + schedule.jitter + schedule.grace:
+        return None
+    return due
+
+
+def timetable(schedules: Iterable[Schedule], now: datetime) -> list[tuple[Schedule, datetime | None]]:
+    """Each schedule with its next time, the soonest first."""
+    found = [(schedule, schedule.next_after(now)) for schedule in schedules]
+    return sorted(found, key=lambda each: (each[1] is None, each[1]))

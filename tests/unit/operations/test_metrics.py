@@ -1,0 +1,74 @@
+"""Metrics of one-shot jobs stay where other jobs put theirs, and a failure keeps the last success."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.operations.events import Event, Moment
+from services.operations.figures import Figure
+from services.operations.metrics import run_figures, series, write
+
+AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
+
+
+def read(path: Path) -> dict[tuple[str, str, str], float]:
+    """Values by metric, job and database."""
+    return {
+        (sample.name, sample.labels.get("job_name", ""), sample.labels["database"]): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+
+
+def record(path: Path, event: Event) -> None:
+    write(path, series(run_figures(event), event.database))
+
+
+def test_the_jobs_and_databases_of_one_file_keep_their_own_values(tmp_path: Path) -> None:
+    path = tmp_path / "shoreline.prom"
+    record(path, Event(Moment.SUCCESS, "backup", "a", AT, seconds=3, figures=(Figure("shoreline_backup_rows", 7),)))
+    record(path, Event(Moment.SUCCESS, "backup", "b", AT, seconds=4))
+    record(path, Event(Moment.SUCCESS, "drill", "a", AT, seconds=5))
+    found = read(path)
+    assert found["shoreline_run_duration_seconds", "backup", "a"] == 3
+    assert found["shoreline_run_duration_seconds", "backup", "b"] == 4
+    assert found["shoreline_run_duration_seconds", "drill", "a"] == 5
+    assert found["shoreline_backup_rows", "", "a"] == 7
+
+
+def test_a_failure_keeps_the_last_success_and_its_figures(tmp_path: Path) -> None:
+    path = tmp_path / "shoreline.prom"
+    record(path, Event(Moment.SUCCESS, "backup", "a", AT, figures=(Figure("shoreline_backup_rows", 7),)))
+    record(path, Event(Moment.FAILURE, "backup", "a", AT + timedelta(days=1), exit_code=4))
+    found = read(path)
+    assert found["shoreline_last_success_timestamp_seconds", "backup", "a"] == AT.timestamp()
+    assert found["shoreline_run_timestamp_seconds", "backup", "a"] == AT.timestamp() + 86400
+    assert found["shoreline_run_success", "backup", "a"] == 0
+    assert found["shoreline_run_exit_code", "backup", "a"] == 4
+    assert found["shoreline_backup_rows", "", "a"] == 7
+
+
+def test_many_jobs_may_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "shoreline.prom"
+    events = [Event(Moment.SUCCESS, "backup", f"db{number}", AT, seconds=number) for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda event: record(path, event), events))
+    found = read(path)
+    assert all(found["shoreline_run_duration_seconds", "backup", f"db{number}"] == number for number in range(40))
+
+
+def test_a_file_that_is_none_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "shoreline.prom"
+    path.write_text("no metrics {{{")
+    record(path, Event(Moment.SUCCESS, "backup", "a", AT, seconds=1))
+    assert read(path)["shoreline_run_success", "backup", "a"] == 1
+
+
+def test_a_figure_without_its_labels_is_refused() -> None:
+    with pytest.raises(ValueError, match="table"):
+        Figure("shoreline_lake_rows", 1)
