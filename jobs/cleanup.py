@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,36 +53,45 @@ def command(
 
 
 def cleanup(run: Run, options: Options) -> CleanupReport:
-    """Inventory, plan, confirmation, removal, proof."""
+    """Inventory, plan, confirmation, removal under the lease, proof."""
+    from loguru import logger
+
+    from jobs.archives import archive_of
+
     work = _cleanup_of(run)
     plan = work.plan(keep_backups=options.keep_backups, receipts=options.receipts)
-    if options.dry_run or plan.nothing_to_do or not (options.yes or run.interactive):
+    if options.dry_run or not (options.yes or run.interactive):
         return work.planned(plan)
     _tell(plan)
-    if not options.yes:
+    if not options.yes and plan.removals:
         _confirm(plan)
-    report = work.carry_out(plan)
+    with archive_of(run).lease("cleanup", logger.info) if plan.bucket_exists else nullcontext() as lease:
+        report = work.carry_out(plan, lease)
     run.evidence["proof"] = jsonable(report)
     return report
 
 
 def _cleanup_of(run: Run) -> Cleanup:
-    from services.cleanup import Area, Cleanup, Scope
+    from services.cleanup import Area, Cleanup, Names, Scope
 
     given = run.settings
-    scope = Scope(
-        (
-            Area("backups", f"{given.backup_prefix}/", holds_backups=True),
-            Area("lake", f"{given.lake_prefix}/"),
-            Area("query results", f"{given.athena_results_prefix}/"),
-        )
+    on_aws = given.aws_endpoint_url is None
+    areas = (
+        Area("backups", f"{given.backup_prefix}/", holds_backups=True),
+        Area("lake", f"{given.lake_prefix}/"),
+        Area("query results", f"{given.athena_results_prefix}/"),
     )
+    locations = tuple(run.storage.url(area.prefix) for area in areas if not area.holds_backups)
+    names = Names(given.athena_database, given.athena_workgroup, locations)
     return Cleanup(
         storage=run.storage,
-        scope=scope,
+        scope=Scope(areas),
+        names=names if on_aws or given.query_engine == "athena" else None,
         output=given.output_dir,
         receipts=given.receipts_dir,
         expected_account=given.aws_expected_account_id,
+        whole_account=on_aws,
+        biller=run.account.biller,
         now=run.started,
         progress=run.progress,
     )
@@ -102,33 +112,40 @@ def show(report: CleanupReport, console: Console) -> str | None:
 
     if not report.carried_out:
         show_plan(report.plan, console)
-        console.print("Nothing was removed.")
-        return "shoreline cleanup --yes"
-    print_table(
-        console,
-        ("Resource", "Action", "Verified"),
-        [(check.resource, check.action, f"{check.verdict}: {check.verified}") for check in report.checks],
-    )
-    for key, why in report.removed.refused.items():
-        console.print(f"  refused: {key}: {why}", markup=False, soft_wrap=True)
-    size = human.size(sum(item.bytes for item in report.plan.items if item.action == "remove"))
+        console.print("Nothing was removed." if report.plan.removals else "There is nothing to remove.")
+        return "shoreline cleanup --yes" if report.plan.removals else None
+    rows = [(check.resource, check.action, f"{check.verdict}: {check.verified}") for check in report.checks]
+    print_table(console, ("Resource", "Action", "Verified"), rows)
+    for name, why in {**report.removed.refused, **report.catalog.refused}.items():
+        console.print(f"  refused: {name}: {why}", markup=False, soft_wrap=True)
     gone = human.count(report.removed.versions, "version or marker", "versions and markers")
-    console.print(f"{gone} and {human.count(report.removed.uploads, 'upload')} removed, {size}.")
+    uploads = human.count(report.removed.uploads, "unfinished upload")
+    console.print(f"Removed {gone} and {uploads}, {human.size(report.plan.bytes)}.")
+    if all(check.passed for check in report.checks):
+        console.print("Nothing that bills is left of it. The bill itself follows within a day or two.")
     return None
 
 
 def show_plan(plan: Plan, console: Console) -> None:
-    """Prints what goes and what stays, with the reason."""
+    """Prints what goes and what stays, with the reason, and what that costs."""
     from services import human
 
-    console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", markup=False)
+    console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", markup=False, soft_wrap=True)
     rows = [
-        (item.action.value, item.resource, human.size(item.bytes) if item.bytes else "", item.detail, item.reason)
+        (
+            item.action.value,
+            item.resource,
+            human.size(item.bytes) if item.bytes else "",
+            human.money(item.monthly) if item.monthly else "",
+            "; ".join(text for text in (item.detail, item.reason) if text),
+        )
         for item in plan.items
     ]
-    print_table(console, ("", "Resource", "Size", "What", "Why"), rows, right="Size")
+    print_table(console, ("", "Resource", "Size", "A month", "What"), rows, right=("Size", "A month"))
     for blocker in plan.blockers:
         console.print(f"  blocked: {blocker}", style="yellow", markup=False, soft_wrap=True)
+    costs = f"It costs {human.money(plan.monthly)} a month now; removing it now costs"
+    console.print(f"{costs} {human.money(plan.early_deletion)} (minimum times of storage classes).", soft_wrap=True)
 
 
 def _tell(plan: Plan) -> None:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 _WIDE = 1000  # columns of a page that is no terminal
 
 
-def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> None:
-    """Prints rows under their heads; the columns whose heads are in `right` (joined by spaces) end flush.
+def print_table(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """Prints rows under their heads; the columns whose heads are in `right` end flush.
 
     Cells are text, never markup: a key may hold brackets.
     """
@@ -21,7 +23,7 @@ def print_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for head in heads:
-        table.add_column(head, justify="right" if head and head in right.split() else "left", overflow="fold")
+        table.add_column(head, justify="right" if head in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     if not console.is_terminal:

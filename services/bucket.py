@@ -14,6 +14,7 @@ from services.errors import BucketNotOurs
 from services.storage import Storage
 
 TAG = {"Key": "project", "Value": "shoreline"}
+PLAIN_HTTP, OTHER_ACCOUNTS = "RefusePlainHttp", "RefuseOtherAccounts"
 _UNSET = {
     "NoSuchTagSet",
     "NoSuchPublicAccessBlockConfiguration",
@@ -49,21 +50,36 @@ class _Property:
     write: Callable[[], Any]
 
 
-def tls_only_policy(bucket: str) -> dict[str, Any]:
-    """A bucket policy that refuses every request over plain HTTP.
+def policy_statements(bucket: str, account_id: str) -> list[dict[str, Any]]:
+    """A bucket policy's statements that refuse plain HTTP, and everyone who is not of the account.
 
-    Source: AWS, "Enforce encryption of data in transit" (condition key aws:SecureTransport).
+    Services of AWS that act for the account (Athena does so with the caller's own rights) are let through; a
+    request without credentials names no account and is refused.
+    Source: AWS, global condition keys aws:SecureTransport, aws:PrincipalAccount, aws:PrincipalIsAWSService.
     """
     arn = f"arn:aws:s3:::{bucket}"
-    statement = {
-        "Sid": "RefusePlainHttp",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    everything = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
+    others = {
+        "StringNotEquals": {"aws:PrincipalAccount": account_id},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return [
+        {"Sid": PLAIN_HTTP, **everything, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {"Sid": OTHER_ACCOUNTS, **everything, "Condition": others},
+    ]
+
+
+def other_statements(policy: dict[str, Any] | None) -> list[Any]:
+    """The statements of a bucket policy that are not Shoreline's."""
+    found = (policy or {}).get("Statement", [])
+    every = found if isinstance(found, list) else [found]
+    return [statement for statement in every if statement.get("Sid") not in {PLAIN_HTTP, OTHER_ACCOUNTS}]
+
+
+def read_policy(storage: Storage) -> dict[str, Any] | None:
+    """The bucket's policy, or None when it has none."""
+    found = _read(lambda: json.loads(storage.aws.s3.get_bucket_policy(Bucket=storage.bucket)["Policy"]))
+    return None if found is None else dict(found)
 
 
 class Bucket:
@@ -149,13 +165,13 @@ class Bucket:
             ),
         ]
         if self._on_aws:
-            policy = tls_only_policy(name)
+            statements = policy_statements(name, self._storage.aws.account_id)
             properties.append(
                 _Property(
                     "policy",
-                    policy,
-                    lambda: _read(lambda: json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])),
-                    lambda: s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy)),
+                    True,
+                    lambda: _holds(read_policy(self._storage), statements),
+                    lambda: self._write_policy(statements),
                 )
             )
         return properties
@@ -168,11 +184,22 @@ class Bucket:
         others = [tag for tag in self._read_tags() if tag["Key"] != TAG["Key"]]
         self._s3.put_bucket_tagging(Bucket=self._name, Tagging={"TagSet": [*others, TAG]})  # type: ignore[list-item]
 
+    def _write_policy(self, statements: list[dict[str, Any]]) -> None:
+        """Puts our statements beside those of others."""
+        others = other_statements(read_policy(self._storage))
+        policy = {"Version": "2012-10-17", "Statement": [*others, *statements]}
+        self._s3.put_bucket_policy(Bucket=self._name, Policy=json.dumps(policy))
+
     def _read_encryption(self) -> Any:
         rules = _read(
             lambda: self._s3.get_bucket_encryption(Bucket=self._name)["ServerSideEncryptionConfiguration"]["Rules"]
         )
         return rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] if rules else None
+
+
+def _holds(policy: dict[str, Any] | None, statements: list[dict[str, Any]]) -> bool:
+    found = (policy or {}).get("Statement", [])
+    return isinstance(found, list) and all(statement in found for statement in statements)
 
 
 def _read(ask: Callable[[], Any]) -> Any:

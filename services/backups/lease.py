@@ -66,6 +66,11 @@ class Lease:
         self._keeper.start()
 
     @property
+    def key(self) -> str:
+        """Where the lease lies in the bucket."""
+        return self._key
+
+    @property
     def token(self) -> int:
         """A number that grows with each holder."""
         return self.holder.token

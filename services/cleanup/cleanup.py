@@ -1,4 +1,4 @@
-"""The cleanup of one bucket, from the look at it to the proof."""
+"""The cleanup of one bucket and one Athena database, from the look at them to the proof."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from services.cleanup.catalog import CatalogInventory, RemovedFromCatalog, look_at_catalog, remove_from_catalog
 from services.cleanup.inventory import BucketInventory, look
 from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
 from services.cleanup.ownership import require_account, require_bucket
-from services.cleanup.plan import Plan, plan
+from services.cleanup.plan import Inventory, Plan, plan
 from services.cleanup.proof import Proof
-from services.cleanup.removal import Removal, Removed
+from services.cleanup.removal import Held, Removal, Removed
 from services.cleanup.report import CleanupReport
 from services.cleanup.scope import Scope
 from services.cleanup.trail import Trail
+from services.costs.bill import Biller
+from services.costs.prices import load_prices
 from services.storage import Storage
 
 
@@ -32,14 +35,30 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
+class Names:
+    """What Athena's things are called, and below which s3:// addresses the data of Shoreline's tables lie."""
+
+    database: str
+    workgroup: str
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Cleanup:
-    """Everything needed to look, decide, remove and look again."""
+    """Everything needed to look, decide, remove and look again.
+
+    `names` is None where there is no Athena; `whole_account` tells whether the proof looks for the project's tag on
+    the account's other buckets, too.
+    """
 
     storage: Storage
     scope: Scope
+    names: Names | None
     output: Path
     receipts: Path
     expected_account: str | None
+    whole_account: bool
+    biller: Biller
     now: datetime
     progress: Progress
 
@@ -52,29 +71,41 @@ class Cleanup:
         found = BucketInventory(exists=require_bucket(self.storage))
         if found.exists:
             with self.progress.task("looking", unit="items") as advance:
-                found = look(self.storage, self.scope, self.now, advance)
-        return plan(
-            self.storage.bucket,
-            account,
-            self.scope,
-            found,
-            look_at_output(self.output),
-            look_at_receipts(self.receipts) if receipts else None,
-            keep_backups=keep_backups,
+                found = look(self.storage, self.scope, self.now, advance, load_prices().classes)
+        inventory = Inventory(
+            bucket=found,
+            output=look_at_output(self.output),
+            receipts=look_at_receipts(self.receipts) if receipts else None,
+            catalog=self._look_at_catalog(),
         )
+        return plan(self.storage.bucket, account, self.scope, inventory, self.biller, keep_backups=keep_backups)
+
+    def _look_at_catalog(self) -> CatalogInventory | None:
+        if self.names is None:
+            return None
+        return look_at_catalog(self.storage.aws, self.names.database, self.names.workgroup, self.names.locations)
 
     def planned(self, decided: Plan) -> CleanupReport:
         """The report of a dry run."""
-        return CleanupReport(decided, carried_out=False, removed=Removed(), checks=(), requests=())
+        return CleanupReport(decided, False, Removed(), RemovedFromCatalog(), checks=(), requests=())
 
-    def carry_out(self, decided: Plan) -> CleanupReport:
-        """Removes what the plan says and proves it, by a second look through clients of its own."""
+    def carry_out(self, decided: Plan, lease: Held | None) -> CleanupReport:
+        """Removes what the plan says and proves it, by a second look through clients of its own.
+
+        `lease` is None when there is no bucket.
+        """
         trail = Trail()
         worker = Storage(self.storage.aws.again(trail.attach), self.storage.bucket)
-        with self.progress.task("removing", decided.count, "items") as advance:
-            removed = Removal(worker, self.scope, decided, advance).run()
+        catalog = RemovedFromCatalog()
+        if decided.catalog is not None:
+            catalog = remove_from_catalog(worker.aws, decided.catalog)
+        removed = Removed()
+        if lease is not None:
+            with self.progress.task("removing", decided.count, "items") as advance:
+                removed = Removal(worker, self.scope, decided, lease, advance).run()
         remove_output(decided.output.folder)
         if decided.receipts is not None:
             remove_receipts(decided.receipts.folder)
-        checks = Proof(self.storage.aws.again(trail.attach), self.scope, decided, removed).checks()
-        return CleanupReport(decided, True, removed, tuple(checks), tuple(trail.requests))
+        second = self.storage.aws.again(trail.attach)
+        checks = Proof(second, self.scope, decided, removed, whole_account=self.whole_account).checks()
+        return CleanupReport(decided, True, removed, catalog, tuple(checks), tuple(trail.requests))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from services.aws import error_code, translated
 from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
 from services.cleanup.parallel import each
 from services.cleanup.scope import Area, Scope
+from services.cleanup.standing import Standing
+from services.costs.prices import StorageClass
 from services.storage import Storage
 
 _SAMPLE = 5  # keys that are named where there are too many to list
@@ -29,14 +31,16 @@ class Amount:
     uploads: int = 0
     bytes: int = 0
     upload_bytes: int = 0
+    standing: Standing = field(default_factory=lambda: Standing({}))
 
     @property
     def entries(self) -> int:
         """Versions, delete markers and uploads: each is removed by itself."""
         return self.versions + self.markers + self.uploads
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry, now: datetime) -> None:
         """Count a version or a delete marker. An object is a key whose latest version is no delete marker."""
+        self.standing.add(entry, now)
         if entry.marker:
             self.markers += 1
             return
@@ -88,16 +92,22 @@ class BucketInventory:
     locked: Locked = field(default_factory=Locked)
 
 
-def look(storage: Storage, scope: Scope, now: datetime, progress: Callable[[int], None]) -> BucketInventory:
+def look(
+    storage: Storage,
+    scope: Scope,
+    now: datetime,
+    progress: Callable[[int], None],
+    classes: Mapping[str, StorageClass],
+) -> BucketInventory:
     """Lists the whole bucket once. A call that fails ends it: an inventory is never partial."""
-    found = BucketInventory(True, {area: Amount() for area in scope.areas})
+    found = BucketInventory(True, {area: Amount(standing=Standing(classes)) for area in scope.areas})
     for page in _inspected(storage, version_pages(storage, ""), now, found.locked, scope):
         for entry in page:
             area = scope.area_of(entry.key)
             if area is None:
                 found.others.add(entry.key)
             else:
-                found.amounts[area].add(entry)
+                found.amounts[area].add(entry, now)
         progress(len(page))
     _look_at_uploads(storage, scope, found)
     return found
@@ -114,6 +124,7 @@ def _look_at_uploads(storage: Storage, scope: Scope, found: BucketInventory) -> 
         elif size is not None:
             found.amounts[area].uploads += 1
             found.amounts[area].upload_bytes += size
+            found.amounts[area].standing.add_parts(size)
 
 
 def _inspected(

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from decimal import Decimal
 
-from services import human
-from services.cleanup.inventory import Amount, BucketInventory, Locked, Others
+from services.cleanup import items as lines
+from services.cleanup.catalog import CatalogInventory
+from services.cleanup.inventory import Amount, BucketInventory
+from services.cleanup.items import NOTHING, Action, Item
 from services.cleanup.output import LocalFiles
 from services.cleanup.scope import Area, Scope
-
-
-class Action(StrEnum):
-    """What is to become of a resource."""
-
-    REMOVE = "remove"
-    KEEP = "keep"
+from services.costs.bill import Biller
 
 
 @dataclass(frozen=True)
-class Item:
-    """One resource and what is to become of it. `bytes` is what it holds, `count` what must be removed singly."""
+class Inventory:
+    """All that was found. `catalog` is None where there is no Athena, `receipts` where they were not asked for."""
 
-    resource: str
-    action: Action
-    detail: str
-    count: int = 0
-    bytes: int = 0
-    reason: str = ""
+    bucket: BucketInventory
+    output: LocalFiles
+    receipts: LocalFiles | None = None
+    catalog: CatalogInventory | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All of it. `areas` are emptied; `remove_bucket` says whether the bucket goes too."""
+    """What becomes of everything. `areas` are emptied.
+
+    `remove_bucket` says whether the bucket goes; `take_settings`, whether what Shoreline set on it goes, as it stays
+    for the sake of other things.
+    """
 
     bucket: str
     account_id: str
@@ -43,79 +40,76 @@ class Plan:
     kept_areas: tuple[Area, ...]
     bucket_exists: bool
     remove_bucket: bool
+    take_settings: bool
     output: LocalFiles
     receipts: LocalFiles | None
+    catalog: CatalogInventory | None
 
     @property
-    def nothing_to_do(self) -> bool:
-        """Whether there is nothing to remove."""
-        return not any(item.action is Action.REMOVE for item in self.items)
+    def removals(self) -> list[Item]:
+        """The lines that go."""
+        return [item for item in self.items if item.action is Action.REMOVE]
 
     @property
     def count(self) -> int:
         """Versions, delete markers and uploads to remove."""
-        return sum(item.count for item in self.items if item.action is Action.REMOVE)
+        return sum(item.count for item in self.removals)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all that goes."""
+        return sum(item.bytes for item in self.removals)
+
+    @property
+    def monthly(self) -> Decimal:
+        """Dollars a month that what goes costs now."""
+        return sum((item.monthly for item in self.removals), NOTHING)
+
+    @property
+    def early_deletion(self) -> Decimal:
+        """Dollars that removing it now costs: the rest of the minimum times of its storage classes."""
+        return sum((item.early_deletion for item in self.removals), NOTHING)
 
 
 def plan(
     bucket: str,
     account_id: str,
     scope: Scope,
-    found: BucketInventory,
-    output: LocalFiles,
-    receipts: LocalFiles | None = None,
+    found: Inventory,
+    biller: Biller,
     *,
     keep_backups: bool = False,
 ) -> Plan:
-    """Decides. `receipts` is None unless they were asked to go."""
+    """Decides."""
     going = scope.without_backups() if keep_backups else scope
-    kept = tuple(area for area in scope.areas if area not in going.areas)
-    items = [_area_item(area, found.amounts.get(area, Amount()), area in going.areas) for area in scope.areas]
-    stays = _why_bucket_stays(found, keep_backups)
-    if found.exists:
-        if found.others.entries:
-            items.append(_others_item(found.others))
-        items.append(_bucket_item(bucket, stays))
-    items.append(_local_item("local output", output))
-    if receipts is not None:
-        items.append(_local_item("local receipts", receipts))
+    stays = _why_bucket_stays(found.bucket, keep_backups)
+    take_settings = bool(found.bucket.others.entries) and not keep_backups and not found.bucket.locked.versions
+    items: list[Item] = [] if found.catalog is None else lines.catalog_items(found.catalog)
+    for area in scope.areas:
+        amount = found.bucket.amounts.get(area, Amount())
+        if amount.entries:
+            items.append(lines.area_item(area, amount, biller, goes=area in going.areas))
+    if found.bucket.others.entries:
+        items.append(lines.others_item(found.bucket.others))
+    if found.bucket.exists:
+        items += lines.bucket_items(bucket, stays, take_settings=take_settings)
+    for name, files in (("local output", found.output), ("local receipts", found.receipts)):
+        if files is not None and files.present:
+            items.append(lines.local_item(name, files))
     return Plan(
         bucket=bucket,
         account_id=account_id,
-        items=tuple(item for item in items if item.count or item.bytes or item.detail),
-        blockers=_blockers(found.locked),
+        items=tuple(items),
+        blockers=lines.blockers(found.bucket.locked),
         areas=going.areas,
-        kept_areas=kept,
-        bucket_exists=found.exists,
-        remove_bucket=found.exists and not stays,
-        output=output,
-        receipts=receipts,
+        kept_areas=tuple(area for area in scope.areas if area not in going.areas),
+        bucket_exists=found.bucket.exists,
+        remove_bucket=found.bucket.exists and not stays,
+        take_settings=take_settings,
+        output=found.output,
+        receipts=found.receipts,
+        catalog=found.catalog,
     )
-
-
-def _area_item(area: Area, amount: Amount, goes: bool) -> Item:
-    counted = (
-        (amount.objects, "object"),
-        (amount.versions - amount.objects, "older version"),
-        (amount.markers, "delete marker"),
-        (amount.uploads, "unfinished upload"),
-    )
-    detail = ", ".join(human.count(number, thing) for number, thing in counted if number)
-    action = Action.REMOVE if goes else Action.KEEP
-    reason = "" if goes else "--keep-backups"
-    size = amount.bytes + amount.upload_bytes
-    return Item(f"{area.name} {area.prefix}", action, detail, amount.entries, size, reason)
-
-
-def _others_item(others: Others) -> Item:
-    names = ", ".join(others.keys) + (", ..." if others.entries > len(others.keys) else "")
-    detail = f"{human.count(others.entries, 'entry', 'entries')}: {names}"
-    return Item("not Shoreline's", Action.KEEP, detail, others.entries, reason="lies outside Shoreline's prefixes")
-
-
-def _bucket_item(bucket: str, stays: str) -> Item:
-    action = Action.KEEP if stays else Action.REMOVE
-    return Item(f"bucket {bucket}", action, "with its settings", reason=stays)
 
 
 def _why_bucket_stays(found: BucketInventory, keep_backups: bool) -> str:
@@ -126,28 +120,3 @@ def _why_bucket_stays(found: BucketInventory, keep_backups: bool) -> str:
     if found.locked.versions:
         return "holds locked versions"
     return ""
-
-
-def _local_item(name: str, found: LocalFiles) -> Item:
-    detail = human.count(found.files, "file") if found.files else ""
-    if found.others:
-        names = ", ".join(found.other_names) + (", ..." if found.others > len(found.other_names) else "")
-        stay = f"{human.count(found.others, 'other file stays', 'other files stay')}: {names}"
-        detail = f"{detail}; {stay}" if detail else stay
-    action = Action.REMOVE if found.files else Action.KEEP
-    return Item(f"{name} {found.folder}", action, detail, 0, found.bytes)
-
-
-def _blockers(locked: Locked) -> tuple[str, ...]:
-    if not locked.versions:
-        return ()
-    told = [f"{human.count(locked.versions, 'version')} cannot be deleted"]
-    if locked.until is not None:
-        told.append(f"Object Lock until {human.moment(locked.until)}")
-    if locked.legal_holds:
-        told.append(f"{human.count(locked.legal_holds, 'legal hold')}")
-    return (f"{'; '.join(told)}: {_names(locked.keys)}",)
-
-
-def _names(keys: Sequence[str]) -> str:
-    return ", ".join(keys)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,7 @@ from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, ver
 from services.cleanup.parallel import each
 from services.cleanup.plan import Plan
 from services.cleanup.scope import Scope
+from services.cleanup.settings import take_settings
 from services.errors import StorageUnreachable
 from services.storage import DELETE_BATCH, Storage
 
@@ -42,6 +43,23 @@ class Removed:
             self.refused[key] = why
 
 
+class Held(Protocol):
+    """The lease that keeps other runs from writing: its key, whether it is still ours, and its end."""
+
+    @property
+    def key(self) -> str:
+        """Where its object lies."""
+        ...
+
+    def check(self) -> None:
+        """Raises Busy when another run has taken it."""
+        ...
+
+    def release(self) -> None:
+        """Ends it."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Batch:
     names: frozenset[_Name]
@@ -60,6 +78,7 @@ class Removal:
         storage: Storage,
         scope: Scope,
         plan: Plan,
+        lease: Held,
         progress: Callable[[int], None] = lambda _: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -67,17 +86,21 @@ class Removal:
         self._s3 = storage.aws.s3
         self._scope = scope
         self._plan = plan
+        self._lease = lease
         self._progress = progress
         self._pause = pause
         self.removed = Removed()
 
     def run(self) -> Removed:
-        """Empties the plan's areas, then removes the bucket where the plan says so."""
+        """Empties the plan's areas, then removes the bucket, or takes Shoreline's settings off it, as the plan says."""
         if not self._plan.bucket_exists:
             return self.removed
-        clean = self._empty()
-        if self._plan.remove_bucket and clean:
-            self._remove_bucket()
+        if self._empty() and self._scope.area_of(self._lease.key) in self._plan.areas:
+            self._give_up_lease()
+            if self._plan.remove_bucket:
+                self._remove_bucket()
+            elif self._plan.take_settings:
+                take_settings(self._storage)
         return self.removed
 
     def _empty(self) -> bool:
@@ -87,6 +110,7 @@ class Removal:
         one before, a few times in a row, has what will not go.
         """
         before, stalled = None, 0
+        self._lease.check()
         while first := self._pass():
             stalled = stalled + 1 if first == before else 0
             if stalled == _STALLED:
@@ -94,6 +118,7 @@ class Removal:
             if before is not None:
                 self._pause(_backoff(stalled))
             before = first
+            self._lease.check()
         return True
 
     def _pass(self) -> frozenset[_Name]:
@@ -114,7 +139,7 @@ class Removal:
         return first
 
     def _goes(self, key: str) -> bool:
-        return self._scope.area_of(key) in self._plan.areas
+        return key != self._lease.key and self._scope.area_of(key) in self._plan.areas
 
     def _batches(self, prefix: str) -> Iterator[list[Entry]]:
         entries = (entry for page in version_pages(self._storage, prefix) for entry in page if self._goes(entry.key))
@@ -173,6 +198,14 @@ class Removal:
         self.removed.refuse(upload.key, f"the upload {upload.upload_id} still holds parts")
         return upload, False
 
+    def _give_up_lease(self) -> None:
+        """The lease's own object goes last: until now it kept other runs from writing."""
+        self._lease.release()
+        pages = version_pages(self._storage, self._lease.key)
+        for batch in ([entry for entry in page if entry.key == self._lease.key] for page in pages):
+            if batch:
+                self._delete(batch)
+
     def _remove_bucket(self) -> None:
         """Removes the bucket; what was written to it meanwhile is removed first, up to a bound."""
         for attempt in range(_ATTEMPTS):
@@ -182,7 +215,8 @@ class Removal:
                 except ClientError as error:
                     if error_code(error) == "BucketNotEmpty":
                         self._pause(_backoff(attempt))
-                        self._empty()
+                        self._pass()
+                        self._give_up_lease()
                         continue
                     if error_code(error) not in _GONE:
                         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.cleanup.catalog import RemovedFromCatalog
 from services.cleanup.plan import Plan
 from services.cleanup.proof import Check
 from services.cleanup.removal import Removed
@@ -17,5 +18,6 @@ class CleanupReport:
     plan: Plan
     carried_out: bool
     removed: Removed
+    catalog: RemovedFromCatalog
     checks: tuple[Check, ...]
     requests: tuple[Request, ...]

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.aws import Aws
+from services.backups.archive import Archive
+from services.backups.naming import Naming
+from services.bucket import policy_statements
 from services.errors import ShorelineError
+from services.local.stack import PROJECT
 from services.storage import Storage
 from tests.conftest import Outcome, Shoreline
 from tests.integration.filled import fill, neighbour_of
 
-NOT_OURS, INCOMPLETE, WRONG_ACCOUNT = 9, 21, 24
+NOT_OURS, BUSY, INCOMPLETE, WRONG_ACCOUNT, NOT_CONFIRMED = 9, 19, 21, 24, 25
 
 
 def checks(outcome: Outcome) -> dict[str, str]:
     """What the proof found, by resource."""
     return {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
+
+
+def keys(storage: Storage) -> list[str]:
+    """The keys in the bucket, without the lease's, which stays where backups do."""
+    return [each.key for each in storage.objects("") if not each.key.endswith("/lease.json")]
 
 
 def test_everything_goes_and_a_bucket_whose_name_begins_alike_stays_whole(
@@ -58,7 +74,7 @@ def test_keep_backups_removes_the_lake_only(shoreline: Shoreline, storage: Stora
     storage.put("athena-results/query.csv", b"answer")
     outcome = shoreline("cleanup", "--yes", "--json", "--keep-backups")
     assert outcome.exit_code == 0, outcome.errors
-    assert [each.key for each in storage.objects("")] == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
+    assert keys(storage) == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
     assert checks(outcome)["objects backups/postgres/"] == "kept"
 
 
@@ -70,7 +86,7 @@ def test_keep_backups_holds_even_where_the_backups_lie_inside_the_lakes_prefix(
     env = {"BACKUP_PREFIX": "all/backups", "LAKE_PREFIX": "all"}
     outcome = shoreline("cleanup", "--yes", "--json", "--keep-backups", env=env)
     assert outcome.exit_code == 0, outcome.errors
-    assert [each.key for each in storage.objects("")] == ["all/backups/backup.sql.gz"]
+    assert keys(storage) == ["all/backups/backup.sql.gz"]
 
 
 def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shoreline, storage: Storage) -> None:
@@ -79,8 +95,103 @@ def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shorelin
     storage.put("datalake/orders/data.parquet", b"ours")
     outcome = shoreline("cleanup", "--yes")
     assert outcome.exit_code == 0, outcome.errors
-    assert [each.key for each in storage.objects("")] == ["datalake", "datalake2/theirs.parquet"]
+    assert keys(storage) == ["datalake", "datalake2/theirs.parquet"]
     assert "holds things that are not Shoreline's" in outcome.output
+
+
+def test_a_bucket_that_stays_loses_what_shoreline_set_on_it_and_keeps_what_others_set(
+    shoreline: Shoreline, storage: Storage, aws: Aws
+) -> None:
+    name = storage.bucket
+    storage.put("theirs.txt", b"theirs")
+    rule = {"Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 9}}
+    rules: Any = [{"ID": "shoreline-expire", **rule}, {"ID": "theirs", **rule}]
+    aws.s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+    theirs = {
+        "Sid": "Theirs",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{name}/no/*",
+    }
+    statements = [theirs, *policy_statements(name, "000000000000")]
+    aws.s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    tags: Any = [{"Key": "team", "Value": "data"}, {"Key": "project", "Value": "shoreline"}]
+    aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
+    outcome = shoreline("cleanup", "--yes", "--json")
+    assert outcome.exit_code == 0, outcome.errors
+    assert checks(outcome)[f"settings of {name}"] == "gone"
+    assert keys(storage) == ["theirs.txt"]
+    left = aws.s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert [each["ID"] for each in left] == ["theirs"]
+    assert json.loads(aws.s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"] == [theirs]
+    assert aws.s3.get_bucket_tagging(Bucket=name)["TagSet"] == tags[:1]
+
+
+def test_cleanup_waits_for_no_running_backup_and_removes_nothing_under_it(
+    shoreline: Shoreline, storage: Storage
+) -> None:
+    storage.put("backups/postgres/a.sql.gz", b"dump")
+    with Archive(storage, Naming("backups/postgres"), "run-1", lease_seconds=4).lease("backup"):
+        outcome = shoreline("cleanup", "--yes")
+    assert outcome.exit_code == BUSY
+    assert "backup (run run-1" in outcome.errors
+    assert keys(storage) == ["backups/postgres/a.sql.gz"]
+
+
+def test_the_receipt_keeps_the_proof_with_the_request_ids(
+    shoreline: Shoreline, storage: Storage, tmp_path: Path
+) -> None:
+    fill(storage, objects=3, versions=2, uploads=1)
+    outcome = shoreline("cleanup", "--yes")
+    assert outcome.exit_code == 0, outcome.errors
+    (path,) = (tmp_path / "receipts").glob("cleanup_*.json")
+    proof = json.loads(path.read_text())["proof"]
+    asked = {(each["operation"], each["status"]) for each in proof["requests"]}
+    assert {("DeleteObjects", 200), ("AbortMultipartUpload", 204), ("DeleteBucket", 204), ("HeadBucket", 404)} <= asked
+    assert all(each["request_id"] for each in proof["requests"])
+    assert {check["verdict"] for check in proof["checks"]} == {"gone"}
+
+
+def test_receipts_go_when_asked_and_other_files_beside_them_stay(
+    shoreline: Shoreline, storage: Storage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "receipts"
+    folder.mkdir()
+    (folder / "backup_20250610_143022.json").write_text("{}")
+    (folder / "budget.json").write_text("{}")
+    assert shoreline("cleanup", "--yes").exit_code == 0
+    assert (folder / "backup_20250610_143022.json").exists()
+    outcome = shoreline("cleanup", "--yes", "--receipts")
+    assert outcome.exit_code == 0, outcome.errors
+    assert not (folder / "backup_20250610_143022.json").exists()
+    assert (folder / "budget.json").exists()
+
+
+@pytest.mark.parametrize(("typed", "exit_code"), [("{bucket}", 0), ("yes", NOT_CONFIRMED), ("", NOT_CONFIRMED)])
+def test_on_a_terminal_the_buckets_name_is_typed(
+    settings: Mapping[str, str], storage: Storage, tmp_path: Path, typed: str, exit_code: int
+) -> None:
+    mine, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "jobs", "cleanup"],
+        env={**settings, "PYTHONPATH": str(PROJECT), "TERM": "dumb"},
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"Type the bucket's name" not in shown:
+        shown += os.read(mine, 1024)
+    os.write(mine, f"{typed.format(bucket=storage.bucket)}\n".encode())
+    with suppress(OSError):  # what a terminal answers when the program at its other end is gone
+        while os.read(mine, 1024):
+            pass
+    assert running.wait(60) == exit_code
+    os.close(mine)
+    assert storage.exists() == (exit_code != 0)
 
 
 def test_a_bucket_without_the_tag_is_not_touched(shoreline: Shoreline, storage: Storage, aws: Aws) -> None:
@@ -140,7 +251,7 @@ def test_locked_versions_are_told_before_and_named_by_the_proof_after(
     outcome = shoreline("cleanup", "--yes", "--json", env={"BUCKET": name})
     assert outcome.exit_code == INCOMPLETE
     assert checks(outcome)["objects backups/postgres/"] == "LEFT"
-    assert [each.key for each in locked.objects("")] == ["backups/postgres/held.sql.gz"]
+    assert keys(locked) == ["backups/postgres/held.sql.gz"]
     assert "held.sql.gz" in json.dumps(outcome.json["result"]["removed"]["refused"])
 
 

@@ -14,6 +14,7 @@ from tests.conftest import Shoreline
 from tests.integration.filled import fill, neighbour_of
 
 _KILLS = 10
+_QUICK = {"BACKUP_LEASE_SECONDS": "2"}  # how long a killed run keeps the next one waiting
 
 
 def test_five_thousand_objects_in_three_versions_with_markers_and_uploads_go_and_the_neighbour_stays(
@@ -41,7 +42,7 @@ def test_a_cleanup_killed_at_ten_random_moments_is_finished_by_the_next(
     for _ in range(_KILLS):
         running = subprocess.Popen(
             [sys.executable, "-m", "jobs", "cleanup", "--yes"],
-            env={**settings, "PYTHONPATH": str(PROJECT)},
+            env={**settings, **_QUICK, "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -52,7 +53,7 @@ def test_a_cleanup_killed_at_ten_random_moments_is_finished_by_the_next(
             running.send_signal(signal.SIGKILL)
             running.wait()
         left.append(storage.exists())
-    outcome = shoreline("cleanup", "--yes", "--json")
+    outcome = shoreline("cleanup", "--yes", "--json", env=_QUICK)
     assert outcome.exit_code == 0, f"seed {seed}: {outcome.errors}"
     assert not storage.exists(), f"seed {seed}"
     assert len(list(neighbour.objects(""))) == 1
