@@ -16,11 +16,13 @@ from jobs import (
     drill,
     generate,
     prices,
+    prune,
     receipts,
     restore,
     schedule,
     setup,
     stack,
+    status,
     upload,
 )
 from jobs.runner import Invocation
@@ -57,6 +59,8 @@ app.command("backup")(backup.command)
 app.command("backups")(backups.command)
 app.command("restore")(restore.command)
 app.command("drill")(drill.command)
+app.command("prune")(prune.command)
+app.command("status")(status.command)
 app.command("schedule")(schedule.command)
 app.command("generate")(generate.command)
 app.command("upload")(upload.command)

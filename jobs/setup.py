@@ -1,8 +1,8 @@
-"""Make the bucket: ours, tagged, private, encrypted."""
+"""Make the bucket: ours, tagged, private, encrypted, with its lifecycle."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,24 +13,54 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.bucket import SetupReport
+    from services.errors import ShorelineError
 
 
-def command(ctx: typer.Context, as_json: Json = False) -> None:
-    """Make the bucket: ours, tagged, private, encrypted. Changes nothing that is right already."""
-    run_job(ctx, "setup", setup, show, as_json=as_json)
+def command(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when something is not right.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the bucket: ours, tagged, private, encrypted, with its lifecycle. Changes nothing that is right already."""
+    run_job(ctx, "setup", lambda run: setup(run, check=check), show, as_json=as_json, verdict=verdict)
 
 
-def setup(run: Run) -> SetupReport:
-    """Brings the bucket to what the plan says, and looks again."""
+def setup(run: Run, *, check: bool = False) -> SetupReport:
+    """Brings the bucket to what the plan says, and looks again; or only looks."""
+    from jobs.archives import retention_of
+    from services.backups.lifecycle import rules, transition
     from services.bucket import Bucket
+    from services.costs.prices import load_prices
 
-    bucket = Bucket(run.storage, region=run.settings.aws_region, on_aws=run.settings.aws_endpoint_url is None)
-    return bucket.setup()
+    given, policy = run.settings, retention_of(run)
+    cheaper = transition(policy, load_prices(), given.aws_region)
+    bucket = Bucket(
+        run.storage,
+        region=given.aws_region,
+        on_aws=given.aws_endpoint_url is None,
+        rules=rules(given.backup_prefix, policy, cheaper),
+        kms_key=given.bucket_kms_key_id,
+    )
+    return bucket.check() if check else bucket.setup()
 
 
-def show(report: SetupReport, console: Console) -> str:
+def verdict(report: SetupReport) -> ShorelineError | None:
+    """A check that found a drift failed."""
+    from services.errors import CheckFailed
+
+    if not report.drift:
+        return None
+    told = "".join(f"\n  {each}" for each in report.drift)
+    return CheckFailed(
+        f"The bucket {report.bucket} is not as it should be:{told}", next_step="`shoreline setup` sets it right."
+    )
+
+
+def show(report: SetupReport, console: Console) -> str | None:
     """Prints a line for each property of the bucket."""
     for step in report.steps:
         console.print(f"  {step.what:<18} {step.outcome}")
+    if report.drift:
+        return None
     console.print(f"s3://{report.bucket} is ready, owned by account {report.account_id}.")
     return "shoreline backup"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
+from services.backups.lifecycle import Rule, drift, merged
 from services.errors import BucketNotOurs
 from services.storage import Storage
 
@@ -20,12 +21,13 @@ _UNSET = {
     "NoSuchPublicAccessBlockConfiguration",
     "ServerSideEncryptionConfigurationNotFoundError",
     "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """One property of the bucket, and what was done about it: 'made', 'set' or 'as it should be'."""
+    """One property of the bucket, and what was done about it: 'made', 'set', 'as it should be' or 'differs'."""
 
     what: str
     outcome: str
@@ -33,21 +35,23 @@ class Step:
 
 @dataclass(frozen=True)
 class SetupReport:
-    """What setup found and did."""
+    """What setup found and did. In `drift` is what a check found to be otherwise than it should be."""
 
     bucket: str
     account_id: str
     steps: tuple[Step, ...]
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Property:
-    """One property: how it is read (None when unset), what it should be, how it is written."""
+    """One property: how it is read (None when unset), what it should be, how it is written, how a drift is told."""
 
     what: str
     wanted: Any
     read: Callable[[], Any]
     write: Callable[[], Any]
+    told: Callable[[Any], str] = lambda found: "is not set" if found is None else "is not what Shoreline sets"
 
 
 def policy_statements(bucket: str, account_id: str) -> list[dict[str, Any]]:
@@ -85,12 +89,16 @@ def read_policy(storage: Storage) -> dict[str, Any] | None:
 class Bucket:
     """The bucket and its properties. `on_aws` says whether it is the real S3, which has HTTPS."""
 
-    def __init__(self, storage: Storage, *, region: str, on_aws: bool) -> None:
+    def __init__(
+        self, storage: Storage, *, region: str, on_aws: bool, rules: Sequence[Rule] = (), kms_key: str | None = None
+    ) -> None:
         self._storage = storage
         self._s3 = storage.aws.s3
         self._name = storage.bucket
         self._region = region
         self._on_aws = on_aws
+        self._rules = list(rules)
+        self._kms_key = kms_key
 
     def setup(self) -> SetupReport:
         """Makes the bucket where it is missing and sets what is not as it should be, then reads it all again.
@@ -106,6 +114,16 @@ class Bucket:
         with translated():
             steps += [self._settle(each) for each in self._properties()]
         return SetupReport(self._name, self._storage.aws.account_id, tuple(steps))
+
+    def check(self) -> SetupReport:
+        """Looks at every property and changes none. Raises BucketMissing, or BucketNotOurs."""
+        self._storage.require()
+        self._refuse_foreign()
+        with translated():
+            found = [(each, each.read()) for each in self._properties()]
+            told = [f"{each.what}: {each.told(value)}" for each, value in found if value != each.wanted]
+        steps = [Step(each.what, "as it should be" if value == each.wanted else "differs") for each, value in found]
+        return SetupReport(self._name, self._storage.aws.account_id, tuple(steps), tuple(told))
 
     def _create(self) -> None:
         options: Any = {}
@@ -148,7 +166,10 @@ class Bucket:
         blocked = dict.fromkeys(
             ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
         )
-        encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+        default = {"SSEAlgorithm": "AES256"}
+        if self._kms_key:
+            default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self._kms_key}
+        encryption: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
         properties = [
             _Property("tag", True, lambda: TAG in self._read_tags(), self._write_tag),
             _Property(
@@ -159,11 +180,21 @@ class Bucket:
             ),
             _Property(
                 "encryption",
-                "AES256",
+                default,
                 self._read_encryption,
                 lambda: s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=encryption),
             ),
         ]
+        if self._rules:
+            properties.append(
+                _Property(
+                    "lifecycle",
+                    [],
+                    lambda: drift(self._read_rules(), self._rules),
+                    self._write_rules,
+                    told=", ".join,
+                )
+            )
         if self._on_aws:
             statements = policy_statements(name, self._storage.aws.account_id)
             properties.append(
@@ -194,7 +225,15 @@ class Bucket:
         rules = _read(
             lambda: self._s3.get_bucket_encryption(Bucket=self._name)["ServerSideEncryptionConfiguration"]["Rules"]
         )
-        return rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] if rules else None
+        return rules[0]["ApplyServerSideEncryptionByDefault"] if rules else None
+
+    def _read_rules(self) -> list[Rule]:
+        ask = self._s3.get_bucket_lifecycle_configuration
+        return list(_read(lambda: ask(Bucket=self._name)["Rules"]) or [])
+
+    def _write_rules(self) -> None:
+        rules: Any = {"Rules": merged(self._read_rules(), self._rules)}
+        self._s3.put_bucket_lifecycle_configuration(Bucket=self._name, LifecycleConfiguration=rules)
 
 
 def _holds(policy: dict[str, Any] | None, statements: list[dict[str, Any]]) -> bool:

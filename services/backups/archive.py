@@ -10,10 +10,11 @@ from datetime import datetime
 
 from services import human
 from services.backups.catalog import Backup, Catalog, Contents
+from services.backups.health import candidate
 from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, lease_key
 from services.backups.making import DumpOptions, Making
 from services.backups.naming import MANIFEST, Naming
-from services.backups.retention import Candidate, Decision, Retention, plan
+from services.backups.retention import Decision, Retention, plan
 from services.database import Database
 from services.errors import StorageError
 from services.storage import Storage
@@ -82,14 +83,7 @@ class Archive:
 
 def decide(backups: Sequence[Backup], policy: Retention, now: datetime) -> list[Decision]:
     """What retention makes of the complete backups of one database."""
-    return plan(
-        [
-            Candidate(each.name.stem, each.taken_at, each.stored_at, proved=each.drill is not None and each.drill.ok)
-            for each in backups
-        ],
-        policy,
-        now,
-    )
+    return plan([candidate(each) for each in backups], policy, now)
 
 
 def shrunk(made: Backup, before: Backup | None) -> str | None:

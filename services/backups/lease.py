@@ -174,3 +174,12 @@ def _read(found: Stamped | None) -> Holder | None:
         return _HOLDER.validate_json(found.body)
     except ValidationError:
         return None
+
+
+def current(storage: Storage, prefix: str) -> str | None:
+    """Who holds the lease now, in words, or None."""
+    found = storage.stamped(lease_key(prefix))
+    holder = _read(found)
+    if found is None or holder is None or holder.released or found.age > timedelta(seconds=holder.seconds):
+        return None
+    return str(holder)

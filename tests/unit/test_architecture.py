@@ -17,6 +17,8 @@ PURE = [
     "services/human.py",
     "services/backups/entries.py",
     "services/backups/fingerprint.py",
+    "services/backups/health.py",
+    "services/backups/lifecycle.py",
     "services/backups/manifest.py",
     "services/backups/naming.py",
     "services/backups/parts.py",

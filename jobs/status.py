@@ -1,0 +1,82 @@
+"""Say whether the backups are in order, on one screen and in the exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from services.backups.health import Status
+    from services.errors import ShorelineError
+
+
+def command(ctx: typer.Context, as_json: Json = False) -> None:
+    """Say whether the backups are in order: newest, last drill, next expiry. Fails when something is stale."""
+    run_job(ctx, "status", status, show, as_json=as_json, verdict=verdict)
+
+
+def status(run: Run) -> Status:
+    """Reads the manifests and judges them."""
+    from datetime import timedelta
+
+    from jobs.archives import archive_of, retention_of
+    from services.backups.health import judge
+    from services.backups.lease import current
+
+    run.storage.require()
+    archive = archive_of(run)
+    contents, now = archive.catalog.read(), run.storage.now()
+    return judge(
+        contents,
+        run.settings.database_names,
+        retention_of(run),
+        timedelta(hours=run.settings.backup_max_age_hours),
+        now,
+        writer=current(run.storage, run.settings.backup_prefix),
+    )
+
+
+def verdict(report: Status) -> ShorelineError | None:
+    """A status with a problem fails, for a monitor."""
+    from services.errors import CheckFailed
+
+    if not report.problems:
+        return None
+    told = "".join(f"\n  {each}" for each in report.problems)
+    return CheckFailed(f"The backups are not in order:{told}", next_step="shoreline backup, then shoreline drill")
+
+
+def show(report: Status, console: Console) -> str | None:
+    """Prints a block for each database."""
+    from datetime import timedelta
+
+    from services import human
+
+    def when(at: datetime | None, age_seconds: float | None) -> str:
+        if at is None or age_seconds is None:
+            return "never"
+        return f"{human.moment(at)}, {human.age(timedelta(seconds=age_seconds))} ago"
+
+    for each in report.databases:
+        console.print(f"{each.database}", markup=False)
+        console.print(f"  newest      {when(each.newest_at, each.newest_age_seconds)}")
+        drilled = "" if each.drill_ok is None else (", equal" if each.drill_ok else ", DIFFERS")
+        rto = "" if each.restore_seconds is None else f", restored in {human.seconds(each.restore_seconds)}"
+        console.print(f"  last drill  {when(each.drilled_at, each.drilled_age_seconds)}{drilled}{rto}")
+        expiry = "none" if each.next_expiry_at is None else human.moment(each.next_expiry_at)
+        console.print(f"  next expiry {expiry}")
+        console.print(f"  kept        {human.count(each.backups, 'backup')}, {human.size(each.bytes)}")
+    if report.writer:
+        console.print(f"now writing: {report.writer}", soft_wrap=True, markup=False)
+    if report.problems:
+        return None
+    console.print("In order.")
+    return "shoreline backups"

@@ -1,0 +1,98 @@
+"""Whether the backups are in order: a judgement of what the catalog says. It touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services import human
+from services.backups.catalog import Backup, Contents
+from services.backups.retention import Candidate, Retention, plan
+
+
+@dataclass(frozen=True)
+class DatabaseStatus:
+    """One database. Times in UTC. `next_expiry_at` is when retention removes a backup, if no new one comes."""
+
+    database: str
+    backups: int
+    bytes: int
+    newest_at: datetime | None
+    newest_age_seconds: float | None
+    drilled_at: datetime | None
+    drilled_age_seconds: float | None
+    drill_ok: bool | None
+    restore_seconds: float | None
+    next_expiry_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """All databases, who is writing now, and a sentence for whatever is not as it should be."""
+
+    databases: tuple[DatabaseStatus, ...]
+    problems: tuple[str, ...]
+    writer: str | None
+
+
+def judge(
+    contents: Contents,
+    databases: Sequence[str],
+    policy: Retention,
+    max_age: timedelta,
+    now: datetime,
+    *,
+    writer: str | None = None,
+) -> Status:
+    """Judges the backups of the databases that should have some, and of those that have."""
+    names = [*databases, *sorted({each.manifest.database for each in contents.backups} - set(databases))]
+    found = tuple(_status(name, contents.of(name), policy, now) for name in names)
+    problems = [problem for each in found for problem in _problems(each, databases, max_age)]
+    problems += [f"{each.name.stem} is damaged: {each.problem}" for each in contents.damaged]
+    return Status(found, tuple(problems), writer)
+
+
+def _status(name: str, backups: Sequence[Backup], policy: Retention, now: datetime) -> DatabaseStatus:
+    newest = backups[0] if backups else None
+    drills = [each.drill for each in backups if each.drill is not None]
+    last = max(drills, key=lambda drill: drill.drilled_at, default=None)
+    return DatabaseStatus(
+        database=name,
+        backups=len(backups),
+        bytes=sum(each.stored_bytes for each in backups),
+        newest_at=newest.taken_at if newest else None,
+        newest_age_seconds=(now - newest.taken_at).total_seconds() if newest else None,
+        drilled_at=last.drilled_at if last else None,
+        drilled_age_seconds=(now - last.drilled_at).total_seconds() if last else None,
+        drill_ok=last.ok if last else None,
+        restore_seconds=last.restore_seconds if last and last.ok else None,
+        next_expiry_at=_next_expiry(backups, policy, now),
+    )
+
+
+def _next_expiry(backups: Sequence[Backup], policy: Retention, now: datetime) -> datetime | None:
+    """When a backup is removed next, as the plan has it at the moments when one becomes old enough."""
+    candidates = [candidate(each) for each in backups]
+    age = timedelta(days=policy.days)
+    for at in sorted(max(each.taken_at, each.stored_at) + age for each in backups):
+        later = max(at, now) + timedelta(seconds=1)
+        if not all(decision.keep for decision in plan(candidates, policy, later)):
+            return max(at, now)
+    return None
+
+
+def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta) -> Iterator[str]:
+    if each.newest_age_seconds is None:
+        yield f"{each.database} has no backup"
+    elif each.database in expected and each.newest_age_seconds > max_age.total_seconds():
+        age = human.age(timedelta(seconds=each.newest_age_seconds))
+        yield f"{each.database}: the newest backup is {age} old, more than {human.age(max_age)}"
+    if each.drill_ok is False:
+        yield f"{each.database}: the last drill found differences"
+
+
+def candidate(backup: Backup) -> Candidate:
+    """What retention needs to know of a backup."""
+    proved = backup.drill is not None and backup.drill.ok
+    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved)
