@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,8 +80,9 @@ class FolderFiles:
     def read(self, file: LakeFile, start: int, length: int) -> bytes:
         try:
             with (self.folder / file.key).open("rb") as stream:
-                stream.seek(start)
-                body = stream.read(length)
+                status = os.fstat(stream.fileno())
+                same = (status.st_size, str(status.st_mtime_ns)) == (file.size, file.version)
+                body = os.pread(stream.fileno(), length, start) if same else b""
         except OSError:
             body = b""
         if len(body) != length:

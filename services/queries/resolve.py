@@ -82,6 +82,7 @@ def _isolate(judged: Judged) -> exp.Query:
         if not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
         schema = judged.selections[number].scan.table
+        table.meta["table"] = schema.name
         table.meta["columns"] = tuple(_names(table, schema))
         table.set("this", exp.to_identifier(SCAN.format(number)))
         table.set("db", None)
@@ -106,7 +107,7 @@ def _given(source: exp.Table | Scope) -> set[str]:
     """The columns that a source of a SELECT gives."""
     if isinstance(source, Scope):
         inner = source.expression
-        return set(inner.named_selects) if isinstance(inner, exp.Query) else set()
+        return set(inner.named_selects if isinstance(inner, exp.Query) else inner.alias_column_names)
     return set(source.meta.get("columns", ()))
 
 

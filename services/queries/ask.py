@@ -1,0 +1,67 @@
+"""From a query's text to its answer: guard, resolution, prediction, limit, engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.costs.usage import athena_billed_bytes
+from services.queries.catalog import Catalog
+from services.queries.engine import Answer, Engine, Prepared
+from services.queries.guard import check
+from services.queries.prediction import Lake, predict
+from services.queries.resolve import resolve
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The numbers of a query, in bytes, and its cost in dollars.
+
+    `billed` is at least 10 MB and rounded up to the MB, as Athena bills. `unfiltered` is what the same columns take
+    without the partition filter, `as_csv` what everything would take as CSV, which has to be read whole.
+    """
+
+    predicted: int
+    scanned: int
+    billed: int
+    cost: Decimal
+    unfiltered: int
+    as_csv: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answered query: what was predicted, what came of it, and what it would cost on Athena."""
+
+    prepared: Prepared
+    answer: Answer
+    figures: Figures
+
+
+def prepare(sql: str, catalog: Catalog, lake: Lake) -> Prepared:
+    """The query, proved to be held to its partitions, with its prediction. Reads footers and no data.
+
+    Raises QueryRefused where a rule of the lake is broken, LakeError where its files are.
+    """
+    resolved = resolve(check(sql, catalog))
+    return Prepared(sql, resolved, predict(resolved, lake))
+
+
+def ask(prepared: Prepared, engine: Engine, *, limit: int, usd_per_byte: Decimal) -> Asked:
+    """Runs a prepared query whose prediction is within `limit` bytes. Raises ScanTooLarge otherwise."""
+    prepared.prediction.check(limit)
+    answer = engine.run(prepared)
+    return Asked(prepared, answer, figures(prepared, answer.scanned, usd_per_byte))
+
+
+def figures(prepared: Prepared, scanned: int, usd_per_byte: Decimal) -> Figures:
+    """The numbers of a query that scanned so many bytes."""
+    billed = athena_billed_bytes(scanned, statement_type="DML", state="SUCCEEDED")
+    return Figures(
+        predicted=prepared.prediction.bytes,
+        scanned=scanned,
+        billed=billed,
+        cost=billed * usd_per_byte,
+        unfiltered=prepared.prediction.unfiltered,
+        as_csv=prepared.prediction.as_csv,
+    )

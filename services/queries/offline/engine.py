@@ -1,0 +1,139 @@
+"""The offline engine: DuckDB over the objects of the lake, with Athena's answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.errors import QueryFailed, ShorelineError
+from services.human import size
+from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared, ResultTooLarge
+from services.queries.footers import FileDamaged
+from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem
+from services.queries.offline.macros import macros
+from services.queries.offline.relations import view
+from services.queries.offline.translate import Translated, translate
+from services.queries.prediction import Lake
+from services.queries.resolve import SCAN
+
+_READERS = 8  # threads: most of them wait for the store
+_BATCH_ROWS = 100_000
+_SETTINGS = """
+SET TimeZone = 'UTC';
+SET parquet_prefetch_column_gap = 0;
+SET enable_external_file_cache = false;
+SET autoinstall_known_extensions = false;
+SET autoload_known_extensions = false;
+SET threads = {threads};
+SET allowed_directories = ['lake://'];
+SET enable_external_access = false;
+SET lock_configuration = true;
+"""
+
+
+class DuckDbEngine:
+    """Reads only the selected partitions' files, and of those only the column chunks that the answer needs.
+
+    It can read the files of the query that is running, and nothing else of the machine.
+    """
+
+    name = "duckdb"
+
+    def __init__(self, lake: Lake, *, max_result_bytes: int = MAX_RESULT_BYTES) -> None:
+        self.lake = lake
+        self._max_result_bytes = max_result_bytes
+        self._system = LakeFileSystem(lake.files, lake.footers.tails)
+
+    def check(self, prepared: Prepared) -> None:
+        """Raises AthenaRefuses or NotAnsweredOffline when the query is not answered here as Athena answers it."""
+        translate(prepared.resolved)
+
+    def run(self, prepared: Prepared) -> Answer:
+        """The answer, with Athena's names and types.
+
+        Raises QueryFailed with the reason, ResultTooLarge, and what reading the lake raises.
+        """
+        translated = translate(prepared.resolved)
+        began = time.perf_counter()
+        scans = prepared.prediction.scans
+        with self._system.serving([footer.file for scan in scans for footer in scan.files]), self._explained(prepared):
+            for statement in [*macros(translated.sql), *_views(prepared)]:
+                self._connection.execute(statement)
+            rows = self._answer(self._connection, translated)
+        return Answer(rows, self._system.scanned, time.perf_counter() - began)
+
+    def close(self) -> None:
+        """Lets go of DuckDB's memory and threads."""
+        if "_connection" in self.__dict__:
+            self._connection.close()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect()
+        connection.register_filesystem(self._system)
+        connection.execute(_SETTINGS.format(threads=max(os.cpu_count() or 1, _READERS)))
+        return connection
+
+    def _answer(self, connection: duckdb.DuckDBPyConnection, translated: Translated) -> pa.Table:
+        reader = connection.sql(translated.sql).to_arrow_reader(_BATCH_ROWS)
+        batches, total = [], 0
+        for batch in reader:
+            total += batch.nbytes
+            if total > self._max_result_bytes:
+                raise ResultTooLarge(f"The answer is larger than {size(self._max_result_bytes)}.")
+            batches.append(batch)
+        found = pa.Table.from_batches(batches, reader.schema)
+        columns = [
+            column if kind.arrow is None else column.cast(kind.arrow)
+            for column, (_, kind) in zip(found.columns, translated.columns, strict=True)
+        ]
+        return pa.Table.from_arrays(columns, names=[name for name, _ in translated.columns])
+
+    def _damage(self, prepared: Prepared) -> FileDamaged | None:
+        """The file that made a query fail, when it was one: DuckDB does not always name it."""
+        for scan in prepared.prediction.scans:
+            for footer in scan.files:
+                columns = [name for name in scan.columns if name in footer.types]
+                try:
+                    pq.ParquetFile(pa.PythonFile(self._system.open(footer.file.key))).read(columns)
+                except (pa.ArrowException, OSError, ValueError) as error:
+                    where = self.lake.files.url(footer.file.key)
+                    return FileDamaged(f"{where} is damaged: {str(error).splitlines()[0]}")
+        return None
+
+    @contextmanager
+    def _explained(self, prepared: Prepared) -> Iterator[None]:
+        """Turns DuckDB's failures into what a person can act on."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if isinstance(self._system.failure, ShorelineError):
+                raise self._system.failure from error
+            raise self._damage(prepared) or _failure(error) from error
+        except pa.ArrowInvalid as error:
+            raise QueryFailed(f"The answer does not fit Athena's types: {error}") from error
+
+
+def _views(prepared: Prepared) -> Iterator[str]:
+    pairs = zip(prepared.prediction.scans, prepared.resolved.judged.selections, strict=True)
+    for number, (scan, selection) in enumerate(pairs):
+        paths = [f"{PROTOCOL}://{footer.file.key}" for footer in scan.files]
+        yield view(SCAN.format(number), selection.scan.table, scan.files, paths)
+
+
+def _failure(error: duckdb.Error) -> ShorelineError:
+    text = str(error).split("\n")[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ResultTooLarge("The query needs more memory than there is.")
+    if isinstance(error, duckdb.InvalidInputException | duckdb.ConversionException | duckdb.OutOfRangeException):
+        return QueryFailed(f"The query failed: {text.partition(': ')[2] or text}", next_step="Correct the query.")
+    return QueryFailed(
+        f"DuckDB could not answer: {text}", next_step="`shoreline query --explain` shows how the query was understood."
+    )
