@@ -120,11 +120,15 @@ def _make(run: Run, archive: Archive, lease: Lease, database: Database, before: 
     from loguru import logger
 
     from jobs.archives import dump_options
+    from services.costs import predict
 
+    options = dump_options(run)
+    last = next((each.manifest for each in before.of(database.name)), None)
+    size = last.object.bytes if last else database.size()
+    run.account.expect(predict.upload(size, options.parts.size), f"Backing up {database.name}")
     logger.info("backing up {}", database.name)
-    expected = next((each.manifest.plain_bytes for each in before.of(database.name)), None)
-    with run.progress.task("backup", expected) as advance:
-        return archive.create(database, lease, dump_options(run), own_folder=several, advance=advance)
+    with run.progress.task("backup", last.plain_bytes if last else None) as advance:
+        return archive.create(database, lease, options, own_folder=several, advance=advance)
 
 
 def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Backup, ...]) -> list[Decision]:

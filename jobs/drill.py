@@ -47,14 +47,18 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False) -> Drill:
     from loguru import logger
 
     from jobs.archives import identities
+    from services import human
     from services.backups import drill as drilling
     from services.backups.load import LoadOptions
+    from services.costs import predict
 
-    logger.info("drilling {}", backup.key)
     manifest = backup.manifest
+    size = manifest.object.bytes
+    run.account.expect(predict.download(size), f"Drilling a backup of {human.size(size)}")
+    logger.info("drilling {}", backup.key)
     server = run.database_named(f"drill_{manifest.database}")
     options = LoadOptions(identities=identities(run), create_roles=create_roles)
-    with run.progress.task("drill", manifest.object.bytes + manifest.plain_bytes) as advance:
+    with run.progress.task("drill", size + manifest.plain_bytes) as advance:
         return drilling.drill(run.storage, backup, server, options, run.storage.now(), advance)
 
 

@@ -79,13 +79,17 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     from loguru import logger
 
     from jobs.archives import identities
+    from services import human
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
+    from services.costs import predict
 
     options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
+    size = backup.manifest.object.bytes
+    run.account.expect(predict.download(size), f"Restoring {human.size(size)}")
     logger.info("restoring {} as {}", backup.key, target.name)
-    with run.progress.task("restore", backup.manifest.object.bytes) as advance:
+    with run.progress.task("restore", size) as advance:
         return restoring.restore(run.storage, backup, target, options, replace=replace, advance=advance)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,8 +45,24 @@ def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drif
 
     lake = RemoteLake(run.storage, run.settings.lake_prefix)
     return upload(
-        run.settings.output_dir, lake, run.progress.task, dry_run=dry_run, delete=delete, accept_drift=accept_drift
+        run.settings.output_dir,
+        lake,
+        run.progress.task,
+        dry_run=dry_run,
+        delete=delete,
+        accept_drift=accept_drift,
+        agree=lambda plans: _expect(run, plans),
     )
+
+
+def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
+    """Holds what the upload will cost against the run's limit. Raises BudgetExceeded."""
+    from services import human
+    from services.costs import predict
+
+    files = sum(len(plan.send) for plan in plans)
+    size = human.size(sum(plan.bytes_to_send for plan in plans))
+    run.account.expect(predict.requests("PutObject", files), f"Uploading {human.count(files, 'file')} ({size})")
 
 
 def show(report: UploadReport, console: Console) -> str:

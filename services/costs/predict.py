@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from services.costs.usage import STANDARD, Call, Scan, Tally, Usage, athena_billed_bytes, class_of_part
 
 
-def upload(size: int, part_size: int, *, storage_class: str = STANDARD) -> Usage:
-    """One object of `size` bytes in parts of `part_size`: begin, parts, complete; one PUT when it fits a part."""
-    if size <= part_size:
+def upload(size: int, part_size: Callable[[int], int], *, storage_class: str = STANDARD) -> Usage:
+    """One object of `size` bytes: begin, parts, complete; one PUT when it fits a part.
+
+    `part_size` gives the bytes of a part by its number, from 1 on.
+    """
+    parts, sent = 1, part_size(1)
+    if size <= sent:
         return requests("PutObject", 1, storage_class=storage_class)
-    parts = -(-size // part_size)
+    while sent < size:
+        parts += 1
+        sent += part_size(parts)
     return (
         requests("CreateMultipartUpload", 1, storage_class=storage_class)
         + requests("UploadPart", parts, storage_class=class_of_part(storage_class))

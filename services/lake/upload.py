@@ -53,12 +53,14 @@ def upload(
     dry_run: bool = False,
     delete: bool = False,
     accept_drift: bool = False,
+    agree: Callable[[Sequence[TablePlan]], object] = lambda _: None,
 ) -> UploadReport:
     """Makes the bucket's days equal to those under `output`.
 
     New and changed files are sent and verified, then recorded in their table's manifest, and only then are
     files removed that their day no longer has. Stopped anywhere, the next run does what is left. Raises
-    LakeError before anything is sent when a file is damaged or has another shape than its table.
+    LakeError before anything is sent when a file is damaged or has another shape than its table; `agree` sees
+    the plans before that too, and may raise.
     """
     lake.storage.require()
     by_table = groupby(local_files(output), key=lambda file: file.table)
@@ -68,6 +70,7 @@ def upload(
     plans = tuple(table.plan for table in tables)
     if dry_run:
         return UploadReport(lake.url, dry_run, plans, {})
+    agree(plans)
     etags = _send(lake, tables, task)
     rows = {table.name: _settle(lake, table, etags) for table in tables}
     return UploadReport(lake.url, dry_run, plans, rows)

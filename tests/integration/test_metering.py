@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,9 +19,12 @@ from services.aws import Aws, AwsAccess
 from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
+from services.costs.usage import Usage
+from services.database import Database
 from services.errors import BudgetExceeded
 from services.local.localstack import LocalStack
 from services.local.stack import HOME, PROJECT
+from services.storage import Storage
 from tests.conftest import Shoreline
 
 _LOGGED = re.compile(r"localstack\.request\.aws +: AWS (\w+)\.(\w+) => (\d+)")
@@ -40,6 +43,13 @@ class Watched:
         """The requests that LocalStack logged, by service and operation."""
         found = _LOGGED.findall(self._log.read_text())
         return Counter((service, operation) for service, operation, _ in found)
+
+    def settled(self, before: Counter[tuple[str, str]], expected: int) -> Counter[tuple[str, str]]:
+        """The requests since `before`, as soon as the log holds as many as expected: it lags behind the answers."""
+        deadline = time.monotonic() + 10
+        while (logged := self.requests() - before).total() < expected and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return logged
 
     def stop(self) -> None:
         self._server.stop()
@@ -87,12 +97,26 @@ def test_the_meter_counts_what_localstack_logged_operation_by_operation(watched:
     mine = account()
     _use_everything(connect(watched.url, mine), f"test-{uuid.uuid4().hex[:16]}")
     counted = Counter({name: tally.attempts for name, tally in mine.meter.snapshot().operations().items()})
-    deadline = time.monotonic() + 10
-    while (logged := watched.requests() - before).total() < counted.total() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert counted == logged
+    assert counted == watched.settled(before, counted.total())
     assert counted["s3", "UploadPart"] == 4
     assert counted["s3", "ListObjectsV2"] == 3
+
+
+def test_the_receipts_of_real_jobs_count_what_localstack_logged(
+    watched: Watched, shoreline: Shoreline, execute: Callable[[str], None]
+) -> None:
+    execute("CREATE TABLE t AS SELECT n, md5(n::text) AS word FROM generate_series(1, 1000) AS n")
+    env = {"AWS_ENDPOINT_URL": watched.url, "BUCKET": f"test-{uuid.uuid4().hex[:16]}"}
+    before = watched.requests()
+    jobs = ("setup", "backup", "backups", "drill", "generate", "upload", "cleanup --yes")
+    counted: Counter[tuple[str, str]] = Counter()
+    for job in jobs:
+        outcome = shoreline(*job.split(), "--json", env=env)
+        assert outcome.exit_code == 0, outcome.errors
+        usage = Usage.from_json(outcome.json["receipt"]["usage"])
+        counted += Counter({name: tally.attempts for name, tally in usage.operations().items()})
+    assert counted == watched.settled(before, counted.total())
+    assert counted["s3", "GetObject"] > 0
 
 
 def test_a_run_is_charged_for_what_it_left_behind(watched: Watched) -> None:
@@ -134,6 +158,30 @@ def test_a_job_over_its_limit_exits_20_and_says_how_to_raise_it(shoreline: Shore
     assert outcome.exit_code == 20
     assert "MAX_RUN_COST_USD" in outcome.errors
     assert "Traceback" not in outcome.errors
+
+
+def test_a_restore_that_would_cost_too_much_is_refused_before_it_begins(
+    shoreline: Shoreline, execute: Callable[[str], None], database: Database
+) -> None:
+    random = "SELECT n, encode(sha512(n::text::bytea), 'hex') AS word FROM generate_series(1, 20000) AS n"
+    execute(f"CREATE TABLE t AS {random}")
+    assert shoreline("backup").exit_code == 0
+    copy = database.sibling(f"{database.name}_copy")
+    outcome = shoreline("restore", "--into", copy.name, env={"MAX_RUN_COST_USD": "0.0001"})
+    assert outcome.exit_code == 20
+    assert "Restoring 1." in outcome.errors
+    assert "more than the $0.0001 that a run may cost. Nothing was done." in outcome.errors
+    assert not copy.exists()
+
+
+def test_an_upload_that_would_cost_too_much_is_refused_before_a_file_is_sent(
+    shoreline: Shoreline, storage: Storage
+) -> None:
+    assert shoreline("generate").exit_code == 0
+    outcome = shoreline("upload", env={"MAX_RUN_COST_USD": "0.00006"})
+    assert outcome.exit_code == 20
+    assert "Uploading 12 files" in outcome.errors
+    assert not list(storage.objects("datalake/"))
 
 
 def test_the_default_limit_does_not_stop_a_run_that_nobody_bills(shoreline: Shoreline) -> None:

@@ -36,7 +36,7 @@ def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
     yield lambda _: None
 
 
-def upload(output: Path, lake: RemoteLake, **options: bool) -> UploadReport:
+def upload(output: Path, lake: RemoteLake, **options: Any) -> UploadReport:
     return _upload(output, lake, no_task, **options)
 
 

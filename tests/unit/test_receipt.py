@@ -21,6 +21,10 @@ from services.errors import BudgetExceeded
 NOON = datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC)
 
 
+def part(_: int) -> int:
+    return 64 * 2**20
+
+
 def biller(region: str = "us-east-1", route: Route = "internet") -> Biller:
     return Biller(load_prices(), region, route)
 
@@ -43,9 +47,9 @@ def receipt(usage: Usage, *, left: tuple[int, dict[str, int]] = (0, {}), run_id:
         (predict.requests("GetTable", 10, service="glue"), "0.00001"),
         (predict.requests("StartQueryExecution", 10, service="athena"), "0"),
         # 1 GB in parts of 64 MiB: begin, 16 parts, complete are 18 requests at 0.000005
-        (predict.upload(GB, 64 * 2**20), "0.00009"),
+        (predict.upload(GB, part), "0.00009"),
         # begin and complete at Deep Archive's 0.00005, 16 parts at Standard's 0.000005
-        (predict.upload(GB, 64 * 2**20, storage_class="DEEP_ARCHIVE"), "0.00018"),
+        (predict.upload(GB, part, storage_class="DEEP_ARCHIVE"), "0.00018"),
         # 0.0000004 for the GET and 0.09 for the GB
         (predict.download(GB), "0.0900004"),
         # 0.000001 for the GET, 0.01 to retrieve, 0.09 to transfer
@@ -154,7 +158,7 @@ def test_a_receipt_is_named_by_its_job_and_time_and_never_replaces_another(tmp_p
 
 
 def test_a_kept_receipt_gives_its_usage_back(tmp_path: Path) -> None:
-    usage = predict.upload(GB, 10**7) + Usage(scan=Scan(1, 5, 10**7))
+    usage = predict.upload(GB, part) + Usage(scan=Scan(1, 5, 10**7))
     keep(receipt(usage), tmp_path)
     kept: KeptReceipt = read_receipts(tmp_path)[0][0]
     assert kept.usage == usage

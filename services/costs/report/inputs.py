@@ -40,11 +40,11 @@ class Inputs:
 
 
 def read_demo(path: Path = MEASUREMENTS / "demo.json") -> Mapping[str, Any]:
-    """The receipts of a run of `make demo`, as `shoreline receipts --json` added them up. Raises InputError."""
+    """A run of the demo, as `shoreline demo --json` tells it with its receipt. Raises InputError."""
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, ValueError) as error:
-        raise InputError(f"The receipts of the demo in {path} cannot be read: {error}") from error
+        raise InputError(f"The demo's result in {path} cannot be read: {error}") from error
     return data
 
 

@@ -68,25 +68,22 @@ def _cheapest(scenario: Scenario) -> str:
 
 
 def own_run(demo: Mapping[str, Any] | None) -> str:
-    """What `make demo` would cost on AWS, from its receipts."""
+    """What `make demo` would cost on AWS, from its steps and its receipt."""
     if demo is None:
         return "\n"
-    result = demo["result"]
-    total, free = Decimal(result["usd"]), Decimal(result["usd_free_tier"])
-    rows = [
-        [
-            row["job"],
-            figure(Decimal(row["requests"])),
-            human.size(row["bytes_sent"]),
-            human.size(row["bytes_received"]),
-            f"${Decimal(row['usd']):.9f}",
-        ]
-        for row in result["totals"]
+    receipt = demo["receipt"]
+    total, free = Decimal(receipt["usd"]), Decimal(receipt["usd_free_tier"])
+    steps = [[step["job"], step["done"], f"${Decimal(step['usd']):.9f}"] for step in demo["result"]["steps"]]
+    lines = [
+        [line["what"], f"{figure(Decimal(line['amount']))} {line['unit']}", f"${Decimal(line['usd']):.9f}"]
+        for line in receipt["lines"]
     ]
-    rows.append(["**all**", "", "", "", f"**${total:.9f}**"])
+    left = human.count(receipt["objects_left"], "object")
     return OWN_RUN.read_text(encoding="utf-8").format(
-        table=table(["job", "billed requests", "sent", "received", "would cost"], rows),
+        steps=table(["job", "what it did", "would cost"], steps, left=2),
+        lines=table(["usage", "amount", "dollars"], lines, left=1),
         total=f"${total:.9f}",
         runs=figure(Decimal(f"{Decimal('0.005') / total:.2g}")),
+        left=f"{left}, ${Decimal(receipt['usd_monthly_left_behind']):.2f} a month",
         free="all" if free == total else f"{free / total:.0%}",
     )
