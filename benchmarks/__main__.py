@@ -19,10 +19,17 @@ from rich.console import Console
 
 from benchmarks.harness import check, measure, record, table
 from benchmarks.harness.case import Case, Growth
+from benchmarks.harness.child import CommandFailed
 from benchmarks.harness.results import CaseResult, GrowthResult
 from benchmarks.harness.world import Size, World
 
-ROOMS: tuple[str, ...] = ("startup", "backup", "scale")  # modules of this package, in the order in which they run
+ROOMS: tuple[str, ...] = (
+    "startup",
+    "backup",
+    "lake",
+    "upload",
+    "scale",
+)  # modules of this package, in the order in which they run
 
 _WIDTH = 160  # of a table that goes into a file
 
@@ -36,13 +43,16 @@ def main() -> int:
     size: Size = "small" if options.check else options.size
     cases: list[CaseResult] = []
     growths: list[GrowthResult] = []
+    failed: list[str] = []
     with World(size) as world:
         for room in options.rooms or ROOMS:
             for found in _room(room, world, options.only, Console(stderr=True)):
                 if isinstance(found, CaseResult):
                     cases.append(found)
-                else:
+                elif isinstance(found, GrowthResult):
                     growths.append(found)
+                else:
+                    failed.append(found)
         made = record.Record(
             taken_on=f"{datetime.now(UTC):%Y-%m-%d}",
             size=size,
@@ -53,12 +63,14 @@ def main() -> int:
             growths=tuple(growths),
         )
     table.show(cases, growths, console)
+    for line in failed:
+        console.print(f"FAILED {line}", style="red", markup=False)
     if options.check:
-        return _regressed(made, options.rooms, console)
+        return max(_regressed(made, options.rooms, console), int(bool(failed)))
     if not options.dry:
         console.print(f"\nWritten to {record.keep(made).name}")
     broken = any(verdict.kept is False for case in cases for verdict in case.verdicts)
-    return int(broken or not all(growth.time_kept and growth.memory_kept for growth in growths))
+    return int(bool(failed) or broken or not all(growth.time_kept and growth.memory_kept for growth in growths))
 
 
 def _options() -> argparse.Namespace:
@@ -71,13 +83,22 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _room(name: str, world: World, only: str, console: Console) -> Iterator[CaseResult | GrowthResult]:
+def _room(name: str, world: World, only: str, console: Console) -> Iterator[CaseResult | GrowthResult | str]:
+    """Each result as it is there; a sentence for one of ours that failed."""
     cases = cast(Room, importlib.import_module(f"benchmarks.{name}").cases)
     for case in cases(world):
         if only not in case.name:
             continue
-        run = measure.measure if isinstance(case, Case) else measure.grow
-        yield run(name, case, world, lambda text: console.print(f"[dim]{text}[/]"))  # type: ignore[arg-type]
+        try:
+            yield _measured(name, case, world, lambda text: console.print(text, style="dim", markup=False))
+        except CommandFailed as error:
+            yield f"{name}/{case.name}: {error}"
+
+
+def _measured(room: str, case: Case | Growth, world: World, say: measure.Say) -> CaseResult | GrowthResult:
+    if isinstance(case, Case):
+        return measure.measure(room, case, world, say)
+    return measure.grow(room, case, world, say)
 
 
 def _regressed(made: record.Record, rooms: Sequence[str], console: Console) -> int:
