@@ -13,24 +13,19 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast, get_args
 
 from rich.console import Console
 
-from benchmarks.harness import check, measure, record, table
+from benchmarks.harness import check, measure, page, record, table
 from benchmarks.harness.case import Case, Growth
 from benchmarks.harness.child import CommandFailed
 from benchmarks.harness.results import CaseResult, GrowthResult
 from benchmarks.harness.world import Size, World
+from benchmarks.rooms import ROOMS
 
-ROOMS: tuple[str, ...] = (
-    "startup",
-    "backup",
-    "lake",
-    "upload",
-    "scale",
-)  # modules of this package, in the order in which they run
-
+_DOCS = Path(__file__).resolve().parents[1] / "docs"
 _WIDTH = 160  # of a table that goes into a file
 
 Room = Callable[[World], Iterator[Case | Growth]]
@@ -39,6 +34,8 @@ Room = Callable[[World], Iterator[Case | Growth]]
 def main() -> int:
     """Measures, prints, and writes the record. The exit code is 1 when a promise is broken or a ratio fell."""
     options = _options()
+    if options.page:
+        return _write_page()
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     size: Size = "small" if options.check else options.size
     cases: list[CaseResult] = []
@@ -69,6 +66,8 @@ def main() -> int:
         return max(_regressed(made, options.rooms, console), int(bool(failed)))
     if not options.dry:
         console.print(f"\nWritten to {record.keep(made).name}")
+        if size == "medium":
+            _write_page()
     broken = any(verdict.kept is False for case in cases for verdict in case.verdicts)
     return int(bool(failed) or broken or not all(growth.time_kept and growth.memory_kept for growth in growths))
 
@@ -80,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", metavar="TEXT", default="", help="cases whose names hold this text")
     parser.add_argument("--check", action="store_true", help="fail when a ratio of the small size has halved")
     parser.add_argument("--dry", action="store_true", help="print, but keep no record")
+    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md from the newest medium record")
     return parser.parse_args()
 
 
@@ -99,6 +99,18 @@ def _measured(room: str, case: Case | Growth, world: World, say: measure.Say) ->
     if isinstance(case, Case):
         return measure.measure(room, case, world, say)
     return measure.grow(room, case, world, say)
+
+
+def _write_page() -> int:
+    source = record.newest("medium")
+    if source is None:
+        print("There is no record of the medium size yet: run `make bench`.", file=sys.stderr)
+        return 1
+    for name, text in page.written(record.read(source), source.name, ROOMS).items():
+        target = _DOCS / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    return 0
 
 
 def _regressed(made: record.Record, rooms: Sequence[str], console: Console) -> int:

@@ -31,13 +31,13 @@ from benchmarks.harness import (
 )
 from benchmarks.harness.child import CommandFailed
 from services.lake.generate import generate
-from services.lake.partitions import folder
+from services.lake.partitions import file_name, folder
 from services.lake.population import Population
 from services.lake.tables import ORDERS
 from services.storage import Storage
 
 _FROM = date(2024, 1, 1)
-_ROWS_OF_30_KB = 1_900
+_ROWS_OF_30_KB = 4_800
 _GROUP = 1_000_000  # rows
 
 
@@ -67,7 +67,7 @@ def _size(output: Path) -> int:
 
 def _write_large(output: Path, size: int) -> None:
     """One day of orders in one file of about `size` bytes that do not compress."""
-    path = output / "orders" / folder(_FROM) / "orders-0000.parquet"
+    path = output / "orders" / folder(_FROM) / file_name(0)
     path.parent.mkdir(parents=True)
     random = np.random.default_rng(7)
     with pq.ParquetWriter(path, ORDERS.schema, compression="none", use_dictionary=False) as writer:

@@ -22,7 +22,7 @@ A room's benchmark is one module, `benchmarks/<room>.py`, with one function:
         )
 
 It is a generator, so that what one case needs is made just before it and removed after its `yield`. List the room in
-`ROOMS` of `benchmarks/__main__.py`.
+`benchmarks/rooms.py`.
 
 - A contender is a command: a list of arguments, or a string for bash (with pipefail). Each round runs each contender
   once, in turn, as a child process of its own whose tree's memory is sampled. `prepare` runs before each round,

@@ -21,6 +21,9 @@ from services.storage import Storage
 Size = Literal["small", "medium", "large"]
 T = TypeVar("T")
 
+ROUNDS: dict[Size, int] = {"small": 2, "medium": 5, "large": 5}  # at most, for each contender
+PATIENCE: dict[Size, float] = {"small": 2.0, "medium": 15.0, "large": 120.0}  # seconds for a contender in a case
+
 _REGION = "us-east-1"
 
 
@@ -37,12 +40,12 @@ class World:
     @property
     def rounds(self) -> int:
         """How often each contender runs, if its patience lasts."""
-        return self.pick(small=2, medium=5, large=5)
+        return ROUNDS[self.size]
 
     @property
     def patience(self) -> float:
         """Seconds after which a contender sits out the later rounds of a case."""
-        return self.pick(small=2.0, medium=15.0, large=120.0)
+        return PATIENCE[self.size]
 
     def pick(self, *, small: T, medium: T, large: T) -> T:
         """The value for this run's size."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -58,6 +58,20 @@ class _Scale:
         return [tick for tick in found if self.low <= tick <= self.high]
 
 
+def number(value: Decimal) -> str:
+    """Three figures, without an exponent: '1,000', '0.05', '12.3'."""
+    if value == 0:
+        return "0"
+    places = max(0, 2 - value.adjusted())
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def dollars(value: Decimal) -> str:
+    """Three figures of US dollars."""
+    return f"${number(value)}"
+
+
 def line_chart(
     title: str,
     x_label: str,
@@ -65,25 +79,27 @@ def line_chart(
     x: Sequence[Decimal],
     series: Mapping[str, Sequence[Decimal | None]],
     marks: Sequence[Mark] = (),
+    shown: Callable[[Decimal], str] = dollars,
 ) -> str:
     """Curves over two logarithmic axes, the name of each beside its end, and circles at the marks.
 
-    Zeros are drawn at the lower edge, and where a value is None the curve ends.
+    `shown` writes the values of the upright axis. Zeros are drawn at the lower edge, and where a value is None the
+    curve ends.
     """
     positive = [value for values in series.values() for value in values if value]
     across = _Scale(x[0], x[-1], _LEFT, WIDTH - _RIGHT)
     up = _Scale(_floor(min(positive)), _ceiling(max(positive)), HEIGHT - _BOTTOM, _TOP)
-    body = [*_axes(across, up, x_label, y_label)]
+    body = [*_axes(across, up, x_label, y_label, shown)]
     drawn = {
         name: [(across(at), up(value)) for at, value in zip(x, values, strict=True) if value is not None]
         for name, values in series.items()
     }
     places = _spread([points[-1][1] for points in drawn.values()])
-    for number, (name, pairs) in enumerate(drawn.items()):
+    for place, (name, pairs) in enumerate(drawn.items()):
         points = " ".join(f"{left:.1f},{top:.1f}" for left, top in pairs)
-        dash = f' stroke-dasharray="{_DASHES[number]}"' if _DASHES[number] else ""
-        body.append(f'<polyline class="line c{number}"{dash} points="{points}"/>')
-        body.append(_text(WIDTH - _RIGHT + 8, places[number] + 4, name, f"f{number}"))
+        dash = f' stroke-dasharray="{_DASHES[place]}"' if _DASHES[place] else ""
+        body.append(f'<polyline class="line c{place}"{dash} points="{points}"/>')
+        body.append(_text(WIDTH - _RIGHT + 8, places[place] + 4, name, f"f{place}"))
     for mark in marks:
         left, top = across(mark.x), up(mark.y)
         body.append(f'<circle class="cross" cx="{left:.1f}" cy="{top:.1f}" r="4.5"/>')
@@ -91,8 +107,16 @@ def line_chart(
     return _svg(title, HEIGHT, body)
 
 
-def bar_chart(title: str, x_label: str, bars: Sequence[tuple[str, Decimal, int]]) -> str:
-    """Horizontal bars over a logarithmic axis: what, dollars, and which of the four colours."""
+def bar_chart(
+    title: str,
+    x_label: str,
+    bars: Sequence[tuple[str, Decimal, int]],
+    shown: Callable[[Decimal], str] = dollars,
+) -> str:
+    """Horizontal bars over a logarithmic axis: what, its value, and which of the four colours.
+
+    `shown` writes a bar's value.
+    """
     positive = [value for _, value, _ in bars if value > 0]
     left, height = 330, _TOP + _ROW * len(bars) + _BOTTOM
     across = _Scale(_floor(min(positive)), _ceiling(max(positive)), left, WIDTH - 110)
@@ -100,30 +124,30 @@ def bar_chart(title: str, x_label: str, bars: Sequence[tuple[str, Decimal, int]]
     for tick in across.ticks():
         place = across(tick)
         body.append(f'<line class="grid" x1="{place:.1f}" x2="{place:.1f}" y1="{_TOP}" y2="{height - _BOTTOM}"/>')
-        body.append(_text(place, height - _BOTTOM + 18, _number(tick), "quiet", anchor="middle"))
-    for number, (what, value, colour) in enumerate(bars):
-        top = _TOP + number * _ROW
+        body.append(_text(place, height - _BOTTOM + 18, number(tick), "quiet", anchor="middle"))
+    for row, (what, value, colour) in enumerate(bars):
+        top = _TOP + row * _ROW
         length = max(across(value) - left, 2) if value > 0 else 0
         body.append(_text(left - 8, top + 17, what, anchor="end"))
         body.append(
             f'<rect class="f{colour}" x="{left}" y="{top + 4}" width="{length:.1f}" height="{_ROW - 8}" rx="2"/>'
         )
-        body.append(_text(left + length + 6, top + 17, f"${_number(value)}", "quiet"))
+        body.append(_text(left + length + 6, top + 17, shown(value), "quiet"))
     body.append(_text((left + WIDTH - 110) / 2, height - 14, x_label, "quiet", anchor="middle"))
     return _svg(title, height, body)
 
 
-def _axes(across: _Scale, up: _Scale, x_label: str, y_label: str) -> list[str]:
+def _axes(across: _Scale, up: _Scale, x_label: str, y_label: str, shown: Callable[[Decimal], str]) -> list[str]:
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     body = []
     for tick in across.ticks():
         place = across(tick)
         body.append(f'<line class="grid" x1="{place:.1f}" x2="{place:.1f}" y1="{_TOP}" y2="{bottom}"/>')
-        body.append(_text(place, bottom + 18, _number(tick), "quiet", anchor="middle"))
+        body.append(_text(place, bottom + 18, number(tick), "quiet", anchor="middle"))
     for tick in up.ticks():
         place = up(tick)
         body.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{place:.1f}" y2="{place:.1f}"/>')
-        body.append(_text(_LEFT - 8, place + 4, f"${_number(tick)}", "quiet", anchor="end"))
+        body.append(_text(_LEFT - 8, place + 4, shown(tick), "quiet", anchor="end"))
     body.append(f'<path class="axis" fill="none" d="M{_LEFT} {_TOP}V{bottom}H{right}"/>')
     body.append(_text((_LEFT + right) / 2, HEIGHT - 14, x_label, "quiet", anchor="middle"))
     body.append(_text(_LEFT - 8, _TOP - 10, y_label, "quiet"))
@@ -132,7 +156,7 @@ def _axes(across: _Scale, up: _Scale, x_label: str, y_label: str) -> list[str]:
 
 def _spread(places: Sequence[float]) -> list[float]:
     """The places of labels, moved apart where they would cover each other."""
-    order = sorted(range(len(places)), key=lambda number: places[number])
+    order = sorted(range(len(places)), key=lambda place: places[place])
     spread = list(places)
     for before, after in pairwise(order):
         spread[after] = max(spread[after], spread[before] + 16)
@@ -155,15 +179,6 @@ def _svg(title: str, height: int, body: Sequence[str]) -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _number(value: Decimal) -> str:
-    """Three figures, without an exponent: '1,000', '0.05', '12.3'."""
-    if value == 0:
-        return "0"
-    places = max(0, 2 - value.adjusted())
-    text = f"{value:,.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _floor(value: Decimal) -> Decimal:
