@@ -146,6 +146,8 @@ def show_plan(plan: Plan, console: Console) -> None:
         console.print(f"  blocked: {blocker}", style="yellow", markup=False, soft_wrap=True)
     costs = f"It costs {human.money(plan.monthly)} a month now; removing it now costs"
     console.print(f"{costs} {human.money(plan.early_deletion)} (minimum times of storage classes).", soft_wrap=True)
+    if plan.unpriced:
+        console.print(f"  without a price, and not in the sums: {', '.join(plan.unpriced)}", soft_wrap=True)
 
 
 def _tell(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from services.cleanup.inventory import BucketInventory, look
 from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
 from services.cleanup.ownership import require_account, require_bucket
 from services.cleanup.plan import Inventory, Plan, plan
-from services.cleanup.proof import Proof
+from services.cleanup.proof import PATIENCE, Proof
 from services.cleanup.removal import Held, Removal, Removed
 from services.cleanup.report import CleanupReport
 from services.cleanup.scope import Scope
@@ -107,5 +107,6 @@ class Cleanup:
         if decided.receipts is not None:
             remove_receipts(decided.receipts.folder)
         second = self.storage.aws.again(trail.attach)
-        checks = Proof(second, self.scope, decided, removed, whole_account=self.whole_account).checks()
-        return CleanupReport(decided, True, removed, catalog, tuple(checks), tuple(trail.requests))
+        patience = 0 if removed.refused or catalog.refused else PATIENCE
+        proof = Proof(second, self.scope, decided, removed, whole_account=self.whole_account, patience=patience)
+        return CleanupReport(decided, True, removed, catalog, tuple(proof.checks()), tuple(trail.requests))

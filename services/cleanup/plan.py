@@ -26,7 +26,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of everything. `areas` are emptied.
+    """What becomes of everything. `areas` are emptied; `unpriced` are storage classes without a price.
 
     `remove_bucket` says whether the bucket goes; `take_settings`, whether what Shoreline set on it goes, as it stays
     for the sake of other things.
@@ -36,6 +36,7 @@ class Plan:
     account_id: str
     items: tuple[Item, ...]
     blockers: tuple[str, ...]
+    unpriced: tuple[str, ...]
     areas: tuple[Area, ...]
     kept_areas: tuple[Area, ...]
     bucket_exists: bool
@@ -101,6 +102,7 @@ def plan(
         account_id=account_id,
         items=tuple(items),
         blockers=lines.blockers(found.bucket.locked),
+        unpriced=tuple(sorted({name for each in found.bucket.amounts.values() for name in each.standing.unpriced})),
         areas=going.areas,
         kept_areas=tuple(area for area in scope.areas if area not in going.areas),
         bucket_exists=found.bucket.exists,

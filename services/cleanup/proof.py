@@ -18,6 +18,8 @@ from services.cleanup.removal import Removed
 from services.cleanup.scope import Scope
 from services.errors import ShorelineError
 
+PATIENCE = 30.0  # seconds for what AWS removes in its own time
+
 
 class Verdict(StrEnum):
     """What the look found: GONE and KEPT are as planned; LEFT and UNKNOWN fail the cleanup."""
@@ -49,7 +51,7 @@ class Proof:
 
     S3's listings are consistent at once; a deleted bucket may answer for a while yet, and Glue removes things in its
     own time: a check of these is repeated until it finds nothing, all of them together for at most `patience` seconds.
-    What the removal could not remove is looked at once.
+    What the removal could not remove is looked at once: give no patience then.
     Source: Amazon S3 User Guide, "Amazon S3 data consistency model".
     """
 
@@ -61,7 +63,7 @@ class Proof:
         removed: Removed,
         *,
         whole_account: bool,
-        patience: float = 30,
+        patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -71,7 +73,7 @@ class Proof:
         self._whole_account = whole_account
         self._clock = clock
         self._pause = pause
-        self._deadline = clock() + (0 if removed.refused else patience)
+        self._deadline = clock() + patience
 
     def checks(self) -> list[Check]:
         """Every line of the proof. A look that fails is a line of its own: it never counts as gone."""

@@ -57,14 +57,16 @@ def statements(
     `projection` registers none: Athena computes them from the table's properties. `alter` names each partition with
     its folder. `msck` lets Athena look for folders.
     """
-    found = [Statement(f"database {catalog.database}", f"CREATE DATABASE IF NOT EXISTS {catalog.database}")]
+    # The property is how cleanup knows the database for Shoreline's.
+    made = f"CREATE DATABASE IF NOT EXISTS {catalog.database} WITH DBPROPERTIES ('project' = 'shoreline')"
+    found = [Statement(f"database {catalog.database}", made)]
     for name, table in tables.items():
-        made = table if mode == "projection" else table.without_projection()
-        found.append(Statement(f"table {name}", str(made)))
+        shown = table if mode == "projection" else table.without_projection()
+        found.append(Statement(f"table {name}", str(shown)))
         if mode == "alter":
-            found += _added(catalog.tables[name], made, partitions.get(name, ()))
+            found += _added(catalog.tables[name], shown, partitions.get(name, ()))
         elif mode == "msck":
-            found.append(Statement(f"partitions of {name}", f"MSCK REPAIR TABLE {made.database}.{name}"))
+            found.append(Statement(f"partitions of {name}", f"MSCK REPAIR TABLE {shown.database}.{name}"))
     for name, select in catalog.views.items():
         found.append(Statement(f"view {name}", f"CREATE OR REPLACE VIEW {catalog.database}.{name} AS\n{select}"))
     return found

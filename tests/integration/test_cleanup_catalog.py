@@ -1,0 +1,116 @@
+"""Cleanup of Athena's tables, database and workgroup, over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from services.storage import Storage
+from tests.conftest import Outcome, Shoreline
+from tests.fakes.catalog import FakeCatalog, Table
+from tests.faults.proxy import FaultProxy
+
+REFUSED, INCOMPLETE = 10, 21
+OURS = {"project": "shoreline"}
+Cleanup = Callable[..., Outcome]
+
+
+@pytest.fixture
+def catalog(storage: Storage) -> FakeCatalog:
+    """The catalog as the athena job leaves it, with 60 partitions in one table."""
+    days = [["2025", "1", str(day)] for day in range(60)]
+    orders = Table(f"s3://{storage.bucket}/datalake/orders/", days)
+    events = Table(f"s3://{storage.bucket}/datalake/events", days[:3])
+    return FakeCatalog(
+        {"default": {}, "saas_datalake": {"orders": orders, "events": events}},
+        properties={"saas_datalake": OURS},
+        workgroups={"primary": {}, "shoreline": OURS},
+    )
+
+
+@pytest.fixture
+def cleanup(shoreline: Shoreline, stack: dict[str, str], catalog: FakeCatalog) -> Cleanup:
+    """Runs cleanup against the catalog, with S3 and STS by LocalStack."""
+
+    def run(*arguments: str) -> Outcome:
+        with FaultProxy(stack["AWS_ENDPOINT_URL"], catalog) as proxy:
+            env = {"AWS_ENDPOINT_URL": proxy.url, "QUERY_ENGINE": "athena"}
+            return shoreline("cleanup", "--json", *(arguments or ("--yes",)), env=env)
+
+    return run
+
+
+def verdicts(outcome: Outcome) -> dict[str, str]:
+    """What the proof found, by resource."""
+    return {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
+
+
+def test_tables_with_their_partitions_database_and_workgroup_go(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    outcome = cleanup()
+    assert outcome.exit_code == 0, outcome.errors
+    assert catalog.databases == {"default": {}}
+    assert list(catalog.workgroups) == ["primary"]
+    assert outcome.json["result"]["catalog"]["partitions"] == 63
+    assert set(verdicts(outcome).values()) == {"gone"}
+
+
+def test_a_dry_run_says_what_would_go_and_asks_for_no_change(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    outcome = cleanup("--dry-run")
+    told = {item["resource"]: item["detail"] for item in outcome.json["result"]["plan"]["items"]}
+    assert told["table saas_datalake.orders"] == "60 partitions"
+    assert not [operation for operation in catalog.asked if "Delete" in operation]
+
+
+def test_tables_of_others_stay_and_the_database_with_them(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.databases["saas_datalake"]["theirs"] = Table("s3://another-bucket/datalake/orders/")
+    catalog.databases["saas_datalake"]["a_view"] = Table()
+    outcome = cleanup()
+    assert outcome.exit_code == 0, outcome.errors
+    assert set(catalog.databases["saas_datalake"]) == {"theirs", "a_view"}
+    assert verdicts(outcome)["Athena database saas_datalake"] == "kept"
+
+
+def test_a_database_and_a_workgroup_that_nothing_calls_shorelines_stay(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.databases["saas_datalake"] = {}
+    catalog.properties, catalog.workgroups["shoreline"] = {}, {"team": "data"}
+    outcome = cleanup()
+    assert outcome.exit_code == 0, outcome.errors
+    assert "saas_datalake" in catalog.databases
+    assert "shoreline" in catalog.workgroups
+
+
+def test_a_run_that_was_killed_after_the_tables_is_finished_by_the_next(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.databases["saas_datalake"] = {}
+    assert cleanup().exit_code == 0
+    assert "saas_datalake" not in catalog.databases
+
+
+def test_what_glue_removes_in_its_own_time_is_waited_for(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.lingering = 3
+    outcome = cleanup()
+    assert outcome.exit_code == 0, outcome.errors
+
+
+def test_a_table_that_will_not_go_is_named(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.stubborn = {"events"}
+    outcome = cleanup()
+    assert outcome.exit_code == INCOMPLETE
+    assert outcome.json["result"]["catalog"]["refused"] == {"events": "it will not go (InternalServiceException)"}
+    assert verdicts(outcome)["table saas_datalake.events"] == "LEFT"
+
+
+def test_a_look_at_the_catalog_that_is_refused_stops_everything(
+    cleanup: Cleanup, catalog: FakeCatalog, storage: Storage
+) -> None:
+    catalog.denied = {"GetTables"}
+    assert cleanup().exit_code == REFUSED
+    assert storage.exists()
+    assert not [operation for operation in catalog.asked if "Delete" in operation]
+
+
+def test_a_proof_that_may_not_look_does_not_say_gone(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.denied = {"GetWorkGroup"}
+    outcome = cleanup()
+    assert outcome.exit_code == INCOMPLETE
+    assert verdicts(outcome)["Athena workgroup shoreline"] == "UNKNOWN"
