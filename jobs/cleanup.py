@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from services.cleanup.report import CleanupReport
 
 KeepBackups = Annotated[bool, typer.Option("--keep-backups", help="Remove the lake and its tables only.")]
+Scratch = Annotated[bool, typer.Option("--scratch", help="Drop the databases that killed restores left, too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and remove nothing.")]
 Receipts = Annotated[bool, typer.Option("--receipts", help="Remove the local receipts too.")]
 
@@ -30,16 +31,18 @@ Receipts = Annotated[bool, typer.Option("--receipts", help="Remove the local rec
 class Options:
     """What is decided per run."""
 
-    keep_backups: bool
-    receipts: bool
-    dry_run: bool
-    yes: bool
+    keep_backups: bool = False
+    receipts: bool = False
+    scratch: bool = False
+    dry_run: bool = False
+    yes: bool = False
 
 
 def command(
     ctx: typer.Context,
     keep_backups: KeepBackups = False,
     receipts: Receipts = False,
+    scratch: Scratch = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -48,7 +51,7 @@ def command(
 
     Without --yes, the bucket's name is asked for on a terminal; elsewhere the plan is printed and nothing removed.
     """
-    options = Options(keep_backups, receipts, dry_run, yes)
+    options = Options(keep_backups, receipts, scratch, dry_run, yes)
     run_job(ctx, "cleanup", lambda run: cleanup(run, options), show, as_json=as_json, verdict=verdict)
 
 
@@ -59,7 +62,7 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
     from jobs.archives import archive_of
 
     work = _cleanup_of(run)
-    plan = work.plan(keep_backups=options.keep_backups, receipts=options.receipts)
+    plan = work.plan(keep_backups=options.keep_backups, receipts=options.receipts, scratch=options.scratch)
     if options.dry_run or not (options.yes or run.interactive):
         return work.planned(plan)
     _tell(plan)
@@ -87,6 +90,7 @@ def _cleanup_of(run: Run) -> Cleanup:
         storage=run.storage,
         scope=Scope(areas),
         names=names if on_aws or given.query_engine == "athena" else None,
+        server=run.database_named("postgres"),
         output=given.output_dir,
         receipts=given.receipts_dir,
         expected_account=given.aws_expected_account_id,

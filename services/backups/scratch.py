@@ -67,16 +67,38 @@ def _rename_both(fresh: Database, target: Database, old: str | None, traits: Dat
         apply(cursor, target.name, traits)
 
 
-def _drop_abandoned(cursor: Any) -> None:
+def abandoned(server: Database) -> list[str]:
+    """The scratch databases that killed runs left on the server, by name."""
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        return _abandoned(cursor)
+
+
+def drop_abandoned(server: Database) -> list[str]:
+    """Drops the scratch databases that killed runs left on the server, and names them."""
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        return _drop_abandoned(cursor)
+
+
+def _drop_abandoned(cursor: Any) -> list[str]:
+    names = _abandoned(cursor)
+    for name in names:
+        _drop(cursor, name)
+    return names
+
+
+def _abandoned(cursor: Any) -> list[str]:
+    """Those whose maker is gone; their locks are held by this connection from now on."""
     cursor.execute(
         "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s"
         " AND datname ~ '_(restoring|old)_[0-9a-f]{8}$'",
         (_MARK,),
     )
+    found = []
     for (name,) in cursor.fetchall():
         cursor.execute(_LOCK, (name,))
-        if cursor.fetchone()[0]:  # whoever made it is gone
-            _drop(cursor, name)
+        if cursor.fetchone()[0]:
+            found.append(name)
+    return found
 
 
 def _derived(name: str, purpose: str) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from services.backups.scratch import abandoned, drop_abandoned
 from services.cleanup.catalog import CatalogInventory, RemovedFromCatalog, look_at_catalog, remove_from_catalog
 from services.cleanup.inventory import BucketInventory, look
 from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
@@ -21,6 +22,7 @@ from services.cleanup.scope import Scope
 from services.cleanup.trail import Trail
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
+from services.database import Database
 from services.storage import Storage
 
 
@@ -54,6 +56,7 @@ class Cleanup:
     storage: Storage
     scope: Scope
     names: Names | None
+    server: Database
     output: Path
     receipts: Path
     expected_account: str | None
@@ -62,7 +65,7 @@ class Cleanup:
     now: datetime
     progress: Progress
 
-    def plan(self, *, keep_backups: bool = False, receipts: bool = False) -> Plan:
+    def plan(self, *, keep_backups: bool = False, receipts: bool = False, scratch: bool = False) -> Plan:
         """Looks at everything and decides; removes nothing.
 
         Raises WrongAccount or BucketNotOurs, and whatever a failed look raises: a plan is never partial.
@@ -77,6 +80,7 @@ class Cleanup:
             output=look_at_output(self.output),
             receipts=look_at_receipts(self.receipts) if receipts else None,
             catalog=self._look_at_catalog(),
+            scratch=tuple(abandoned(self.server)) if scratch else None,
         )
         return plan(self.storage.bucket, account, self.scope, inventory, self.biller, keep_backups=keep_backups)
 
@@ -106,7 +110,11 @@ class Cleanup:
         remove_output(decided.output.folder)
         if decided.receipts is not None:
             remove_receipts(decided.receipts.folder)
+        if decided.scratch is not None:
+            drop_abandoned(self.server)
         second = self.storage.aws.again(trail.attach)
         patience = 0 if removed.refused or catalog.refused else PATIENCE
-        proof = Proof(second, self.scope, decided, removed, whole_account=self.whole_account, patience=patience)
+        proof = Proof(
+            second, self.server, self.scope, decided, removed, whole_account=self.whole_account, patience=patience
+        )
         return CleanupReport(decided, True, removed, catalog, tuple(proof.checks()), tuple(trail.requests))

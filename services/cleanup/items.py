@@ -110,6 +110,11 @@ def local_item(name: str, found: LocalFiles) -> Item:
     return Item(f"{name} {found.folder}/", Action.REMOVE if found.files else Action.KEEP, detail, 0, found.bytes)
 
 
+def scratch_item(name: str) -> Item:
+    """A database that a killed restore or drill left."""
+    return Item(f"scratch database {name}", Action.REMOVE, "left by a killed restore")
+
+
 def blockers(locked: Locked) -> tuple[str, ...]:
     """What S3 will not let go, and why."""
     if not locked.versions:

@@ -16,12 +16,15 @@ from services.costs.bill import Biller
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that was found. `catalog` is None where there is no Athena, `receipts` where they were not asked for."""
+    """All that was found. `catalog` is None where there is no Athena, `receipts` and `scratch` (databases of
+    killed restores) where they were not asked for.
+    """
 
     bucket: BucketInventory
     output: LocalFiles
     receipts: LocalFiles | None = None
     catalog: CatalogInventory | None = None
+    scratch: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Plan:
     output: LocalFiles
     receipts: LocalFiles | None
     catalog: CatalogInventory | None
+    scratch: tuple[str, ...] | None
 
     @property
     def removals(self) -> list[Item]:
@@ -94,6 +98,7 @@ def plan(
         items.append(lines.others_item(found.bucket.others))
     if found.bucket.exists:
         items += lines.bucket_items(bucket, stays, take_settings=take_settings)
+    items += [lines.scratch_item(name) for name in found.scratch or ()]
     for name, files in (("local output", found.output), ("local receipts", found.receipts)):
         if files is not None and files.present:
             items.append(lines.local_item(name, files))
@@ -111,6 +116,7 @@ def plan(
         output=found.output,
         receipts=found.receipts,
         catalog=found.catalog,
+        scratch=found.scratch,
     )
 
 

@@ -16,6 +16,7 @@ from services.cleanup.output import look_at_output, look_at_receipts
 from services.cleanup.plan import Plan
 from services.cleanup.removal import Removed
 from services.cleanup.scope import Scope
+from services.database import Database
 from services.errors import ShorelineError
 
 PATIENCE = 30.0  # seconds for what AWS removes in its own time
@@ -58,6 +59,7 @@ class Proof:
     def __init__(
         self,
         aws: Aws,
+        server: Database,
         scope: Scope,
         plan: Plan,
         removed: Removed,
@@ -68,6 +70,7 @@ class Proof:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._looks = Looks(aws, scope, plan.bucket)
+        self._server = server
         self._plan = plan
         self._removed = removed
         self._whole_account = whole_account
@@ -77,7 +80,7 @@ class Proof:
 
     def checks(self) -> list[Check]:
         """Every line of the proof. A look that fails is a line of its own: it never counts as gone."""
-        return [*self._catalog(), *self._areas(), *self._bucket(), *self._local()]
+        return [*self._catalog(), *self._areas(), *self._bucket(), *self._scratch(), *self._local()]
 
     def _catalog(self) -> Iterator[Check]:
         found = self._plan.catalog
@@ -134,6 +137,11 @@ class Proof:
             return Check(name, "searched", f"{how}: on {', '.join(found)}, not touched", Verdict.KEPT)
         return Check(name, "searched", f"{how}: on no bucket", Verdict.GONE)
 
+    def _scratch(self) -> Iterator[Check]:
+        for name in self._plan.scratch or ():
+            look = partial(_look_at_database, self._server.sibling(name))
+            yield self._check(f"scratch database {name}", "dropped", look, may_linger=False)
+
     def _local(self) -> Iterator[Check]:
         output = look_at_output(self._plan.output.folder)
         yield _local_check(f"local {output.folder}/", output.files, output.folder.exists())
@@ -161,6 +169,10 @@ class Proof:
                 return Check(resource, action, seen.verified, Verdict.LEFT, seen.detail)
             self._pause(pause)
             pause = min(2 * pause, 5)
+
+
+def _look_at_database(database: Database) -> Look:
+    return Look("pg_database: no such row", int(database.exists()), "the database is still there")
 
 
 def _local_check(resource: str, files: int, there: bool) -> Check:
