@@ -5,5 +5,6 @@ ROOMS = {
     "backup": "Backup and restore",
     "lake": "Generate and export",
     "upload": "Upload",
+    "cleanup": "Cleanup",
     "scale": "Many of everything",
 }
