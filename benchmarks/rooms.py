@@ -5,6 +5,7 @@ ROOMS = {
     "backup": "Backup and restore",
     "lake": "Generate and export",
     "upload": "Upload",
+    "queries": "Queries",
     "cleanup": "Cleanup",
     "scale": "Many of everything",
 }

@@ -7,6 +7,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Mapping
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -15,6 +16,8 @@ from benchmarks.harness.peers import Peers
 from services import platform
 from services.aws import Aws, AwsAccess
 from services.database import Database
+from services.lake.generate import generate
+from services.lake.population import Population
 from services.local.stack import HOME, PROJECT, Stack
 from services.storage import Storage
 
@@ -83,6 +86,16 @@ class World:
         database = self.server.sibling(f"sample_{rows}")
         platform.create(database, rows)
         return database
+
+    def sample_lake(self, rows_per_day: int, first: date, last: date) -> Path:
+        """A folder with generated orders and events of these days; made once and kept."""
+        folder = self._home / f"lake-{rows_per_day}-{first}-{last}"
+        if not (folder / "whole").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+            generate(folder, Population(10_000, rows_per_day, 2025), ["orders", "events"], days, workers=2)
+            (folder / "whole").touch()
+        return folder
 
     def empty_database(self, name: str) -> Database:
         """A new database of this name, in the place of what was there."""
