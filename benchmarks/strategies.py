@@ -21,16 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.record import machine
-from benchmarks.lab import (
-    Lab,
-    checksums,
-    compress,
-    decompressed,
-    manifest_of,
-    measured_load,
-    receiving_wal,
-    timed,
-)
+from benchmarks.lab.server import Lab, checksums
+from benchmarks.lab.streams import compress, decompressed, manifest_of, timed
+from benchmarks.lab.wal import measured_load, receiving_wal
 from services import platform
 from services.database import Database
 

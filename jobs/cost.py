@@ -109,8 +109,9 @@ def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
     from services.costs.report.inputs import parse_size
 
     run.storage.require()
-    manifests = [backup.manifest for backup in archive_of(run).catalog.read().of(run.settings.pgdatabase)]
-    history = history_of(manifests, run.settings.pgdatabase)
+    database = run.database.name
+    manifests = [backup.manifest for backup in archive_of(run).catalog.read().of(database)]
+    history = history_of(manifests, database)
     sizes = (parse_size(asked.size),) if asked.size else history.sizes
     inputs = _inputs(asked, sizes, own=False, dump_ratio=history.dump_ratio)
     return _report(inputs, asked, asked.output, history.words)

@@ -23,7 +23,7 @@ class Account:
     def __init__(self, biller: Biller, *, limit: Decimal, enforced: bool, billed: bool) -> None:
         self.biller = biller
         self.budget = Budget(biller, limit, enforced=enforced)
-        self.meter = Meter(self.budget.gate if enforced else None)
+        self.meter = Meter(self.budget if enforced else None)
         self._ledger = Ledger()
         self._billed = billed
 

@@ -14,6 +14,7 @@ Route = Literal["internet", "region"]
 """Where downloads go: out to the internet, or to a machine in the bucket's region, which is free."""
 
 REFERENCE_REGION = "us-east-1"  # the one whose prices are complete
+_BY_SIZE = ("s3.retrieval.", "transfer.")
 NANO = Decimal("0.000000001")
 _NAMES = {
     "s3.put": "S3 PUT, COPY, POST, LIST",
@@ -79,6 +80,7 @@ class Biller:
         self._prices = prices
         self._route = route
         self._known: dict[str, Price] = {}
+        self._rates: dict[Call, tuple[Decimal, Decimal]] = {}
 
     def price(self, usage: str) -> Price:
         """The price in this region, or the reference's. Raises PriceMissing when there is neither."""
@@ -95,8 +97,24 @@ class Biller:
 
     def cost(self, usage: Usage) -> Decimal:
         """What a usage costs: the total of its bill, without the lines."""
-        amounts = _amounts(usage, self._route)
-        return sum((amount * self.price(name).each for name, amount in amounts.items()), Decimal(0))
+        scan = Decimal(usage.scan.billed_bytes) / ATHENA_TB
+        queries = scan * self.price("athena.scan").each if scan else Decimal(0)
+        return queries + sum((self.cost_of(call, tally) for call, tally in usage.tallies.items()), Decimal(0))
+
+    def cost_of(self, call: Call, tally: Tally) -> Decimal:
+        """What the requests of one call cost. Fast: it is asked before each of them."""
+        if call not in self._rates:
+            self._rates[call] = self._rates_of(call)
+        request, received = self._rates[call]
+        return tally.billable * request + Decimal(tally.bytes_received) * received / GB
+
+    def _rates_of(self, call: Call) -> tuple[Decimal, Decimal]:
+        """Dollars for a billed request, and for a GB that it brings."""
+        one = Tally(billable=1, bytes_received=GB)
+        amounts = _amounts(Usage({call: one}), self._route)
+        requests = {name: self.price(name).each for name in amounts if not name.startswith(_BY_SIZE)}
+        sizes = {name: self.price(name).each for name in amounts if name.startswith(_BY_SIZE)}
+        return sum(requests.values(), Decimal(0)), sum(sizes.values(), Decimal(0))
 
     def bill(self, usage: Usage) -> Bill:
         """The bill of a usage."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from services.costs.bill import Biller
-from services.costs.usage import Usage
+from services.costs.usage import Call, Scan, Tally, Usage
 from services.errors import BudgetExceeded
 
 
@@ -30,12 +30,17 @@ class Budget:
             )
         return predicted
 
-    def gate(self, usage: Usage) -> None:
-        """Stops the request that would bring the run over the limit. Raises BudgetExceeded."""
-        if not self.enforced:
-            return
-        cost = self._biller.cost(usage)
-        if cost > self.limit:
+    def price(self, call: Call, tally: Tally) -> Decimal:
+        """What these requests cost."""
+        return self._biller.cost_of(call, tally)
+
+    def price_scan(self, scan: Scan) -> Decimal:
+        """What these queries cost."""
+        return self._biller.cost(Usage(scan=scan))
+
+    def check(self, cost: Decimal) -> None:
+        """Stops the request that would bring the run's cost over the limit. Raises BudgetExceeded."""
+        if self.enforced and cost > self.limit:
             raise BudgetExceeded(
                 f"The next request would bring this run to ${cost:.6f}, over the ${self.limit} that a run may cost. "
                 "It was not made."

@@ -8,15 +8,27 @@ transfer client: clients that are counted transfer with `preferred_transfer_clie
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from decimal import Decimal
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from services.costs.usage import STANDARD, Call, Scan, Tally, Usage, athena_billed_bytes, class_of_part
 
-Gate = Callable[[Usage], None]
-"""Is given what the usage will be when the next request is billed; raises BudgetExceeded to stop it."""
+
+class Gate(Protocol):
+    """Puts a price to requests, and stops the one that would make them too many."""
+
+    def price(self, call: Call, tally: Tally) -> Decimal:
+        """What these requests cost."""
+
+    def price_scan(self, scan: Scan) -> Decimal:
+        """What these queries cost."""
+
+    def check(self, cost: Decimal) -> None:
+        """Is told what everything will cost with the next request. Raises BudgetExceeded to stop it."""
+
 
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
@@ -28,10 +40,11 @@ class Meter:
         self.gate = gate
         self._lock = threading.RLock()
         self._counted = _Counts()
-        self._in_flight = _Counts()
         self._thread = threading.local()
         self._upload_classes: dict[str, str] = {}
         self._queries: set[str] = set()
+        self._spent = Decimal(0)
+        self._under_way = Decimal(0)
 
     def attach(self, client: Any) -> None:
         """Count the client's requests from now on. Attaching it again changes nothing."""
@@ -54,9 +67,9 @@ class Meter:
         call = self._call(event_name, request)
         tally = Tally(attempts=1, billable=1, bytes_sent=length_sent(request))
         with self._lock:
-            self._check(call, tally)
-            self._in_flight.add(call, tally)
-        self._thread.sent = call, tally
+            cost = self._checked(call, tally)
+            self._under_way += cost
+        self._thread.sent = call, tally, cost
 
     def _response_received(
         self,
@@ -65,11 +78,11 @@ class Meter:
         **_: Any,
     ) -> None:
         """An attempt ended, with or without an answer. One that the gate stopped was never made."""
-        sent: tuple[Call, Tally] | None = getattr(self._thread, "sent", None)
+        sent: tuple[Call, Tally, Decimal] | None = getattr(self._thread, "sent", None)
         if sent is None:
             return
         self._thread.sent = None
-        call, expected = sent
+        call, expected, cost = sent
         tally, received = replace(expected, billable=0), Tally()
         if response_dict is not None:
             call = _answered(call, response_dict["headers"])
@@ -78,10 +91,11 @@ class Meter:
             self._remember_upload(call, parsed_response or {})
         self._thread.answered = call
         with self._lock:
-            self._in_flight.add(sent[0], -expected)
+            self._under_way -= cost
+            self._spent += self._price(call, tally)
             self._counted.add(call, tally)
             # The headers tell how much is coming: a download too dear stops before its body is read.
-            self._check(call, received)
+            self._spent += self._checked(call, received)
             self._counted.add(call, received)
 
     def _after_call(self, parsed: Mapping[str, Any], event_name: str, **_: Any) -> None:
@@ -100,10 +114,15 @@ class Meter:
         with self._lock:
             self._counted.add(call, Tally(calls=1))
 
-    def _check(self, call: Call, tally: Tally) -> None:
-        """Ask the gate about what would be counted with this, and with all that is under way."""
-        if self.gate is not None and tally != Tally():
-            self.gate(self._counted.usage() + self._in_flight.usage() + Usage({call: tally}))
+    def _checked(self, call: Call, tally: Tally) -> Decimal:
+        """The cost of this, once the gate has agreed to it with all that was counted and is under way."""
+        cost = self._price(call, tally)
+        if self.gate is not None and cost:
+            self.gate.check(self._spent + self._under_way + cost)
+        return cost
+
+    def _price(self, call: Call, tally: Tally) -> Decimal:
+        return Decimal(0) if self.gate is None else self.gate.price(call, tally)
 
     def _ended(self, event_name: str) -> Call:
         """The call that ended on this thread, in the storage class that its attempts were counted in."""
@@ -129,7 +148,10 @@ class Meter:
             state=state,
             reused=statistics.get("ResultReuseInformation", {}).get("ReusedPreviousResult", False),
         )
-        self._counted.scan += Scan(queries=1, scanned_bytes=scanned, billed_bytes=billed)
+        scan = Scan(queries=1, scanned_bytes=scanned, billed_bytes=billed)
+        self._counted.scan += scan
+        if self.gate is not None:
+            self._spent += self.gate.price_scan(scan)
 
     def _call(self, event_name: str, request: Any) -> Call:
         _, service, operation = event_name.split(".")

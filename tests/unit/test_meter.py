@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -25,6 +26,23 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 def wire() -> Iterator[Wire]:
     with serving() as wire:
         yield wire
+
+
+class Limit:
+    """A gate that counts something of each tally as dollars, and lets no more than `most` through."""
+
+    def __init__(self, of: Callable[[Tally], int], most: int) -> None:
+        self._of, self._most = of, most
+
+    def price(self, call: Call, tally: Tally) -> Decimal:  # noqa: ARG002
+        return Decimal(self._of(tally))
+
+    def price_scan(self, scan: Scan) -> Decimal:
+        return Decimal(scan.billed_bytes)
+
+    def check(self, cost: Decimal) -> None:
+        if cost > self._most:
+            raise BudgetExceeded(f"{self._most} are enough")
 
 
 @pytest.fixture
@@ -182,6 +200,16 @@ def test_a_query_is_billed_once_however_often_it_is_asked_about(wire: Wire) -> N
     assert meter.snapshot().scan == Scan(1, scanned_bytes=12_000_001, billed_bytes=13_000_000)
 
 
+def test_a_query_that_was_billed_counts_towards_the_limit(wire: Wire) -> None:
+    meter = Meter(Limit(lambda tally: tally.billable, 10_000_002))
+    client = _athena(wire, _execution("SUCCEEDED", 1), {}, {})
+    meter.attach(client)
+    client.start_query_execution(QueryString="SELECT 1")
+    client.get_query_execution(QueryExecutionId="q1")
+    with pytest.raises(BudgetExceeded):
+        client.list_work_groups()
+
+
 def test_a_query_of_someone_else_is_not_billed_to_this_run(wire: Wire) -> None:
     meter = Meter()
     client = _athena(wire, _execution("SUCCEEDED", 10**9, name="theirs"))
@@ -192,26 +220,18 @@ def test_a_query_of_someone_else_is_not_billed_to_this_run(wire: Wire) -> None:
 
 
 def test_the_gate_stops_a_request_before_it_is_sent(wire: Wire) -> None:
-    def gate(usage: Usage) -> None:
-        if usage.total.billable > 2:
-            raise BudgetExceeded("two requests are enough")
-
-    meter = Meter(gate)
+    meter = Meter(Limit(lambda tally: tally.billable, 2))
     client = wire.client("s3", attempts=5)
     meter.attach(client)
     client.head_object(Bucket="b", Key="1")
     client.head_object(Bucket="b", Key="2")
-    with pytest.raises(BudgetExceeded, match="two requests"):
+    with pytest.raises(BudgetExceeded, match="2 are enough"):
         client.head_object(Bucket="b", Key="3")
     assert len(wire.asked) == 2
     assert meter.snapshot().total.attempts == 2
 
 
 def test_the_gate_counts_requests_that_are_under_way(wire: Wire) -> None:
-    def gate(usage: Usage) -> None:
-        if usage.total.billable > 5:
-            raise BudgetExceeded("five requests are enough")
-
     def head(number: int) -> bool:
         try:
             client.head_object(Bucket="b", Key=str(number))
@@ -219,7 +239,7 @@ def test_the_gate_counts_requests_that_are_under_way(wire: Wire) -> None:
             return False
         return True
 
-    meter = Meter(gate)
+    meter = Meter(Limit(lambda tally: tally.billable, 5))
     client = wire.client("s3")
     meter.attach(client)
     with ThreadPoolExecutor(16) as pool:
@@ -228,12 +248,8 @@ def test_the_gate_counts_requests_that_are_under_way(wire: Wire) -> None:
 
 
 def test_the_gate_stops_a_download_before_its_body_is_read(wire: Wire) -> None:
-    def gate(usage: Usage) -> None:
-        if usage.total.bytes_received > 1000:
-            raise BudgetExceeded("a kilobyte is enough")
-
     wire.answer = lambda *_: (200, {}, b"y" * 4096)
-    meter = Meter(gate)
+    meter = Meter(Limit(lambda tally: tally.bytes_received, 1000))
     client = wire.client("s3", attempts=5)
     meter.attach(client)
     with pytest.raises(BudgetExceeded):

@@ -18,6 +18,7 @@ from services.costs.receipt import KeptReceipt, Receipt, add_up, keep, make_rece
 from services.costs.usage import Call, Scan, Tally, Usage
 from services.errors import BudgetExceeded
 
+PUT = Call("s3", "PutObject")
 NOON = datetime(2026, 11, 24, 12, 0, 5, tzinfo=UTC)
 
 
@@ -106,6 +107,19 @@ def test_money_is_text_without_an_exponent_in_json() -> None:
     assert data["lines"][0]["usd"] == "0.000000400"
 
 
+_tallies = st.builds(Tally, billable=st.integers(0, 10**6), bytes_received=st.integers(0, 10**15))
+
+
+@given(
+    st.sampled_from(["PutObject", "GetObject", "ListObjectsV2", "DeleteObject"]),
+    st.sampled_from(sorted(load_prices().classes)),
+    _tallies,
+)
+def test_what_the_gate_adds_up_is_the_total_of_the_bill(operation: str, storage_class: str, tally: Tally) -> None:
+    usage = Usage({Call("s3", operation, storage_class): tally})
+    assert abs(biller().cost(usage) - biller().bill(usage).total) < Decimal("1e-15")
+
+
 _requests = st.builds(
     predict.requests,
     st.sampled_from(["PutObject", "GetObject", "DeleteObject"]),
@@ -129,14 +143,14 @@ def test_a_prediction_over_the_limit_stops_the_run_before_it_begins() -> None:
 
 def test_the_gate_lets_the_last_request_within_the_limit_through_and_not_the_next() -> None:
     budget = Budget(biller(), Decimal("0.00001"))
-    budget.gate(predict.requests("PutObject", 2))
+    budget.check(budget.price(PUT, Tally(billable=2)))
     with pytest.raises(BudgetExceeded, match="not made"):
-        budget.gate(predict.requests("PutObject", 3))
+        budget.check(budget.price(PUT, Tally(billable=3)))
 
 
 def test_a_limit_that_is_not_enforced_stops_nothing() -> None:
     budget = Budget(biller(), Decimal(0), enforced=False)
-    budget.gate(predict.requests("PutObject", 3))
+    budget.check(Decimal(1))
     assert budget.expect(predict.requests("PutObject", 3), "Uploading") == Decimal("0.000015")
 
 

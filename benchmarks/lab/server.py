@@ -1,59 +1,26 @@
-"""A PostgreSQL server of the benchmark's own, its base backups, its WAL and its recoveries."""
+"""The server that is measured, and what is recovered from its backups."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
-
-from isal import igzip, igzip_threaded
 
 from services.database import Connection, Database
 from services.local.postgres import Cluster, programs
 from services.local.processes import free_port, unprivileged
 
-_BLOCK = 2**20
-_LEVEL = 3  # ISA-L's best: what Shoreline's backup compresses with
-_PATIENCE = 600.0  # seconds until something that should have happened counts as failed
+PATIENCE = 600.0  # seconds until something that should have happened counts as failed
 PAGE = 8192
-SEGMENT = 16 * 2**20
 _CHANGED_PAGES = """
 SELECT count(DISTINCT (reldatabase, relfilenode, relforknumber, relblocknumber))
 FROM pg_available_wal_summaries() AS summary,
      pg_wal_summary_contents(summary.tli, summary.start_lsn, summary.end_lsn)
 WHERE end_lsn > %s::pg_lsn AND NOT is_limit_block
 """
-_LOAD = """\\set order_id random(1, {orders})
-\\set user_id random(1, {users})
-BEGIN;
-INSERT INTO events (user_id, event_type, payload) VALUES (:user_id, 'purchase', '{{"path": "/checkout"}}');
-INSERT INTO orders (user_id, amount, status) VALUES (:user_id, 19.90, 'pending');
-UPDATE orders SET status = 'shipped' WHERE order_id = :order_id;
-COMMIT;
-"""
-
-
-@dataclass
-class Stopwatch:
-    """Seconds of wall time, known when the block has ended."""
-
-    seconds: float = 0.0
-
-
-@contextmanager
-def timed() -> Iterator[Stopwatch]:
-    """Measures the block."""
-    watch = Stopwatch()
-    began = time.monotonic()
-    yield watch
-    watch.seconds = round(time.monotonic() - began, 3)
 
 
 class Lab:
@@ -122,7 +89,7 @@ class Lab:
         database.scalar("SELECT pg_switch_wal()")
         with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("CHECKPOINT")  # a summary ends at one
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not database.scalar("SELECT summarized_lsn >= %s::pg_lsn FROM pg_get_wal_summarizer_state()", now):
             assert time.monotonic() < deadline, "the WAL summarizer does not catch up"
             time.sleep(0.1)
@@ -181,12 +148,12 @@ class Recovered:
         done = identity.run(["/bin/sh", "-c", script, data, lines], cwd="/")
         assert done.returncode == 0, done.stderr
         try:
-            self._lab.run_program("pg_ctl", "-D", str(data), "start", "-t", str(int(_PATIENCE)), "-l", str(self._log))
+            self._lab.run_program("pg_ctl", "-D", str(data), "start", "-t", str(int(PATIENCE)), "-l", str(self._log))
         except AssertionError as error:
             error.add_note(self._log.read_text(encoding="utf-8"))
             raise
         database = Database(Cluster(self._home).connection("measured"))
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while database.scalar("SELECT pg_is_in_recovery()"):
             assert time.monotonic() < deadline, "the recovery does not end"
             time.sleep(0.05)
@@ -199,138 +166,11 @@ class Recovered:
         ended = re.search(r"redo done at ([0-9A-F]+)/([0-9A-F]+) .*elapsed: ([0-9.]+) s", text)
         assert begun, "the server's log does not tell where the replay began"
         assert ended, "the server's log does not tell where the replay ended"
-        return float(ended[3]), _lsn(ended[1], ended[2]) - _lsn(begun[1], begun[2])
+        return float(ended[3]), lsn(ended[1], ended[2]) - lsn(begun[1], begun[2])
 
     def stop(self) -> None:
         """Stops the recovered server."""
         Cluster(self._home).stop()
-
-
-@dataclass(frozen=True)
-class Load:
-    """A write load: where in the WAL it began, its transactions, its time and the WAL that it made."""
-
-    began_at: str
-    transactions: int
-    seconds: float
-    wal_bytes: int
-
-    def full_segments(self) -> list[str]:
-        """The names of the segments that lie wholly inside the load's WAL, on timeline 1."""
-        begun = _lsn(*self.began_at.split("/"))
-        numbers = range(begun // SEGMENT + 1, (begun + self.wal_bytes) // SEGMENT)
-        return [f"{1:08X}{number // 256:08X}{number % 256:08X}" for number in numbers]
-
-
-def measured_load(lab: Lab, database: Database, transactions: int, folder: Path) -> Load:
-    """Runs pgbench with Shoreline's sample tables."""
-    script = folder / "load.sql"
-    counts = {table: database.scalar(f"SELECT max({table[:-1]}_id) FROM {table}") for table in ("orders", "users")}
-    script.write_text(_LOAD.format(**counts), encoding="utf-8")
-    before = database.scalar("SELECT pg_current_wal_lsn()")
-    began = time.monotonic()
-    clients = 2
-    each = str(transactions // clients)
-    process = lab.command("pgbench", "-n", "-c", str(clients), "-j", "2", "-t", each, "-f", str(script), database.name)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors.decode()
-    seconds = time.monotonic() - began
-    written = database.scalar("SELECT pg_current_wal_lsn() - %s::pg_lsn", before)
-    return Load(before, int(each) * clients, seconds, int(written))
-
-
-class ReceivedWal:
-    """The segments that pg_receivewal has written."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def closed_segment(self, database: Database) -> int:
-        """Closes the current segment with one small change in it, and gives its compressed bytes."""
-        database.scalar("SELECT pg_switch_wal()")
-        database.scalar("SELECT pg_logical_emit_message(true, 'shoreline', 'a small change')")
-        name = database.scalar("SELECT pg_walfile_name(pg_current_wal_lsn())")
-        database.scalar("SELECT pg_switch_wal()")
-        segment = self._awaited(str(name))
-        return len(igzip.compress(segment.read_bytes(), _LEVEL))
-
-    def compressed(self, *loads: Load) -> dict[str, int]:
-        """The segments that loads filled from their first byte to their last, and their bytes after compression."""
-        segments = [self._awaited(name) for load in loads for name in load.full_segments()]
-        assert segments, "the load is too small to fill a segment"
-        return {
-            "segments": len(segments),
-            "segment_bytes": SEGMENT,
-            "stored_bytes": sum(len(igzip.compress(path.read_bytes(), _LEVEL)) for path in segments),
-        }
-
-    def _awaited(self, name: str) -> Path:
-        segment = self._folder / name
-        deadline = time.monotonic() + _PATIENCE
-        while not segment.exists():
-            assert time.monotonic() < deadline, "pg_receivewal does not receive"
-            time.sleep(0.05)
-        return segment
-
-
-@contextmanager
-def receiving_wal(lab: Lab, folder: Path) -> Iterator[ReceivedWal]:
-    """Receives WAL into a folder for as long as the block lasts."""
-    slot = ("--slot=benchmark", "--no-password")
-    made = lab.command("pg_receivewal", *slot, "--create-slot")
-    assert made.wait() == 0, cast(IO[bytes], made.stderr).read().decode()
-    receiver = lab.command("pg_receivewal", *slot, "-D", str(folder))
-    try:
-        yield ReceivedWal(folder)
-    finally:
-        receiver.terminate()
-        receiver.communicate()
-        for segment in folder.iterdir():
-            segment.chmod(0o644)  # received as ourselves, read by the server's user
-
-
-def _opened(path: Path, mode: str) -> IO[bytes]:
-    """A compressed file, (de)compressed by a thread beside."""
-    opened = igzip_threaded.open(path, mode, compresslevel=_LEVEL, threads=1)  # type: ignore[no-untyped-call]
-    return cast(IO[bytes], opened)
-
-
-def compress(process: subprocess.Popen[bytes], target: Path) -> int:
-    """A program's output, compressed into a file by a thread beside; gives the bytes before."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.close()
-    count = 0
-    with _opened(target, "wb") as file:
-        while block := process.stdout.read(_BLOCK):
-            count += len(block)
-            file.write(block)
-    assert process.stderr is not None
-    errors = process.stderr.read().decode()
-    assert process.wait() == 0, errors
-    return count
-
-
-def decompressed(source: Path, process: subprocess.Popen[bytes]) -> None:
-    """Feeds a compressed file into a program."""
-    assert process.stdin is not None
-    with _opened(source, "rb") as file:
-        shutil.copyfileobj(file, process.stdin, _BLOCK)
-    process.stdin.close()
-    assert process.stderr is not None
-    errors = process.stderr.read().decode()
-    assert process.wait() == 0, errors
-
-
-def manifest_of(backup: Path) -> bytes:
-    """The manifest inside a base backup that was streamed as tar."""
-    with _opened(backup, "rb") as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.name == "backup_manifest":
-                content = archive.extractfile(member)
-                assert content is not None
-                return content.read()
-    raise AssertionError("the base backup holds no manifest")
 
 
 def checksums(database: Database) -> dict[str, tuple[int, str]]:
@@ -344,5 +184,5 @@ def checksums(database: Database) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _lsn(high: str, low: str) -> int:
+def lsn(high: str, low: str) -> int:
     return (int(high, 16) << 32) + int(low, 16)
