@@ -14,6 +14,7 @@ from jobs import (
     database,
     demo,
     drill,
+    export,
     generate,
     prices,
     prune,
@@ -63,6 +64,7 @@ app.command("prune")(prune.command)
 app.command("status")(status.command)
 app.command("schedule")(schedule.command)
 app.command("generate")(generate.command)
+app.command("export")(export.command)
 app.command("upload")(upload.command)
 app.command("cost")(cost.command)
 app.command("prices")(prices.command)

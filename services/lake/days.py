@@ -27,10 +27,16 @@ def chosen_days(
         raise InputError("--dates and --from/--to exclude each other.", next_step="Give one of the two.")
     if listed:
         return tuple(sorted({parse_day(text) for each in listed for text in each.split(",")}))
-    if not first and not last:
+    begin, end = span_of_days(first or last, last or first)
+    if begin is None or end is None:
         return tuple(default)
-    begin = parse_day(first or last or "")
-    end = parse_day(last or first or "")
-    if end < begin:
-        raise InputError(f"--to {end} lies before --from {begin}.", next_step="Turn them round.")
     return tuple(begin + timedelta(number) for number in range((end - begin).days + 1))
+
+
+def span_of_days(first: str | None, last: str | None) -> tuple[date | None, date | None]:
+    """The days of `--from` and `--to`, None where one is not given. Raises InputError."""
+    begin = parse_day(first) if first else None
+    end = parse_day(last) if last else None
+    if begin and end and end < begin:
+        raise InputError(f"--to {end} lies before --from {begin}.", next_step="Turn them round.")
+    return begin, end

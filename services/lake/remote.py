@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from services.errors import Busy
+from services.errors import BucketMissing, Busy
 from services.lake.local import LocalFile
 from services.lake.manifest import Manifest
 from services.lake.plan import Stored
+from services.lake.record import ExportRecord
 from services.lake.transfer import THREADS
 from services.storage import KeyTaken, Storage, StoredObject
 
@@ -68,6 +69,22 @@ class RemoteLake:
         except KeyTaken as error:
             raise Busy(f"Another upload of {manifest.table} ended while this one was running.") from error
 
+    def export_record(self, table: str) -> ExportRecord | None:
+        """What was exported of a table and is in the lake; None before the first time.
+
+        Raises LakeError when it cannot be read.
+        """
+        key = self._export_key(table)
+        try:
+            text = self.storage.read(key)
+        except BucketMissing:
+            return None
+        return None if text is None else ExportRecord.from_json(text, self.storage.url(key))
+
+    def record_export(self, record: ExportRecord) -> None:
+        """Says that the lake holds what was exported."""
+        self.storage.put(self._export_key(record.table), record.to_json(), content_type="application/json")
+
     def identify(
         self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: Manifest
     ) -> dict[str, Stored]:
@@ -92,3 +109,6 @@ class RemoteLake:
 
     def _manifest_key(self, table: str) -> str:
         return f"{self.prefix}/{_FOLDER}/{table}.json"
+
+    def _export_key(self, table: str) -> str:
+        return f"{self.prefix}/{_FOLDER}/{table}.export.json"

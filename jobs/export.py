@@ -1,0 +1,122 @@
+"""Write PostgreSQL's tables as Parquet, partitioned by day."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.lake.declaration import Source
+    from services.lake.export import ExportedTable, ExportReport
+    from services.lake.export_plan import Wanted
+
+_DECLARATION = Path("lake.toml")
+_SHOWN = 20  # days of a table that a dry run lists
+
+
+def command(
+    ctx: typer.Context,
+    table: Annotated[
+        list[str] | None, typer.Option(help="A table and its time column, as public.orders:created_at. Repeatable.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A declaration of tables; lake.toml is taken where it is there.")
+    ] = None,
+    first: Annotated[str | None, typer.Option("--from", help="The first day.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last day.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="All days, not only those that changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which days would be written.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Spans of days that are read at once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write PostgreSQL's tables as Parquet under OUTPUT_DIR, partitioned by each row's own day in UTC."""
+
+    def work(run: Run) -> ExportReport:
+        from services.lake.days import span_of_days
+        from services.lake.export_plan import Wanted
+
+        wanted = Wanted(*span_of_days(first, last), full=full)
+        return export(run, sources(table or [], file), wanted, workers or os.cpu_count() or 1, dry_run=dry_run)
+
+    run_job(ctx, "export", work, show, as_json=as_json)
+
+
+def sources(tables: list[str], file: Path | None) -> tuple[Source, ...]:
+    """The tables that were asked for: by option, else declared in a file, else the lake's own."""
+    from services.errors import InputError
+    from services.lake.declaration import declared_sources, from_options, from_toml
+
+    if tables and file:
+        raise InputError("--table and --file exclude each other.", next_step="Give one of the two.")
+    if tables:
+        return from_options(tables)
+    chosen = file or _DECLARATION
+    try:
+        return from_toml(chosen.read_text(encoding="utf-8"), str(chosen))
+    except (OSError, UnicodeDecodeError) as error:
+        if file is None and isinstance(error, FileNotFoundError):
+            return declared_sources()
+        raise InputError(f"{chosen} cannot be read: {error}") from error
+
+
+def export(
+    run: Run, tables: tuple[Source, ...], wanted: Wanted, workers: int, *, dry_run: bool = False
+) -> ExportReport:
+    """Writes the days that changed since they were last uploaded, all tables seen in one snapshot."""
+    from services.lake.export import export
+    from services.lake.remote import RemoteLake
+
+    lake = RemoteLake(run.storage, run.settings.lake_prefix)
+    return export(
+        run.database,
+        tables,
+        run.settings.output_dir,
+        wanted,
+        lake.export_record,
+        lambda label, total: run.progress.task(label, total, "items"),
+        workers=workers,
+        dry_run=dry_run,
+    )
+
+
+def show(report: ExportReport, console: Console) -> None:
+    """Prints a line for each table, and what was cut or is no longer in PostgreSQL."""
+    from services import human
+
+    for table in report.tables:
+        written = "" if report.dry_run else f" {human.count(table.files, 'file'):>12} {human.size(table.size):>10}"
+        console.print(
+            f"  {table.name:<14} {human.count(table.rows, 'row'):>16} {human.count(len(table.days), 'day'):>9}{written}"
+            f"  {table.unchanged:,} unchanged",
+            soft_wrap=True,
+        )
+        for line in _notes(table, dry_run=report.dry_run):
+            console.print(f"    {line}", soft_wrap=True)
+    if report.dry_run:
+        console.print("Nothing was done. Next: shoreline export")
+    else:
+        console.print(f"Written under {report.output}")
+        console.print("Next: shoreline upload")
+
+
+def _notes(table: ExportedTable, *, dry_run: bool) -> list[str]:
+    notes = [
+        f"{column}: {count:,} times were cut to the millisecond, which is what Athena reads"
+        for column, count in table.cut.items()
+    ]
+    if table.gone:
+        notes.append(f"{table.gone:,} days of the lake have no rows in PostgreSQL any more; they stay in the lake")
+    if dry_run:
+        listed = list(table.days.items())
+        notes += [f"+ {day}  {why}" for day, why in listed[:_SHOWN]]
+        if len(listed) > _SHOWN:
+            notes.append(f"and {len(listed) - _SHOWN:,} more")
+    return notes

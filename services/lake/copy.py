@@ -1,0 +1,136 @@
+"""Rows out of PostgreSQL as they come: `COPY ... TO STDOUT` by psql, read into Arrow."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from services.database import Database
+from services.errors import DatabaseError, LakeError
+from services.lake.convert import convert
+from services.lake.pgtypes import Kept
+from services.lake.source import SESSION
+
+_BLOCK = 4 * 1024 * 1024
+_SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1 << 20  # Linux's F_SETPIPE_SZ: fewer switches between psql and us
+_PATIENCE = 1.0  # seconds for a psql that failed to end
+_COLUMN = re.compile(r"column #(\d+)")
+
+
+def copy(
+    database: Database, snapshot: str, query: str, columns: Sequence[Kept], cut: Counter[str]
+) -> Iterator[pa.Table]:
+    """The rows of `query`, a few megabytes at a time, in the types that are stored.
+
+    psql reads the connection: it does so in half the time of a Python driver, and beside Python's own work.
+    Raises LakeError for a value that its column's type cannot keep, DatabaseError when PostgreSQL or psql fail.
+    """
+    with _psql(database, snapshot, query) as output:
+        try:
+            # Text may hold line breaks; NULL is nothing, the empty string is "".
+            reader = csv.open_csv(
+                output,
+                csv.ReadOptions(column_names=[column.name for column in columns], block_size=_BLOCK, use_threads=False),
+                csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+                csv.ConvertOptions(
+                    column_types={column.name: _parsed(column) for column in columns},
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                    null_values=[""],
+                    true_values=["t"],
+                    false_values=["f"],
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                return
+            raise _refused(error, columns) from error
+        with reader:
+            while (rows := _next(reader, columns)) is not None:
+                yield convert(rows, columns, cut)
+
+
+def _parsed(column: Kept) -> Any:
+    return pa.string() if column.converted == "array" else column.parsed
+
+
+def _next(reader: csv.CSVStreamingReader, columns: Sequence[Kept]) -> pa.Table | None:
+    try:
+        return pa.Table.from_batches([reader.read_next_batch()])
+    except StopIteration:
+        return None
+    except pa.ArrowInvalid as error:
+        raise _refused(error, columns) from error
+
+
+def _refused(error: pa.ArrowInvalid, columns: Sequence[Kept]) -> LakeError:
+    """By column and reason."""
+    found = _COLUMN.search(str(error))
+    column = columns[int(found[1])] if found else None
+    reason = re.sub(r"^In CSV column #\d+: (Row #\d+: )?(CSV conversion error to [^:]*: )?", "", str(error))
+    where, kind = (column.source, str(column.stored)) if column else ("a row", "the declared columns")
+    return LakeError(
+        f"{where} holds a value that {kind} cannot keep: {reason}",
+        next_step="Mend the value, give the column the type 'string' in lake.toml, or leave it out.",
+    )
+
+
+@contextmanager
+def _psql(database: Database, snapshot: str, query: str) -> Iterator[IO[bytes]]:
+    commands = [
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        f"SET TRANSACTION SNAPSHOT '{snapshot}'",
+        SESSION,
+        f"COPY ({query}) TO STDOUT (FORMAT csv)",
+    ]
+    arguments = [argument for command in commands for argument in ("-c", command)]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [database.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments],
+            env={**database.connection.environment(), "PGCLIENTENCODING": "UTF8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        assert process.stdout is not None  # noqa: S101  # PIPE was asked for
+        with process.stdout as output:
+            _widen(output)
+            try:
+                yield output
+            except BaseException as error:
+                # Rows that end in the middle are no fault of theirs when psql itself has failed.
+                failed = isinstance(error, Exception) and _ended(process)
+                process.kill()
+                process.wait()
+                if failed:
+                    raise _failed(errors, process.returncode) from error
+                raise
+            if process.wait() != 0:
+                raise _failed(errors, process.returncode)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        return process.wait(_PATIENCE) > 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _failed(errors: IO[bytes], code: int) -> DatabaseError:
+    errors.seek(0)
+    told = errors.read().decode(errors="replace").strip().splitlines()
+    return DatabaseError(f"PostgreSQL refused to copy: {told[0] if told else f'psql ended with {code}'}")
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    with suppress(OSError):  # on another system, or where the user's pipes are at their limit, it works with less
+        fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, _PIPE_BYTES)

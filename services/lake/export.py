@@ -1,0 +1,164 @@
+"""PostgreSQL's tables as Parquet, partitioned by each row's own day: one snapshot, every row counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.database import Database
+from services.errors import LakeError
+from services.lake.copy import copy
+from services.lake.declaration import Source
+from services.lake.export_plan import TableExport, Wanted, prepare
+from services.lake.files import DayFiles
+from services.lake.layout import TooLarge, write_sorted, write_unsorted
+from services.lake.record import ExportRecord
+from services.lake.source import snapshot
+from services.lake.spans import SPAN_BYTES, Span
+
+Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Opens a progress display with a label and a total in rows, and gives what is told of rows done."""
+
+RECORDS = "_export"  # the folder of the records under the output folder: no table can have its name
+_UNSORTED_BYTES = 4 * SPAN_BYTES  # a span that turns out wider than planned is read again, in order
+
+
+@dataclass(frozen=True)
+class ExportedTable:
+    """What was written of one table, or with a dry run what would be.
+
+    `days` gives the reason for each day that was written; `unchanged` and `gone` count days that were not: as
+    they were, and no longer in PostgreSQL. `cut` counts by column the times that lost parts of a millisecond.
+    """
+
+    name: str
+    source: str
+    days: Mapping[date, str]
+    unchanged: int
+    gone: int
+    rows: int
+    files: int
+    size: int
+    cut: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, and where."""
+
+    output: Path
+    dry_run: bool
+    tables: tuple[ExportedTable, ...]
+
+
+@dataclass(frozen=True)
+class _Written:
+    days: Mapping[date, DayFiles]
+    cut: Counter[str]
+
+
+def export(
+    database: Database,
+    sources: Sequence[Source],
+    output: Path,
+    wanted: Wanted,
+    last_record: Callable[[str], ExportRecord | None],
+    task: Task,
+    *,
+    workers: int,
+    dry_run: bool = False,
+) -> ExportReport:
+    """Writes the wanted days of each table under `output`, in the place of what was there for them.
+
+    `last_record` gives what the lake holds of a table. All tables are seen in one snapshot. Raises LakeError
+    for columns and values that cannot be kept, and when a day's files do not hold the rows that PostgreSQL
+    counted; then nothing is recorded, and the next export does it all again.
+    """
+    with snapshot(database) as seen:
+        plans = [prepare(seen, source, output, wanted, last_record(source.name)) for source in sources]
+        if dry_run:
+            return ExportReport(output, dry_run, tuple(_report(plan, _Written({}, Counter())) for plan in plans))
+        with task("export", sum(plan.rows for plan in plans)) as advance:
+            written = _write_all(plans, partial(_write, database, seen.name, advance), workers)
+    for plan, done in zip(plans, written, strict=True):
+        _verify(plan, done)
+    for plan in plans:
+        path = output / RECORDS / f"{plan.source.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(plan.record.to_json())
+    reports = (_report(plan, done) for plan, done in zip(plans, written, strict=True))
+    return ExportReport(output, dry_run, tuple(reports))
+
+
+def _write_all(
+    plans: Sequence[TableExport], write: Callable[[TableExport, Span], _Written], workers: int
+) -> list[_Written]:
+    """Writes the spans of all tables, the largest first, as many at once as there are workers."""
+    spans = sorted(((plan, span) for plan in plans for span in plan.spans()), key=lambda pair: -pair[1].rows)
+    with ThreadPoolExecutor(workers) as pool:
+        started = [(plan, pool.submit(write, plan, span)) for plan, span in spans]
+        wait([future for _, future in started], return_when=FIRST_EXCEPTION)
+        pool.shutdown(cancel_futures=True)
+        done = [(plan, future.result()) for plan, future in started if not future.cancelled()]
+    gathered = []
+    for plan in plans:
+        parts = [part for owner, part in done if owner is plan]
+        days = {day: files for part in parts for day, files in part.days.items()}
+        gathered.append(_Written(days, sum((part.cut for part in parts), Counter())))
+    return gathered
+
+
+def _write(
+    database: Database, snapshot: str, advance: Callable[[int], None], plan: TableExport, span: Span
+) -> _Written:
+    cut: Counter[str] = Counter()
+
+    def rows(*, ordered: bool) -> Iterator[pa.Table]:
+        cut.clear()
+        yield from copy(database, snapshot, plan.query(span, ordered=ordered), plan.columns, cut)
+
+    try:
+        days = None if span.sorted else write_unsorted(rows(ordered=False), plan.layout, _UNSORTED_BYTES)
+    except TooLarge:
+        days = None
+    if days is None:
+        days = write_sorted(rows(ordered=True), plan.layout)
+    advance(span.rows)
+    return _Written(days, cut)
+
+
+def _verify(plan: TableExport, written: _Written) -> None:
+    """Raises LakeError unless the files of each day hold the rows that PostgreSQL counted."""
+    counted = {day: plan.states[day].rows for day in plan.changed}
+    held = {day: sum(pq.read_metadata(path).num_rows for path in files.paths) for day, files in written.days.items()}
+    if counted != held:
+        day = min(day for day in {*counted, *held} if counted.get(day) != held.get(day))
+        raise LakeError(
+            f"{plan.source.shown}: PostgreSQL counted {counted.get(day, 0):,} rows on {day}, the files hold"
+            f" {held.get(day, 0):,}.",
+            next_step="This is a bug in Shoreline, or the files were touched meanwhile: run the export again.",
+        )
+
+
+def _report(plan: TableExport, written: _Written) -> ExportedTable:
+    files = written.days.values()
+    return ExportedTable(
+        name=plan.source.name,
+        source=plan.source.shown,
+        days=dict(sorted(plan.changed.items())),
+        unchanged=len(plan.states) - len(plan.changed),
+        gone=plan.gone,
+        rows=plan.rows,
+        files=sum(len(each.paths) for each in files),
+        size=sum(each.size for each in files),
+        cut=dict(written.cut),
+    )

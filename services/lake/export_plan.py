@@ -1,0 +1,148 @@
+"""What an export will do with each table, and why. Reads PostgreSQL, changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from services.errors import LakeError
+from services.lake.convert import stored_schema
+from services.lake.declaration import Source
+from services.lake.layout import Layout
+from services.lake.pgtypes import Kept, map_columns, quote
+from services.lake.record import DayRecord, DayState, ExportRecord, changed_days
+from services.lake.source import Relation, Snapshot, day_of_row, from_where
+from services.lake.spans import Span, cut_spans
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to export: days from `first` to `last`, all of them if `full`, else those that changed."""
+
+    first: date | None = None
+    last: date | None = None
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class TableExport:
+    """What is written of one table.
+
+    `states` are the days as they are in PostgreSQL, `before` what the lake holds of them, `changed` the days
+    to write with the reason for each, `record` what the lake holds afterwards.
+    """
+
+    source: Source
+    relation: Relation
+    columns: tuple[Kept, ...]
+    layout: Layout
+    states: Mapping[date, DayState]
+    before: ExportRecord | None
+    changed: Mapping[date, str]
+    record: ExportRecord
+
+    @property
+    def rows(self) -> int:
+        """Rows to write."""
+        return sum(self.states[day].rows for day in self.changed)
+
+    @property
+    def gone(self) -> int:
+        """Days of the lake that have no rows in PostgreSQL any more."""
+        return len(self.before.days.keys() - self.record.days.keys()) if self.before else 0
+
+    def spans(self) -> list[Span]:
+        """The days to write, cut into what is read in one go."""
+        days = {day: self.states[day].rows for day in self.changed}
+        counted = sum(state.rows for state in self.states.values())
+        row_bytes = self.relation.size // max(self.relation.rows, counted, 1)
+        others = [day for day in self.states if day not in self.changed]
+        return cut_spans(days, row_bytes=row_bytes, indexed=self.relation.indexed, skipped=others)
+
+    def query(self, span: Span, *, ordered: bool) -> str:
+        """The SQL of the span's rows; `ordered` by day and then as they are to lie in it."""
+        chosen = ", ".join(f"{column.select} AS {quote(column.name)}" for column in self.columns)
+        rows = from_where(self.source, self.relation, span.first, span.last)
+        return f"SELECT {chosen} FROM {rows}{self._order() if ordered else ''}"  # noqa: S608  # names are quoted
+
+    def _order(self) -> str:
+        sources = {column.name: column.source for column in self.columns}
+        keys = [f"t.{quote(sources[name])}" for name in self.layout.sort_by]
+        if self.layout.sort_by[0] != self.layout.time_column:  # else the order of time is that of days, by an index
+            keys.insert(0, day_of_row(self.source, self.relation))
+        return f" ORDER BY {', '.join(keys)}"
+
+
+def prepare(seen: Snapshot, source: Source, output: Path, wanted: Wanted, before: ExportRecord | None) -> TableExport:
+    """What is to be written of the source under `output`; `before` is what the lake holds of it.
+
+    Raises LakeError for columns that cannot be kept, rows without a day, and what does not fit the lake.
+    """
+    relation = seen.relation(source)
+    columns = map_columns(relation.columns, source)
+    _check_declared(source, columns)
+    layout = Layout(output / source.name, _named(columns, source.time_column), _sort_by(source, relation, columns))
+    origin, shape = f"{seen.origin}/{relation.oid}", _shape(columns, layout)
+    if before is not None and (before.origin, before.shape) != (origin, shape):
+        before = None  # what is in the lake came from elsewhere, or looks different: all of it is written anew
+    states = seen.days(source, relation, wanted.first, wanted.last)
+    _check_years(source, states)
+    changed = changed_days(states, None if wanted.full else before)
+    kept = {day: found for day, found in (before.days if before else {}).items() if not _within(day, wanted)}
+    days = kept | {day: DayRecord(state.rows, seen.horizon) for day, state in states.items()}
+    record = ExportRecord(source.name, origin, shape, days)
+    return TableExport(source, relation, columns, layout, states, before, changed, record)
+
+
+def _within(day: date, wanted: Wanted) -> bool:
+    return (wanted.first is None or day >= wanted.first) and (wanted.last is None or day <= wanted.last)
+
+
+def _named(columns: Sequence[Kept], source_name: str) -> str:
+    return next(column.name for column in columns if column.source == source_name)
+
+
+def _sort_by(source: Source, relation: Relation, columns: Sequence[Kept]) -> tuple[str, ...]:
+    """The order of a day's rows: as declared, else by time and then by the primary key."""
+    names = {column.source: column.name for column in columns}
+    if missing := [name for name in source.sort_by if name not in names]:
+        raise LakeError(
+            f"{source.shown} is to be sorted by {', '.join(missing)}, which is not exported.",
+            next_step="Mend `sort_by` in lake.toml.",
+        )
+    keys = source.sort_by or (source.time_column, *relation.primary_key)
+    return tuple(dict.fromkeys(names[key] for key in keys if key in names))
+
+
+def _shape(columns: Sequence[Kept], layout: Layout) -> str:
+    described = [(column.name, column.select, str(column.stored), column.required) for column in columns]
+    return hashlib.sha256(repr((described, layout.time_column, layout.sort_by)).encode()).hexdigest()[:16]
+
+
+def _check_declared(source: Source, columns: Sequence[Kept]) -> None:
+    if source.declared is None:
+        return
+    found, declared = stored_schema(columns), source.declared.schema
+    problems = [
+        f"  {name}: is {found.field(name).type} in PostgreSQL, {declared.field(name).type} in the lake"
+        for name in declared.names
+        if found.field(name).type != declared.field(name).type
+    ]
+    if problems:
+        raise LakeError("\n".join([f"{source.shown} does not fit the lake's table {source.name}:", *problems]))
+
+
+def _check_years(source: Source, states: Mapping[date, DayState]) -> None:
+    """A row of a year that the table's partitions are not declared for would never be found by a query."""
+    if source.declared is None:
+        return
+    year = source.declared.keys[0]
+    if outside := sorted({day.year for day in states if not year.first <= day.year <= year.last}):
+        raise LakeError(
+            f"{source.shown} has rows of {', '.join(map(str, outside))}; the lake's partitions are declared for"
+            f" {year.first} to {year.last}, and no query would find them.",
+            next_step="Export with --from and --to, or widen the years in services/lake/tables.py and the table's DDL.",
+        )

@@ -1,0 +1,92 @@
+"""What was exported of a table, and up to which moment: the watermark of the next export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from services.errors import LakeError
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """A day as it was exported: its rows, and the transaction before which all changes are in them."""
+
+    rows: int
+    horizon: int
+
+
+@dataclass(frozen=True)
+class DayState:
+    """A day as it is in PostgreSQL: its rows, and the newest transaction that wrote one of them.
+
+    `newest` is None where the relation, as a view, does not tell.
+    """
+
+    rows: int
+    newest: int | None
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """The days of a table that are in the lake as PostgreSQL has them.
+
+    `origin` names the server, the database and the table; `shape` is the digest of the columns and options.
+    """
+
+    table: str
+    origin: str
+    shape: str
+    days: Mapping[date, DayRecord]
+
+    def to_json(self) -> bytes:
+        """The record as it is stored."""
+        days = {day.isoformat(): [found.rows, found.horizon] for day, found in sorted(self.days.items())}
+        document = {
+            "version": _VERSION,
+            "table": self.table,
+            "origin": self.origin,
+            "shape": self.shape,
+            "days": days,
+        }
+        return json.dumps(document, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> ExportRecord:
+        """The record that was stored. Raises LakeError, which names `where`, when it is none."""
+        try:
+            document: Any = json.loads(text)
+            if document["version"] != _VERSION:
+                raise ValueError
+            days = {date.fromisoformat(day): DayRecord(*found) for day, found in document["days"].items()}
+            return cls(document["table"], document["origin"], document["shape"], days)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LakeError(
+                f"{where} is no record of an export.", next_step="Run the export with --full, which makes it anew."
+            ) from error
+
+
+def changed_days(states: Mapping[date, DayState], before: ExportRecord | None) -> dict[date, str]:
+    """The days to export, each with the reason.
+
+    A day is unchanged when it has as many rows as were exported and none of them was written by a
+    transaction that the export did not see: a row that was added, changed or moved into the day carries a
+    newer transaction, a row that was deleted or moved away is missing in the count.
+    """
+    known = before.days if before else {}
+    reasons: dict[date, str] = {}
+    for day, state in states.items():
+        if day not in known:
+            reasons[day] = "new"
+        elif state.rows != known[day].rows:
+            reasons[day] = f"{state.rows - known[day].rows:+,} rows"
+        elif state.newest is None:
+            reasons[day] = "may have changed"
+        elif state.newest >= known[day].horizon:
+            reasons[day] = "rows changed"
+    return reasons
