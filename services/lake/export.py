@@ -21,14 +21,13 @@ from services.lake.declaration import Source
 from services.lake.export_plan import TableExport, Wanted, prepare
 from services.lake.files import DayFiles
 from services.lake.layout import TooLarge, write_sorted, write_unsorted
-from services.lake.record import ExportRecord
+from services.lake.record import ExportRecord, write_record
 from services.lake.source import snapshot
 from services.lake.spans import SPAN_BYTES, Span
 
 Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Opens a progress display with a label and a total in rows, and gives what is told of rows done."""
 
-RECORDS = "_export"  # the folder of the records under the output folder: no table can have its name
 _UNSORTED_BYTES = 4 * SPAN_BYTES  # a span that turns out wider than planned is read again, in order
 
 
@@ -92,9 +91,7 @@ def export(
     for plan, done in zip(plans, written, strict=True):
         _verify(plan, done)
     for plan in plans:
-        path = output / RECORDS / f"{plan.source.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(plan.record.to_json())
+        write_record(output, plan.record)
     reports = (_report(plan, done) for plan, done in zip(plans, written, strict=True))
     return ExportReport(output, dry_run, tuple(reports))
 

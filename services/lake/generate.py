@@ -12,6 +12,7 @@ from services.errors import InputError
 from services.lake.files import ROWS_PER_GROUP, DayFiles, DayWriter
 from services.lake.partitions import folder
 from services.lake.population import DRAWN, Population
+from services.lake.record import drop_record
 
 DEFAULT_DAYS = (
     date(2025, 1, 10),
@@ -74,6 +75,8 @@ def generate(
                 advance(count)
             return writer.finish()
 
+    for table in tables:
+        drop_record(output, table)
     with ThreadPoolExecutor(workers) as pool:
         futures = {table: [pool.submit(write, table, day) for day in days] for table in tables}
         try:

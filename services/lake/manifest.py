@@ -6,9 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from services.errors import LakeError
+from services.lake.partitions import day_of
 
 _VERSION = 1
 
@@ -72,6 +74,15 @@ class Manifest:
     def rows(self) -> int:
         """Rows of all files."""
         return sum(entry.rows for entry in self.files.values())
+
+    def rows_by_day(self) -> dict[date, int]:
+        """Rows of each day."""
+        counted: dict[date, int] = {}
+        for path, entry in self.files.items():
+            day = day_of(path.rpartition("/")[0])
+            if day is not None:
+                counted[day] = counted.get(day, 0) + entry.rows
+        return counted
 
     @property
     def schema(self) -> Schema:

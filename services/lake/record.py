@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from services.errors import LakeError
 
 _VERSION = 1
+RECORDS = "_export"  # the folder of the records under the output folder: no table can have its name
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,14 @@ class ExportRecord:
         }
         return json.dumps(document, indent=1).encode()
 
+    def differences(self, rows: Mapping[date, int]) -> list[str]:
+        """Each day of which there are other rows than PostgreSQL counted."""
+        return [
+            f"{day}: PostgreSQL counted {found.rows:,}, there are {rows.get(day, 0):,}"
+            for day, found in sorted(self.days.items())
+            if rows.get(day, 0) != found.rows
+        ]
+
     @classmethod
     def from_json(cls, text: bytes, where: str) -> ExportRecord:
         """The record that was stored. Raises LakeError, which names `where`, when it is none."""
@@ -69,6 +79,28 @@ class ExportRecord:
             raise LakeError(
                 f"{where} is no record of an export.", next_step="Run the export with --full, which makes it anew."
             ) from error
+
+
+def write_record(output: Path, record: ExportRecord) -> None:
+    """Leaves the record beside the exported files, for the upload."""
+    path = _path(output, record.table)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(record.to_json())
+
+
+def read_record(output: Path, table: str) -> ExportRecord | None:
+    """The record of the last export into `output`; None when there was none. Raises LakeError."""
+    path = _path(output, table)
+    return ExportRecord.from_json(path.read_bytes(), str(path)) if path.exists() else None
+
+
+def drop_record(output: Path, table: str) -> None:
+    """The files of the table come from elsewhere now."""
+    _path(output, table).unlink(missing_ok=True)
+
+
+def _path(output: Path, table: str) -> Path:
+    return output / RECORDS / f"{table}.json"
 
 
 def changed_days(states: Mapping[date, DayState], before: ExportRecord | None) -> dict[date, str]:

@@ -85,6 +85,10 @@ class RemoteLake:
         """Says that the lake holds what was exported."""
         self.storage.put(self._export_key(record.table), record.to_json(), content_type="application/json")
 
+    def forget_export(self, table: str) -> None:
+        """Says that the lake holds something else than what was exported."""
+        self.storage.delete([self._export_key(table)])
+
     def identify(
         self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: Manifest
     ) -> dict[str, Stored]:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from services.errors import LakeError
 from services.lake.local import Contents, LocalFile, contents, local_files
-from services.lake.manifest import Entry, Schema
+from services.lake.manifest import Entry, Manifest, Schema
 from services.lake.plan import Stored, TablePlan, plan_table
+from services.lake.record import ExportRecord, read_record
 from services.lake.remote import Recorded, RemoteLake
 from services.lake.shape import check_shape, schema_of
 from services.lake.tables import TABLES
@@ -72,7 +73,10 @@ def upload(
         return UploadReport(lake.url, dry_run, plans, {})
     agree(plans)
     etags = _send(lake, tables, task)
-    rows = {table.name: _settle(lake, table, etags) for table in tables}
+    settled = [_settle(lake, table, etags) for table in tables]
+    for table, manifest in zip(tables, settled, strict=True):
+        _agree(lake, table.plan, manifest, read_record(output, table.name))
+    rows = {manifest.table: manifest.rows for manifest in settled}
     return UploadReport(lake.url, dry_run, plans, rows)
 
 
@@ -115,8 +119,8 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, s
         return send_all(lake.storage, files, advance)
 
 
-def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> int:
-    """Verifies that all files of the table are there, records them, removes strays; gives the rows there are."""
+def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> Manifest:
+    """Verifies that all files of the table are there, records them, removes strays; gives what there is now."""
     listed = lake.listed(table.name) if table.plan.send else table.listed
     files = {
         path: entry
@@ -142,7 +146,27 @@ def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> int:
     if after != table.before.manifest:
         lake.record(after, table.before)
     lake.storage.delete(lake.key(table.name, path) for path in strays)
-    return after.rows
+    return after
+
+
+def _agree(lake: RemoteLake, plan: TablePlan, manifest: Manifest, exported: ExportRecord | None) -> None:
+    """Raises LakeError unless the lake holds each day's rows as PostgreSQL counted them when it was exported.
+
+    Where it does, the next export is told that it need not write them again. Files that come from elsewhere
+    put an end to that.
+    """
+    if exported is None:
+        if plan.send or plan.remove:
+            lake.forget_export(plan.table)
+        return
+    if found := exported.differences(manifest.rows_by_day()):
+        raise LakeError(
+            f"{manifest.table} is not what was exported, on {found[0]}"
+            + (f" (and {len(found) - 1} days more)." if len(found) > 1 else "."),
+            next_step="Run `shoreline export --full`, then upload again.",
+        )
+    if lake.export_record(manifest.table) != exported:
+        lake.record_export(exported)
 
 
 def _entry(table: _Table, path: str, etag: str) -> Entry:
