@@ -1,0 +1,424 @@
+"""The lake holds what PostgreSQL held at one moment; only days that changed are written again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from services import platform
+from services.database import Database
+from services.errors import DatabaseError, LakeError
+from services.lake import copy as copy_module
+from services.lake import export as export_module
+from services.lake import layout, spans
+from services.lake.declaration import Source, declared_sources, from_options
+from services.lake.export import ExportReport, export
+from services.lake.export_plan import Wanted
+from services.lake.record import read_record
+from services.lake.remote import RemoteLake
+from services.lake.upload import upload
+from services.storage import Storage
+from tests.conftest import Shoreline
+
+Execute = Callable[[str], None]
+THINGS = from_options(["public.things:at"])
+
+
+@contextmanager
+def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _: None
+
+
+@pytest.fixture
+def lake(storage: Storage) -> RemoteLake:
+    return RemoteLake(storage, "datalake")
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path) -> Callable[..., ExportReport]:
+    def exported(
+        sources: tuple[Source, ...] = THINGS,
+        wanted: Wanted | None = None,
+        lake: RemoteLake | None = None,
+        quiet: bool = True,
+        **options: Any,
+    ) -> ExportReport:
+        known = lake.export_record if lake else lambda _: None
+        if lake and quiet:
+            settle(database)
+        return export(database, sources, tmp_path, wanted or Wanted(), known, no_task, workers=2, **options)
+
+    return exported
+
+
+def settle(database: Database) -> None:
+    """Waits for the end of transactions of other tests: days written during them count as changed, to be sure."""
+    now = "SELECT pg_snapshot_{}(pg_current_snapshot())::text::bigint"
+    last = database.scalar(now.format("xmax"))
+    while database.scalar(now.format("xmin")) < last:
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def things(execute: Execute) -> None:
+    """Three days of ten rows."""
+    execute("CREATE TABLE things (n int PRIMARY KEY, at timestamptz NOT NULL, value text)")
+    execute(
+        "INSERT INTO things SELECT n, timestamptz '2025-01-10 00:30+00' + n * interval '144 min', 'v' || n"
+        " FROM generate_series(0, 29) AS n"
+    )
+
+
+def days(report: ExportReport) -> dict[str, str]:
+    return {str(day): why for day, why in report.tables[0].days.items()}
+
+
+def rows(output: Path) -> pa.Table:
+    files = sorted((output / "things").rglob("*.parquet"))
+    return pa.concat_tables(pq.read_table(file, partitioning=None) for file in files)
+
+
+def test_every_reader_finds_what_postgresql_has(
+    database: Database, run: Callable[..., ExportReport], tmp_path: Path
+) -> None:
+    platform.create(database, 20_000, lambda _: None)
+    report = run(declared_sources())
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), sum(amount), sum(order_id), count(DISTINCT status), min(created_at), max(created_at),"
+            " count(*) FILTER (WHERE (created_at AT TIME ZONE 'UTC')::date = '2025-01-10') FROM orders"
+        )
+        count, amount, ids, statuses, least, most, day = cursor.fetchone()
+    expected = (count, amount, ids, statuses, day)
+    assert count == 20_000 == report.tables[0].rows
+    assert isinstance(amount, Decimal)
+
+    glob = f"{tmp_path}/orders/**/*.parquet"
+    with duckdb.connect() as duck:
+        query = (
+            "SELECT count(*), sum(amount), sum(order_id)::BIGINT, count(DISTINCT status),"
+            " count(*) FILTER (WHERE year = 2025 AND month = 1 AND day = 10),"
+            " epoch_ms(min(created_at)), epoch_ms(max(created_at))"
+            f" FROM read_parquet('{glob}', hive_partitioning=true, hive_types={{year: INT, month: INT, day: INT}})"
+        )
+        by_duckdb: Any = duck.execute(query).fetchone()
+    assert by_duckdb[:5] == expected
+
+    hive: Any = pl.scan_parquet(glob, hive_schema={"year": pl.Int32, "month": pl.Int32, "day": pl.Int32}).select(
+        pl.len(),
+        pl.col("amount").sum(),
+        pl.col("order_id").sum(),
+        pl.col("status").n_unique(),
+        ((pl.col("year") == 2025) & (pl.col("month") == 1) & (pl.col("day") == 10)).sum().alias("day"),
+    )
+    assert hive.collect().row(0) == expected
+
+    keys = pa.schema([("year", pa.int32()), ("month", pa.int32()), ("day", pa.int32())])
+    dataset = ds.dataset(tmp_path / "orders", format="parquet", partitioning=ds.partitioning(keys, flavor="hive"))
+    table: Any = dataset.to_table()
+    on_day = (ds.field("year") == 2025) & (ds.field("month") == 1) & (ds.field("day") == 10)
+    by_pyarrow = (
+        table.num_rows,
+        sum(table.column("amount").to_pylist()),
+        sum(table.column("order_id").to_pylist()),
+        len(set(table.column("status").to_pylist())),
+        dataset.count_rows(filter=on_day),
+    )
+    assert by_pyarrow == expected
+    to_the_millisecond = [moment.replace(microsecond=moment.microsecond // 1000 * 1000) for moment in (least, most)]
+    times = table.column("created_at").to_pylist()
+    assert [min(times), max(times)] == to_the_millisecond
+    assert [round(moment.timestamp() * 1000) for moment in to_the_millisecond] == list(by_duckdb[5:])
+
+
+def test_a_row_lies_in_its_own_day_in_utc(execute: Execute, run: Callable[..., ExportReport], tmp_path: Path) -> None:
+    execute("CREATE TABLE things (n int PRIMARY KEY, at timestamptz NOT NULL)")
+    execute(
+        "SET TimeZone = 'Asia/Tokyo';"
+        "INSERT INTO things VALUES (1, '2025-01-11 08:59:59.999999'), (2, '2025-01-11 09:00')"
+    )
+    run()
+    for number, day in ((1, 10), (2, 11)):
+        found = pq.read_table(tmp_path / f"things/year=2025/month=01/day={day}/data.parquet", partitioning=None)
+        assert found.column("n").to_pylist() == [number]
+
+
+def test_rows_that_come_during_an_export_are_in_no_table(
+    things: None, execute: Execute, run: Callable[..., ExportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute("CREATE TABLE others AS SELECT * FROM things")
+    read = copy_module.copy
+
+    def while_writing(*arguments: Any) -> Any:
+        execute(
+            "INSERT INTO things VALUES (100, '2025-01-10', '') ON CONFLICT DO NOTHING;"
+            "UPDATE others SET value = 'new'; DELETE FROM things WHERE n < 9"
+        )
+        return read(*arguments)
+
+    monkeypatch.setattr(export_module, "copy", while_writing)
+    report = run(from_options(["public.things:at", "public.others:at"]))
+    assert [table.rows for table in report.tables] == [30, 30]
+    assert rows(tmp_path).column("n").to_pylist() == list(range(30))
+
+
+def test_only_days_that_changed_are_written_again(
+    things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    assert days(run(lake=lake)) == {"2025-01-10": "new", "2025-01-11": "new", "2025-01-12": "new"}
+    upload(tmp_path, lake, no_task)
+    assert days(run(lake=lake)) == {}
+
+    execute("INSERT INTO things VALUES (100, '2025-01-10 12:00', 'late')")
+    assert days(run(lake=lake)) == {"2025-01-10": "+1 rows"}
+    upload(tmp_path, lake, no_task)
+    execute("UPDATE things SET value = 'changed' WHERE n = 29")
+    assert days(run(lake=lake)) == {"2025-01-12": "rows changed"}
+    upload(tmp_path, lake, no_task)
+    execute("DELETE FROM things WHERE n = 15")
+    assert days(run(lake=lake)) == {"2025-01-11": "-1 rows"}
+    upload(tmp_path, lake, no_task)
+    execute("UPDATE things SET at = '2025-01-13' WHERE n = 14")
+    assert days(run(lake=lake)) == {"2025-01-11": "-1 rows", "2025-01-13": "new"}
+    upload(tmp_path, lake, no_task)
+    execute("DELETE FROM things WHERE n = 100; INSERT INTO things VALUES (101, '2025-01-10', 'instead')")
+    assert days(run(lake=lake)) == {"2025-01-10": "rows changed"}
+    upload(tmp_path, lake, no_task)
+    assert days(run(lake=lake)) == {}
+    assert lake.recorded("things").manifest.rows == 30 == len(rows(tmp_path))
+
+
+def test_a_transaction_that_was_open_during_an_export_is_not_missed(
+    things: None,
+    database: Database,
+    run: Callable[..., ExportReport],
+    lake: RemoteLake,
+    tmp_path: Path,
+    execute: Execute,
+) -> None:
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE things SET value = 'late' WHERE n = 29")
+        execute("UPDATE things SET value = 'early' WHERE n = 0")  # a newer transaction, which ends before
+        run(lake=lake, quiet=False)
+        upload(tmp_path, lake, no_task)
+    assert "2025-01-12" in days(run(lake=lake))
+
+
+def test_what_was_exported_and_not_uploaded_is_exported_again(
+    things: None, run: Callable[..., ExportReport], lake: RemoteLake
+) -> None:
+    assert len(days(run(lake=lake))) == len(days(run(lake=lake))) == 3
+
+
+def test_a_span_of_days_leaves_the_others_to_a_later_export(
+    things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    run(lake=lake)
+    upload(tmp_path, lake, no_task)
+    execute("UPDATE things SET value = 'changed' WHERE n IN (0, 29)")
+    day = date(2025, 1, 12)
+    assert days(run(wanted=Wanted(day, day), lake=lake)) == {"2025-01-12": "rows changed"}
+    upload(tmp_path, lake, no_task)
+    assert days(run(lake=lake)) == {"2025-01-10": "rows changed"}
+
+
+def test_full_writes_every_day(
+    things: None, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    run(lake=lake)
+    upload(tmp_path, lake, no_task)
+    assert len(days(run(wanted=Wanted(full=True), lake=lake))) == 3
+
+
+def test_a_table_that_was_made_anew_is_exported_whole(
+    things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    run(lake=lake)
+    upload(tmp_path, lake, no_task)
+    execute("ALTER TABLE things RENAME TO old; CREATE TABLE things AS SELECT * FROM old")
+    assert len(days(run(lake=lake))) == 3
+    execute("DROP TABLE things; ALTER TABLE old RENAME TO things")
+    assert len(days(run(lake=lake))) == 0
+    execute("ALTER TABLE things ADD COLUMN more int DEFAULT 7")
+    assert len(days(run(lake=lake))) == 3
+
+
+def test_days_that_are_gone_from_postgresql_stay_in_the_lake_and_are_told(
+    things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    run(lake=lake)
+    upload(tmp_path, lake, no_task)
+    execute("DELETE FROM things WHERE at < '2025-01-11'")
+    report = run(lake=lake)
+    assert (report.tables[0].gone, days(report)) == (1, {})
+    upload(tmp_path, lake, no_task)
+    assert lake.recorded("things").manifest.rows == 30
+
+
+def test_the_upload_fails_when_the_files_are_not_what_was_exported(
+    things: None, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    run(lake=lake)
+    (tmp_path / "things/year=2025/month=01/day=11/data.parquet").unlink()
+    with pytest.raises(LakeError, match="2025-01-11: PostgreSQL counted 10, there are 0"):
+        upload(tmp_path, lake, no_task)
+    assert lake.export_record("things") is None
+    assert len(days(run(lake=lake))) == 3
+
+
+def test_a_day_too_large_for_memory_is_the_same_as_one_that_is_not(
+    things: None, execute: Execute, run: Callable[..., ExportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute("UPDATE things SET value = 'moved' WHERE n % 3 = 0")  # to the end of the table
+    run()
+    whole = rows(tmp_path)
+    for name, limit in (("SPAN_ROWS", 4), ("SPAN_BYTES", 1)):
+        monkeypatch.setattr(spans, name, limit)
+        run()
+        assert rows(tmp_path) == whole
+        monkeypatch.undo()
+    monkeypatch.setattr(export_module, "_UNSORTED_BYTES", 10)  # wider than its statistics said
+    run()
+    assert rows(tmp_path) == whole
+
+
+def test_row_groups_of_a_streamed_day_are_bounded(
+    things: None, run: Callable[..., ExportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spans, "SPAN_ROWS", 1)
+    monkeypatch.setattr(layout, "GROUP_BYTES", 1)
+    run()
+    assert sum(pq.read_metadata(path).num_row_groups for path in (tmp_path / "things").rglob("*.parquet")) >= 3
+
+
+@pytest.mark.parametrize("sort_by", [("value",), ("n", "at")])
+def test_rows_lie_in_the_declared_order(
+    things: None,
+    run: Callable[..., ExportReport],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sort_by: tuple[str, ...],
+) -> None:
+    source = Source("things", "public", "things", "at", sort_by=sort_by)
+    for limit in (spans.SPAN_ROWS, 1):
+        monkeypatch.setattr(spans, "SPAN_ROWS", limit)
+        run((source,))
+        for path in (tmp_path / "things").rglob("*.parquet"):
+            values: list[Any] = pq.read_table(path, partitioning=None).column(sort_by[0]).to_pylist()
+            assert values == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        ("CREATE VIEW seen AS SELECT * FROM things", "view"),
+        ("CREATE MATERIALIZED VIEW seen AS SELECT * FROM things", "materialised view"),
+        (
+            (
+                "CREATE TABLE seen (LIKE things) PARTITION BY RANGE (at);"
+                "CREATE TABLE seen_1 PARTITION OF seen FOR VALUES FROM (MINVALUE) TO ('2025-01-11');"
+                "CREATE TABLE seen_2 PARTITION OF seen DEFAULT; INSERT INTO seen SELECT * FROM things"
+            ),
+            "partitioned table",
+        ),
+        ('CREATE TABLE "See n" AS SELECT * FROM things; CREATE VIEW seen AS SELECT * FROM "See n"', "odd name"),
+    ],
+)
+def test_other_relations_are_exported_like_tables(
+    things: None, execute: Execute, run: Callable[..., ExportReport], make: str, name: str
+) -> None:
+    execute(make)
+    assert run(from_options(["public.seen:at"])).tables[0].rows == 30
+
+
+def test_names_are_quoted(execute: Execute, run: Callable[..., ExportReport], tmp_path: Path) -> None:
+    execute(
+        'CREATE TABLE "Odd ""Name" ("The Time" date, "select" int);INSERT INTO "Odd ""Name" VALUES (\'2025-01-10\', 1)'
+    )
+    source = Source("things", "public", 'Odd "Name', "The Time", rename={"The Time": "at", "select": "chosen"})
+    run((source,))
+    assert rows(tmp_path).to_pylist() == [{"at": date(2025, 1, 10), "chosen": 1}]
+
+
+def test_rows_hidden_by_a_policy_are_an_error_and_not_a_smaller_table(
+    things: None, execute: Execute, database: Database, tmp_path: Path
+) -> None:
+    role = f"reader_{database.name}"
+    execute(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'reader'; GRANT SELECT ON things TO {role};"
+        "ALTER TABLE things ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON things USING (n < 5)"
+    )
+    reader = Database(replace(database.connection, user=role, password="reader"))
+    try:
+        with pytest.raises(DatabaseError, match="row-level security"):
+            export(reader, THINGS, tmp_path, Wanted(), lambda _: None, no_task, workers=1)
+    finally:
+        execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_refusal_of_postgresql_is_told(
+    things: None, run: Callable[..., ExportReport], execute: Execute, tmp_path: Path
+) -> None:
+    execute(
+        "CREATE FUNCTION fail(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF n = 20 THEN"
+        " RAISE EXCEPTION 'the twentieth'; END IF; RETURN n; END $$;"
+        "CREATE VIEW failing AS SELECT fail(n) AS n, at FROM things"
+    )
+    with pytest.raises(DatabaseError, match="the twentieth"):
+        run(from_options(["public.failing:at"]))
+    assert read_record(tmp_path, "failing") is None
+
+
+def test_the_lakes_years_are_held(database: Database, execute: Execute, run: Callable[..., ExportReport]) -> None:
+    platform.create(database, 5, lambda _: None)
+    execute("INSERT INTO orders (user_id, amount, status, created_at) VALUES (1, 1, 'paid', '2031-01-01')")
+    with pytest.raises(LakeError, match="rows of 2031"):
+        run(declared_sources())
+
+
+def test_a_table_that_does_not_fit_its_declaration_is_refused(
+    execute: Execute, run: Callable[..., ExportReport]
+) -> None:
+    execute(
+        "CREATE TABLE orders (order_id bigint, user_id bigint, amount numeric(10,3), status text,"
+        " created_at timestamptz)"
+    )
+    with pytest.raises(LakeError, match=r"amount: is decimal128.10, 3. in PostgreSQL, decimal128.12, 2. in the lake"):
+        run(declared_sources()[:1])
+
+
+def test_a_dry_run_says_what_is_written_and_writes_nothing(
+    things: None, run: Callable[..., ExportReport], tmp_path: Path
+) -> None:
+    planned = run(dry_run=True)
+    assert not list(tmp_path.iterdir())
+    assert days(planned) == days(run())
+
+
+def test_the_job_exports_uploads_and_has_nothing_left_to_do(
+    shoreline: Shoreline, database: Database, tmp_path: Path
+) -> None:
+    platform.create(database, 5, lambda _: None)
+    (tmp_path / "lake.toml").write_text(
+        '[tables.people]\nsource = "users"\ntime_column = "created_at"\nleave_out = ["email"]\n'
+    )
+    first = shoreline("export", "--json").json["result"]["tables"][0]
+    assert (first["name"], first["rows"], first["files"]) == ("people", 5, 5)
+    assert "5 rows" in shoreline("upload").output
+    assert "5 unchanged" in shoreline("export").output
+    wrong = shoreline("export", "--table", "public.orders")
+    assert wrong.exit_code == 2
+    assert "Traceback" not in wrong.errors

@@ -1,0 +1,82 @@
+"""A user's own tables are declared in a file or an option, and what is wrong is told at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.errors import InputError
+from services.lake.declaration import Source, declared_sources, from_options, from_toml
+
+GOOD = """
+[tables.invoices]
+source = "billing.Invoices"
+time_column = "issued_at"
+leave_out = ["notes"]
+sort_by = ["customer_id"]
+types = { total = "decimal(18, 4)", shape = "string" }
+rename = { year = "fiscal_year" }
+
+[tables.visits]
+time_column = "at"
+"""
+
+
+def test_a_file_declares_tables() -> None:
+    invoices, visits = from_toml(GOOD, "lake.toml")
+    assert invoices == Source(
+        name="invoices",
+        schema="billing",
+        relation="Invoices",
+        time_column="issued_at",
+        leave_out=("notes",),
+        sort_by=("customer_id",),
+        types={"total": "decimal(18, 4)", "shape": "string"},
+        rename={"year": "fiscal_year"},
+    )
+    assert visits == Source(name="visits", schema="public", relation="visits", time_column="at")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[tables", "is no TOML"),
+        ("", "declares no"),
+        ("tables = 1", "declares no"),
+        ("[tables.Bad]\ntime_column='a'", "tables.Bad: the name takes"),
+        ("[tables.a]", "time_column is missing"),
+        ("[tables.a]\ntime_column=1", "time_column is no text"),
+        ("[tables.a]\ntime_column='a'\nsort_by='b'", "sort_by is no list of texts"),
+        ("[tables.a]\ntime_column='a'\ntypes={b=1}", "types is no table of texts"),
+        ("[tables.a]\ntime_column='a'\ntypes={b='float'}", "types.b is 'float'"),
+        ("[tables.a]\ntime_column='a'\ntypes={b='decimal(40,2)'}", "types.b is"),
+        ("[tables.a]\ntime_column='a'\ncolour='red'", "'colour' is no option"),
+        ("[tables.a]\ntime_column='a'\n[other]", "other: there is no such section"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_the_reason(text: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_toml(text, "lake.toml")
+    assert told in str(caught.value)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        from_toml("[tables.A]\ncolour=1\n[tables.b]\n", "lake.toml")
+    assert str(caught.value).count("\n") == 4
+
+
+def test_an_option_names_a_table_and_its_time_column() -> None:
+    assert from_options(["sales.Orders:placed_at", "visits:at"]) == (
+        Source("orders", "sales", "Orders", "placed_at"),
+        Source("visits", "public", "visits", "at"),
+    )
+
+
+@pytest.mark.parametrize("options", [["orders"], [":at"], ["orders:"], ["a.x:t", "b.x:t"], ["Große:t"]])
+def test_an_option_that_names_no_table_is_refused(options: list[str]) -> None:
+    with pytest.raises(InputError):
+        from_options(options)
+
+
+def test_the_lakes_own_tables_are_declared() -> None:
+    assert [source.name for source in declared_sources()] == ["orders", "events"]
