@@ -51,6 +51,7 @@ class Run:
             session_token=token.get_secret_value() if token else None,
             request_checksums=given.aws_request_checksum_calculation,
             run_id=self.run_id,
+            attempts=given.aws_max_attempts,
         )
         return Aws(access, self.account.attach)
 

@@ -55,6 +55,8 @@ class AwsAccess:
     session_token: str | None = field(default=None, repr=False)
     request_checksums: str = "when_supported"
     run_id: str = ""
+    attempts: int = 7
+    answer_seconds: float = 60  # without a byte from AWS, until a request counts as failed
 
     @property
     def foreign(self) -> bool:
@@ -100,9 +102,9 @@ class Aws:
 
     def _client(self, service: Any, region: str | None = None) -> Any:
         config = Config(
-            retries={"mode": "standard", "max_attempts": 6},
+            retries={"mode": "standard", "total_max_attempts": self.access.attempts},
             connect_timeout=5,
-            read_timeout=60,
+            read_timeout=self.access.answer_seconds,
             max_pool_connections=64,
             user_agent_extra=f"shoreline/{__version__}" + (f" run/{self.access.run_id}" if self.access.run_id else ""),
             request_checksum_calculation=self.access.request_checksums,  # type: ignore[arg-type]

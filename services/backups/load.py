@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from services.errors import BackupDamaged, InputError, RestoreFailed, SettingsEr
 from services.storage import Storage
 
 Advance = Callable[[int], None]
+_READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,31 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
     opened: Iterable[bytes] = ahead(stored)
     if backup.manifest.encrypted:
         opened = decrypted(opened, list(options.identities))
-    if backup.manifest.format == "plain":
-        _through_psql(fresh, opened)
-    elif options.jobs > 1:
-        _from_disk(fresh, opened, options, file.bytes)
-    else:
-        with _pg_restore(fresh, options, []) as program:
-            program.write(opened, needs_all=not (options.tables or options.schema_only))
+    try:
+        if backup.manifest.format == "plain":
+            _through_psql(fresh, opened)
+        elif options.jobs > 1:
+            _from_disk(fresh, opened, options, file.bytes)
+        else:
+            with _pg_restore(fresh, options, []) as program:
+                program.write(opened, needs_all=not (options.tables or options.schema_only))
+    except (RestoreFailed, BackupDamaged) as error:
+        if file.bytes <= _READ_AGAIN and not _intact(storage, backup):
+            raise _damaged(storage, backup) from error
+        raise
     if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
-        raise BackupDamaged(f"{storage.url(backup.key)} is not what was stored: its SHA-256 differs.")
+        raise _damaged(storage, backup)
+
+
+def _intact(storage: Storage, backup: Backup) -> bool:
+    """Whether the stored object is what was stored: damage may show as an SQL error first."""
+    digest = Digest()
+    deque(digest.watch(download(storage, backup.key, backup.manifest.object.bytes)), maxlen=0)
+    return digest.sha256 == backup.manifest.object.sha256
+
+
+def _damaged(storage: Storage, backup: Backup) -> BackupDamaged:
+    return BackupDamaged(f"{storage.url(backup.key)} is not what was stored: its SHA-256 differs.")
 
 
 def check(backup: Backup, options: LoadOptions) -> None:

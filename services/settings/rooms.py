@@ -57,6 +57,7 @@ class StorageSettings(BaseSettings):
     aws_session_token: SecretStr | None = None
     aws_endpoint_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     aws_request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported"
+    aws_max_attempts: Positive = 7
     aws_expected_account_id: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
 
 

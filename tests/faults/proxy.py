@@ -9,6 +9,8 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
@@ -36,6 +38,11 @@ class Asked:
         """Whether it deletes many objects."""
         return self.method == "POST" and "delete" in self.query
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it brings a part of a multipart upload."""
+        return self.method == "PUT" and "partNumber" in self.query
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -60,7 +67,12 @@ class Stall:
     released: threading.Event = field(default_factory=threading.Event)
 
 
-Fault = Answer | Reset | Stall
+@dataclass(frozen=True)
+class Cut:
+    """Send half of LocalStack's answer, then close the connection."""
+
+
+Fault = Answer | Reset | Stall | Cut
 SLOW_DOWN = Answer(503, _SLOW_DOWN)
 
 
@@ -74,13 +86,17 @@ def every(share: int, fault: Fault = SLOW_DOWN) -> Callable[[Asked], Fault | Non
 
 
 class FaultProxy:
-    """Listens on the loopback interface inside `with`. `decide` says what becomes of a request; None: pass it on."""
+    """Listens on the loopback interface inside `with`. `decide` says what becomes of a request; None: pass it on.
+
+    `skew` is by how much the clock of the store that it shows is ahead.
+    """
 
     def __init__(self, upstream: str, decide: Callable[[Asked], Fault | None] = lambda _: None) -> None:
         self._upstream = urlsplit(upstream).netloc
         self.decide = decide
         self.asked: list[Asked] = []
         self.faults = 0
+        self.skew = timedelta()
         self._numbers = itertools.count()
         self._ending = threading.Event()
         self._server = _server(self)
@@ -119,11 +135,21 @@ class FaultProxy:
         elif isinstance(fault, Reset) and not fault.after_asking:
             _reset(request)
         else:
-            answer = self._ask(request, asked)
+            status, headers, body = self._ask(request, asked)
             if isinstance(fault, Reset):
                 _reset(request)
+            elif isinstance(fault, Cut):
+                _cut(request, status, headers, body)
             else:
-                _answer(request, *answer, head=asked.method == "HEAD")
+                _answer(request, status, self._shifted(headers), body, head=asked.method == "HEAD")
+
+    def _shifted(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [
+            (name, format_datetime(parsedate_to_datetime(value) + self.skew, usegmt=True))
+            if name.lower() in {"date", "last-modified"}
+            else (name, value)
+            for name, value in headers
+        ]
 
     def _read(self, request: BaseHTTPRequestHandler) -> Asked:
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
@@ -168,6 +194,12 @@ def _answer(
         request.send_header("Content-Length", str(len(body)))
     request.end_headers()
     request.wfile.write(body)
+
+
+def _cut(request: BaseHTTPRequestHandler, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    _answer(request, status, headers, body[: len(body) // 2], head=True)
+    request.wfile.flush()
+    _reset(request)
 
 
 def _reset(request: BaseHTTPRequestHandler) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.aws import Aws, AwsAccess
 
-REAL = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalr", "session_token": "token"}
+REAL: dict[str, Any] = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalr", "session_token": "token"}
 
 
 def credentials(access: AwsAccess) -> tuple[str, str, str | None]:

@@ -1,0 +1,127 @@
+"""A store that fails on demand, databases that are large enough to fail in the middle of, and archives over both."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from services.aws import Aws, AwsAccess
+from services.backups.archive import Archive
+from services.backups.catalog import Backup
+from services.backups.making import DumpOptions
+from services.backups.naming import Naming
+from services.backups.parts import SMALLEST, PartPlan
+from services.backups.streams import Digest
+from services.database import Connection, Database
+from services.storage import Storage
+from tests.faults.proxy import FaultProxy
+
+PREFIX = "backups/postgres"
+SMALL_PARTS = DumpOptions(parts=PartPlan(first=SMALLEST), globals="none")
+LEASE_SECONDS = 0.5
+
+
+@pytest.fixture
+def proxy(stack: dict[str, str]) -> Iterator[FaultProxy]:
+    """A proxy of the test's own in front of LocalStack, which lets everything pass at first."""
+    with FaultProxy(stack["AWS_ENDPOINT_URL"]) as running:
+        yield running
+
+
+@pytest.fixture
+def through_proxy(storage: Storage, proxy: FaultProxy) -> Storage:
+    """The test's bucket, by way of the proxy, with little patience."""
+    access = AwsAccess(region="us-east-1", endpoint_url=proxy.url, attempts=5, answer_seconds=1)
+    return Storage(Aws(access), storage.bucket)
+
+
+def filled(database: Database, megabytes: int) -> None:
+    """Puts about so many megabytes of SQL into the database, half as many when compressed."""
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE filled AS SELECT n, (SELECT string_agg(md5(n::text || m), '') FROM generate_series(1, 32) m)"
+            f" AS text FROM generate_series(1, {megabytes * 970}) n;"
+            "ALTER TABLE filled ADD PRIMARY KEY (n);"
+            "CREATE TABLE small (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text);"
+            "INSERT INTO small (name) SELECT 'row ' || n FROM generate_series(1, 1000) n"
+        )
+
+
+@pytest.fixture(scope="session")
+def medium(server: Connection) -> Iterator[Database]:
+    """A database of 24 MB, which no test changes: three parts and some."""
+    yield from _session_database(server, "medium", 24)
+
+
+@pytest.fixture(scope="session")
+def large(server: Connection) -> Iterator[Database]:
+    """A database of 90 MB, which no test changes: more than the pipeline holds while no part gets through."""
+    yield from _session_database(server, "large", 90)
+
+
+def _session_database(server: Connection, name: str, megabytes: int) -> Iterator[Database]:
+    made = Database(server).sibling(f"test_{name}_{secrets.token_hex(4)}")
+    made.create()
+    filled(made, megabytes)
+    yield made
+    made.drop()
+
+
+@dataclass(frozen=True)
+class Archives:
+    """Archives over one bucket, as different runs see it."""
+
+    storage: Storage
+
+    def of(self, storage: Storage | None = None, lease_seconds: float = LEASE_SECONDS) -> Archive:
+        """The archive of a new run."""
+        return Archive(storage or self.storage, Naming(PREFIX), secrets.token_hex(4), lease_seconds)
+
+    def back_up(self, database: Database, storage: Storage | None = None, options: DumpOptions = SMALL_PARTS) -> Backup:
+        """A whole run of the backup job, but for its retention."""
+        archive = self.of(storage)
+        with archive.lease("backup") as lease:
+            archive.clear(archive.catalog.read(), lease)
+            return archive.create(database, lease, options)
+
+    def assert_whole(self) -> list[Backup]:
+        """Every listed backup is there to the last byte; gives them, newest first."""
+        contents = self.of().catalog.read()
+        assert contents.damaged == ()
+        for backup in contents.backups:
+            digest, body = Digest(), self.storage.read(backup.key)
+            assert body is not None
+            list(digest.watch([body]))
+            assert (digest.bytes, digest.sha256) == (backup.manifest.object.bytes, backup.manifest.object.sha256)
+        return list(contents.backups)
+
+    def assert_nothing_left(self) -> None:
+        """There is no object but those of complete backups and the lease, and no unfinished upload."""
+        contents = self.of().catalog.read()
+        known = {key for backup in contents.backups for key in backup.keys} | {f"{PREFIX}/lease.json"}
+        assert {item.key for item in self.storage.objects("")} <= known
+        assert list(self.storage.uploads("")) == []
+
+
+@pytest.fixture
+def archives(storage: Storage) -> Archives:
+    """Archives over the test's bucket."""
+    return Archives(storage)
+
+
+@pytest.fixture
+def scratch_names(server: Connection) -> Callable[[str], list[str]]:
+    """Asks for the scratch databases on the server whose names begin as a test's do."""
+
+    def ask(prefix: str) -> list[str]:
+        with Database(server).connect() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                r"SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND datname ~ '_(restoring|old)_'",
+                (prefix,),
+            )
+            return [row[0] for row in cursor.fetchall()]
+
+    return ask
