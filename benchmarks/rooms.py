@@ -7,5 +7,6 @@ ROOMS = {
     "upload": "Upload",
     "queries": "Queries",
     "cleanup": "Cleanup",
+    "costs": "The meter",
     "scale": "Many of everything",
 }
