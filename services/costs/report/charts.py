@@ -15,11 +15,13 @@ _STYLE = """
 svg { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif; color-scheme: light dark; }
 .page { fill: #ffffff; } text { fill: #24292f; } .quiet { fill: #57606a; } .title { font-size: 16px; font-weight: 600; }
 .grid { stroke: #d8dee4; } .axis { stroke: #57606a; } .cross { fill: #ffffff; stroke: #24292f; stroke-width: 1.5; }
+.mark { font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 4; }
 .line { fill: none; stroke-width: 2.25; }
 .c0 { stroke: #0550ae; } .c1 { stroke: #1a7f37; } .c2 { stroke: #bc4c00; } .c3 { stroke: #8250df; }
 .f0 { fill: #0550ae; } .f1 { fill: #1a7f37; } .f2 { fill: #bc4c00; } .f3 { fill: #8250df; }
 @media (prefers-color-scheme: dark) {
 .page { fill: #0d1117; } text { fill: #e6edf3; } .quiet { fill: #9198a1; }
+.mark { stroke: #0d1117; }
 .grid { stroke: #30363d; } .axis { stroke: #9198a1; } .cross { fill: #0d1117; stroke: #e6edf3; }
 .c0 { stroke: #79c0ff; } .c1 { stroke: #56d364; } .c2 { stroke: #ffa657; } .c3 { stroke: #d2a8ff; }
 .f0 { fill: #79c0ff; } .f1 { fill: #56d364; } .f2 { fill: #ffa657; } .f3 { fill: #d2a8ff; }
@@ -103,7 +105,7 @@ def line_chart(
     for mark in marks:
         left, top = across(mark.x), up(mark.y)
         body.append(f'<circle class="cross" cx="{left:.1f}" cy="{top:.1f}" r="4.5"/>')
-        body.append(_text(left, top - 10, mark.text, "quiet", anchor="middle"))
+        body.append(_text(left, top - 10, mark.text, "mark", anchor="middle"))
     return _svg(title, HEIGHT, body)
 
 

@@ -67,6 +67,10 @@ def _cheapest(scenario: Scenario) -> str:
     return f"The cheapest is {cheapest.name}, {usd(cheapest.usd_monthly)}."
 
 
+def _plural(unit: str) -> str:
+    return f"{unit}s" if unit == "request" else unit
+
+
 def own_run(demo: Mapping[str, Any] | None) -> str:
     """What `make demo` would cost on AWS, from its steps and its receipt."""
     if demo is None:
@@ -75,7 +79,7 @@ def own_run(demo: Mapping[str, Any] | None) -> str:
     total, free = Decimal(receipt["usd"]), Decimal(receipt["usd_free_tier"])
     steps = [[step["job"], step["done"], f"${Decimal(step['usd']):.9f}"] for step in demo["result"]["steps"]]
     lines = [
-        [line["what"], f"{figure(Decimal(line['amount']))} {line['unit']}", f"${Decimal(line['usd']):.9f}"]
+        [line["what"], f"{figure(Decimal(line['amount']))} {_plural(line['unit'])}", f"${Decimal(line['usd']):.9f}"]
         for line in receipt["lines"]
     ]
     left = human.count(receipt["objects_left"], "object")
