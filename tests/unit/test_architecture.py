@@ -65,6 +65,12 @@ def test_services_never_import_jobs(path: Path) -> None:
     assert not {name for name in imports(path) if name.split(".")[0] == "jobs"}
 
 
+@pytest.mark.parametrize("path", sources("services") + sources("jobs"), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_every_boto3_client_is_made_where_the_meter_hooks_itself_in(path: Path) -> None:
+    if path != PROJECT / "services" / "aws.py":
+        assert "boto3" not in imports(path)
+
+
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_touch_no_adapter_and_no_clock(name: str) -> None:
     path = PROJECT / name
