@@ -16,6 +16,7 @@ from jobs import (
     drill,
     export,
     generate,
+    iam,
     prices,
     prune,
     receipts,
@@ -55,6 +56,7 @@ app.command("up")(stack.up_command)
 app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
 app.command("cleanup")(cleanup.command)
+app.command("iam")(iam.command)
 app.command("database")(database.command)
 app.command("backup")(backup.command)
 app.command("backups")(backups.command)

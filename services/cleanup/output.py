@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_PARTITION_FILE = re.compile(r"[a-z][a-z0-9_]*/year=\d{4}/month=\d{2}/day=\d{2}/[A-Za-z0-9_.-]+\.parquet")
+_LAKE_FILE = re.compile(
+    r"[a-z][a-z0-9_]*/year=\d{4}/month=\d{2}/day=\d{2}/[A-Za-z0-9_.-]+\.parquet(\.partial)?"
+    r"|_export/[a-z][a-z0-9_]*\.json"
+)
 _RECEIPT = re.compile(r"[a-z_-]+_\d{8}_\d{6}[A-Za-z0-9_-]*\.json")
 _SAMPLE = 5
 
@@ -30,8 +33,8 @@ class LocalFiles:
 
 
 def look_at_output(folder: Path) -> LocalFiles:
-    """The Parquet files of partitions under the output folder. Links are never followed."""
-    return _look(folder, _PARTITION_FILE)
+    """The Parquet files of partitions, and the export's records, under the output folder. Links are never followed."""
+    return _look(folder, _LAKE_FILE)
 
 
 def look_at_receipts(folder: Path) -> LocalFiles:
@@ -40,8 +43,8 @@ def look_at_receipts(folder: Path) -> LocalFiles:
 
 
 def remove_output(folder: Path) -> int:
-    """Removes the partitions' files and the folders that this leaves empty; gives how many files went."""
-    return _remove(folder, _PARTITION_FILE)
+    """Removes them and the folders that this leaves empty; gives how many files went."""
+    return _remove(folder, _LAKE_FILE)
 
 
 def remove_receipts(folder: Path) -> int:

@@ -1,0 +1,185 @@
+"""The policies against what the meter saw each job ask for: none missing, none superfluous."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.progress import Progress
+from services.aws import Aws
+from services.backups.archive import Archive
+from services.backups.lifecycle import rules
+from services.backups.naming import Naming
+from services.backups.retention import Retention
+from services.bucket import Bucket
+from services.cleanup import Area, Cleanup, Names, Scope
+from services.costs.account import Account
+from services.costs.bill import Biller
+from services.costs.prices import load_prices
+from services.database import Database
+from services.safety.grants import BACKUP, CLEANUP, LAKE, ROLES, SETUP, On, Role
+from services.safety.operations import actions_of
+from services.safety.policies import MANAGED_POLICY_CHARACTERS, Target, explain, policy
+from services.storage import Storage
+from tests.conftest import Outcome, Shoreline
+from tests.fakes.catalog import FakeCatalog, Table
+from tests.faults.proxy import FaultProxy
+from tests.integration.filled import fill
+
+PROJECT = Path(__file__).resolve().parents[2]
+TARGET = Target("123456789012", "eu-west-1", "b", "backups/postgres/", "datalake/", "athena-results/", "db", "wg")
+Operations = set[tuple[str, str]]
+
+
+def asked(*outcomes: Outcome) -> Operations:
+    """The operations in the receipts of some jobs, each of which succeeded."""
+    for outcome in outcomes:
+        assert outcome.exit_code == 0, outcome.errors
+    requests = [row for outcome in outcomes for row in outcome.json["receipt"]["usage"]["requests"]]
+    return {(row["service"], row["operation"]) for row in requests}
+
+
+def metered(account: Account) -> Operations:
+    """The operations that a meter saw."""
+    return set(account.meter.snapshot().operations())
+
+
+def meter() -> Account:
+    biller = Biller(load_prices(), "us-east-1", "internet")
+    return Account(biller, limit=Decimal(1), enforced=False, billed=False)
+
+
+def hold(role: Role, operations: Operations, services: Iterable[str] = ("s3", "athena", "glue", "kms")) -> None:
+    """Every operation is allowed by the role, and every action of the role was needed by one."""
+    needed = {operation: actions_of(*operation) for operation in operations}
+    missing = {operation for operation, actions in needed.items() if actions and not set(actions) & role.actions}
+    assert not missing
+    used = {action for actions in needed.values() for action in actions}
+    seen = {each.action for each in role.grants if not each.unseen and each.action.partition(":")[0] in services}
+    assert not seen - used, "superfluous"
+
+
+def test_the_backup_role_allows_what_its_jobs_ask_for_and_no_more(
+    shoreline: Shoreline, storage: Storage, database: Database, execute: Callable[[str], None]
+) -> None:
+    execute("CREATE TABLE t AS SELECT 1 AS a")
+    leftover = "backups/postgres/2020/01/01/backup_20200101_000000.sql.gz"
+    storage.put(leftover, b"of a run that was killed")
+    storage.start_upload(leftover.replace("000000.sql", "000001.sql"), content_type="application/gzip")
+    into = f"{database.name}_restored"
+    jobs = (("backup",), ("backups",), ("prune",), ("drill",), ("status",), ("restore", "--latest", "--into", into))
+    try:
+        hold(BACKUP, asked(*(shoreline(*job, "--json") for job in jobs)))
+    finally:
+        database.sibling(into).drop()
+
+
+def test_the_lake_role_allows_what_its_jobs_ask_for_and_no_more(
+    shoreline: Shoreline, storage: Storage, tmp_path: Path
+) -> None:
+    made = [shoreline("generate", "--json"), shoreline("upload", "--json")]
+    storage.put("datalake/orders/year=2025/month=01/day=10/stray.parquet", b"of an older upload")
+    (tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet").unlink()
+    made += [shoreline("generate", "--json", "--seed", "2"), shoreline("upload", "--json")]
+    hold(LAKE, asked(*made))
+
+
+def test_the_setup_role_allows_what_it_asks_of_s3_and_no_more(aws: Aws, storage: Storage) -> None:
+    account = meter()
+    ours = aws.again(account.attach)
+    lifecycle = rules("backups/postgres", Retention(days=30, minimum=3))
+    aws.s3.delete_public_access_block(Bucket=storage.bucket)
+    aws.s3.delete_bucket_tagging(Bucket=storage.bucket)
+    for name in (f"{storage.bucket}-setup", storage.bucket):
+        Bucket(Storage(ours, name), region="us-east-1", on_aws=True, rules=lifecycle, kms_key="alias/mine").setup()
+    hold(SETUP, metered(account), ["s3"])
+
+
+def test_the_cleanup_role_allows_what_it_asks_for_and_no_more(
+    aws: Aws, storage: Storage, stack: dict[str, str], tmp_path: Path, database: Database
+) -> None:
+    fill(storage, objects=6, versions=2, uploads=2)
+    lake = f"s3://{storage.bucket}/datalake/"
+    catalog = FakeCatalog(
+        {"saas_datalake": {"orders": Table(f"{lake}orders/", [["2025", "1", "10"]])}},
+        workgroups={"shoreline": {"project": "shoreline"}},
+    )
+    account = meter()
+    with FaultProxy(stack["AWS_ENDPOINT_URL"], catalog) as proxy:
+        access = type(aws.access)(region="us-east-1", endpoint_url=proxy.url)
+        ours = Storage(Aws(access, account.attach), storage.bucket)
+        report = everything(ours, lake, database, tmp_path, account)
+    assert all(check.passed for check in report.checks), report.checks
+    hold(CLEANUP, metered(account))
+
+
+def everything(storage: Storage, lake: str, server: Database, folder: Path, account: Account) -> Any:
+    """A whole cleanup, as on AWS."""
+    from rich.console import Console
+
+    areas = (
+        Area("backups", "backups/postgres/", holds_backups=True),
+        Area("lake", "datalake/"),
+        Area("query results", "athena-results/"),
+    )
+    work = Cleanup(
+        storage=storage,
+        scope=Scope(areas),
+        names=Names("saas_datalake", "shoreline", (lake,)),
+        server=server,
+        output=folder / "output",
+        receipts=folder / "receipts",
+        expected_account=None,
+        whole_account=True,
+        biller=account.biller,
+        now=datetime.now(UTC),
+        progress=Progress(Console(stderr=True)),
+    )
+    plan = work.plan()
+    with Archive(storage, Naming("backups/postgres"), "run").lease("cleanup") as lease:
+        return work.carry_out(plan, lease)
+
+
+@pytest.mark.parametrize("role", ROLES.values(), ids=ROLES.keys())
+def test_a_policy_names_our_resources_only_and_fits_into_iam(role: Role) -> None:
+    made = policy(role, TARGET)
+    text = json.dumps(made, separators=(",", ":"))
+    assert len(text) <= MANAGED_POLICY_CHARACTERS
+    for statement in made["Statement"]:
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action]
+        if statement["Sid"] != "Account":
+            assert "*" not in statement["Resource"]
+    anywhere = {grant.action for grant in role.grants if grant.on is On.ACCOUNT}
+    assert anywhere <= {"s3:ListAllMyBuckets", "s3:GetBucketTagging", "athena:ListWorkGroups"}
+
+
+def test_only_cleanup_may_delete_versions_and_nobody_may_delete_backups_but_it_and_the_backup_role() -> None:
+    assert [name for name, role in ROLES.items() if "s3:DeleteObjectVersion" in role.actions] == ["cleanup"]
+    deleting = [
+        name
+        for name, role in ROLES.items()
+        for grant in role.grants
+        if grant.on is On.BACKUPS and grant.action.startswith("s3:DeleteObject")
+    ]
+    assert deleting == ["backup", "cleanup"]
+
+
+def test_the_document_explains_every_action() -> None:
+    text = (PROJECT / "docs" / "iam.md").read_text(encoding="utf-8")
+    assert explain() in text, (
+        "write it anew: python -c 'from services.safety.policies import explain; print(explain())'"
+    )
+
+
+def test_a_policy_is_printed_alone_so_that_it_can_be_piped(shoreline: Shoreline) -> None:
+    outcome = shoreline("iam", "backup", "--account", "123456789012")
+    assert outcome.exit_code == 0, outcome.errors
+    assert json.loads(outcome.output)["Version"] == "2012-10-17"
+    assert shoreline("iam", "emperor").exit_code == 2
