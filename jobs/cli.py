@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from jobs import (
+    athena,
     backup,
     backups,
     cleanup,
@@ -19,12 +20,14 @@ from jobs import (
     iam,
     prices,
     prune,
+    query,
     receipts,
     restore,
     schedule,
     setup,
     stack,
     status,
+    tables,
     upload,
 )
 from jobs.runner import Invocation
@@ -68,6 +71,9 @@ app.command("schedule")(schedule.command)
 app.command("generate")(generate.command)
 app.command("export")(export.command)
 app.command("upload")(upload.command)
+app.command("athena")(athena.command)
+app.command("query")(query.command)
+app.command("tables")(tables.command)
 app.command("cost")(cost.command)
 app.command("prices")(prices.command)
 app.command("receipts")(receipts.command)

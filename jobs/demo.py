@@ -99,7 +99,7 @@ def _backups(loop: _Loop) -> None:
 
 
 def _lake(loop: _Loop) -> None:
-    from jobs import generate, upload
+    from jobs import athena, generate, upload
     from services import human
     from services.lake.generate import DEFAULT_DAYS
     from services.lake.population import Population
@@ -116,6 +116,16 @@ def _lake(loop: _Loop) -> None:
         upload.upload,
         upload.show,
         lambda done: f"{human.size(sum(plan.bytes_to_send for plan in done.plans))} under {done.target}",
+    )
+    loop.step(
+        "athena",
+        athena.athena,
+        athena.show,
+        lambda done: (
+            f"{human.count(len(done.results), 'query', 'queries')}, "
+            f"{human.size(sum(found.figures.scanned for found in done.results))} scanned"
+        ),
+        athena.verdict,
     )
 
 

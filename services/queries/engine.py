@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
 from services.errors import QueryFailed
+from services.queries.ddl import Statement
 from services.queries.prediction import Prediction
 from services.queries.resolve import Resolved
 
@@ -54,3 +56,9 @@ class Engine(Protocol):
 
     def run(self, prepared: Prepared) -> Answer:
         """The answer. Raises QueryFailed with the engine's reason and the next step."""
+
+    def make_tables(self, statements: Sequence[Statement]) -> None:
+        """Makes the tables that its queries read, where it needs any."""
+
+    def close(self) -> None:
+        """Lets go of what the engine holds."""

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from services.errors import LakeError, QueryRefused
 from services.human import count, size
+from services.queries.catalog import TableSchema
 from services.queries.files import Files, LakeFile, list_table
 from services.queries.footers import Footer, Footers, RowGroup, differing
 from services.queries.guard import PartitionSet
@@ -117,9 +118,8 @@ class Lake:
         self.footers = Footers(files)
         self._listed: dict[str, list[LakeFile]] = {}
 
-    def listing(self, selection: Selection) -> list[LakeFile]:
-        """All files of the scanned table."""
-        table = selection.scan.table
+    def files_of(self, table: TableSchema) -> list[LakeFile]:
+        """All files of a table, in key order."""
         if table.name not in self._listed:
             self._listed[table.name] = list_table(self.files, table)
         return self._listed[table.name]
@@ -135,7 +135,8 @@ def predict(resolved: Resolved, lake: Lake) -> Prediction:
 
 
 def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: Lake) -> ScanPrediction:
-    table, listed = selection.scan.table, lake.listing(selection)
+    table = selection.scan.table
+    listed = lake.files_of(table)
     chosen = [file for file in listed if file.values in selection.partitions]
     footers = lake.footers.read(chosen)
     for footer in footers:
@@ -181,7 +182,8 @@ def _without_filter(selection: Selection, columns: tuple[str, ...], lake: Lake) 
 
     A file whose footer was not read counts by its size, in the proportion of those whose footer was.
     """
-    listed = lake.listing(selection)
+    table = selection.scan.table
+    listed = lake.files_of(table)
     known = [footer for file in listed if (footer := lake.footers.known(file))]
     if not known and listed:
         known = lake.footers.read(listed[:1])
@@ -190,5 +192,5 @@ def _without_filter(selection: Selection, columns: tuple[str, ...], lake: Lake) 
         return 0, 0, False
     everything = sum(file.size for file in listed)
     of_columns = sum(footer.sizes.get(name, 0) for footer in known for name in columns)
-    as_text = sum(csv_bytes(footer, selection.scan.table) for footer in known)
+    as_text = sum(csv_bytes(footer, table) for footer in known)
     return of_columns * everything // read, as_text * everything // read, len(known) < len(listed)

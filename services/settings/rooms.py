@@ -93,6 +93,7 @@ class QuerySettings(BaseSettings):
     query_engine: Literal["duckdb", "athena"] = "duckdb"
     athena_database: CatalogName = "saas_datalake"
     athena_workgroup: str = "shoreline"
+    athena_partitions: Literal["projection", "alter", "msck"] = "projection"
     athena_results_prefix: KeyPrefix = "athena-results"
     scan_limit_bytes: ByteCount = 10_000_000
 

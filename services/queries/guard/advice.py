@@ -77,14 +77,16 @@ def _number_meant(side: exp.Expr) -> int | None:
 
 
 def _from_event_time(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> str:
-    """The partitions that a range of the event time lies in; empty when it is not bounded on both sides."""
+    """The partitions that a range of the event time lies in; empty when it has no bound that excludes any."""
     if scan.table.event_time is None or [key.name for key in domain.keys] != ["year", "month", "day"]:
         return ""
     lows: list[date] = []
     highs: list[date] = []
     for part in parts:
         _bound(part, scan.table.event_time, lows, highs)
-    if not lows or not highs or max(lows) > min(highs):
+    if not lows or not highs:
+        return _one_sided(scan, domain, lows, highs)
+    if max(lows) > min(highs):
         return ""
     first, last, name = max(lows), min(highs), scan.name
     if first == last:
@@ -95,6 +97,15 @@ def _from_event_time(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> s
     if first.year == last.year:
         return f"{name}.year = {first.year} AND {name}.month BETWEEN {first.month} AND {last.month}"
     return f"{name}.year BETWEEN {first.year} AND {last.year}"
+
+
+def _one_sided(scan: Scan, domain: Domain, lows: Sequence[date], highs: Sequence[date]) -> str:
+    years = domain.keys[0]
+    if lows and max(lows).year > years.first:
+        return f"{scan.name}.year >= {max(lows).year}"
+    if highs and min(highs).year < years.last:
+        return f"{scan.name}.year <= {min(highs).year}"
+    return ""
 
 
 def _bound(part: exp.Expr, event_time: str, lows: list[date], highs: list[date]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from services.errors import QueryFailed, ShorelineError
 from services.human import size
+from services.queries.ddl import Statement
 from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared, ResultTooLarge
 from services.queries.footers import FileDamaged
 from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem
@@ -68,6 +69,9 @@ class DuckDbEngine:
                 self._connection.execute(statement)
             rows = self._answer(self._connection, translated)
         return Answer(rows, self._system.scanned, time.perf_counter() - began)
+
+    def make_tables(self, statements: Sequence[Statement]) -> None:
+        """Nothing: the lake's folders are the tables. The statements were checked when they were read."""
 
     def close(self) -> None:
         """Lets go of DuckDB's memory and threads."""

@@ -74,6 +74,9 @@ def test_the_refusal_shows_the_place_inside_a_view_in_the_views_own_text() -> No
             "created_at >= TIMESTAMP '2025-01-10 00:00:00' AND created_at < TIMESTAMP '2025-01-11 00:00:00'",
             "o.year = 2025 AND o.month = 1 AND o.day = 10",
         ),
+        ("created_at > TIMESTAMP '2025-01-10 00:00:00'", "o.year >= 2025"),
+        ("created_at < TIMESTAMP '2025-01-01 00:00:00'", "o.year <= 2024"),
+        ("created_at > TIMESTAMP '2024-01-10 00:00:00'", "o.year = 2025 AND o.month = 1 AND o.day = 1"),
         ("date(created_at) = DATE '2025-03-01'", "o.year = 2025 AND o.month = 3 AND o.day = 1"),
         (
             "created_at BETWEEN TIMESTAMP '2025-01-10 00:00:00' AND TIMESTAMP '2025-01-12 12:00:00'",

@@ -1,0 +1,142 @@
+"""What the jobs that query the lake share: its catalog, its files, and the engine that answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from jobs.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.queries.ask import Figures
+    from services.queries.catalog import Catalog
+    from services.queries.ddl import Statement
+    from services.queries.engine import Engine, Prepared
+    from services.queries.library import NamedQuery
+    from services.queries.prediction import Lake
+    from services.queries.report import Plan, Result
+
+
+@dataclass
+class Queries:
+    """Asks queries of the lake in the bucket. Closed as a context manager, the engine lets go of what it holds."""
+
+    run: Run
+    engine_name: str
+
+    def __enter__(self) -> Queries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The declared tables, and the views under sql/athena/views/."""
+        from services.lake.tables import TABLES
+        from services.queries.catalog import catalog_of
+        from services.queries.library import named_views
+
+        return catalog_of(self.run.settings.athena_database, TABLES, named_views())
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake's files in the bucket. Raises BucketMissing when there is none."""
+        from services.queries.files import BucketFiles
+        from services.queries.prediction import Lake
+
+        self.run.storage.require()
+        return Lake(BucketFiles(self.run.storage, self.run.settings.lake_prefix))
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that answers."""
+        from services.queries.offline.engine import DuckDbEngine
+
+        return DuckDbEngine(self.lake)
+
+    @cached_property
+    def usd_per_byte(self) -> Decimal:
+        """Athena's price of a scanned byte."""
+        from services.costs.prices import ATHENA_TB
+
+        return self.run.account.biller.price("athena.scan").each / ATHENA_TB
+
+    def statements(self) -> list[Statement]:
+        """The DDL of the tables and their partitions. Raises DdlRefused for a file that Athena would not take."""
+        from services.queries.ddl import statements
+        from services.queries.ddl.statements import read_tables
+
+        mode = self.run.settings.athena_partitions
+        address = self.run.storage.url(self.run.settings.lake_prefix)
+        made = read_tables(self.catalog, address)
+        partitions = {}
+        if mode == "alter":
+            for name, table in self.catalog.tables.items():
+                partitions[name] = sorted({file.values for file in self.lake.files_of(table)})
+        return statements(self.catalog, made, mode, partitions)
+
+    def make_tables(self) -> None:
+        """Makes the tables, as the engine needs them."""
+        self.engine.make_tables(self.statements())
+
+    def prepare(self, query: NamedQuery) -> Prepared:
+        """The query, held to its partitions, with its prediction."""
+        from services.queries.ask import prepare
+
+        return prepare(query.sql, self.catalog, self.lake)
+
+    def explain(self, query: NamedQuery) -> Plan:
+        """What a query would read and cost. Runs nothing, and tells a query over the limit as any other."""
+        from services.queries.ask import figures
+        from services.queries.report import plan
+
+        prepared = self.prepare(query)
+        numbers = figures(prepared, prepared.prediction.bytes, self.usd_per_byte)
+        return plan(query.name, self.engine_name, prepared, numbers)
+
+    def ask(self, query: NamedQuery) -> Result:
+        """The answer of a query within the limit."""
+        from services.queries.ask import ask
+        from services.queries.report import result
+
+        limit = self.run.settings.scan_limit_bytes
+        asked = ask(self.prepare(query), self.engine, limit=limit, usd_per_byte=self.usd_per_byte)
+        return result(query.name, query.answers, self.engine_name, asked)
+
+
+def show_rows(found: Result, console: Console, most: int) -> None:
+    """Prints an answer as a table of at most so many rows."""
+    from jobs.table import print_table
+    from services import human
+    from services.queries.report import numeric, text
+
+    heads = list(found.columns)
+    right = [name for name, kind in found.columns.items() if numeric(kind)]
+    print_table(console, heads, [[text(value) for value in row] for row in found.rows[:most]], right)
+    left = len(found.rows) - most
+    more = f", of which {left:,} are not shown: --format csv gives all" if left > 0 else ""
+    console.print(f"{human.count(len(found.rows), 'row')}{more}")
+
+
+def show_figures(numbers: Figures, console: Console, *, ran: bool, estimated: bool) -> None:
+    """Prints what was scanned, what that is billed, and what it would have been without the lake's two savings."""
+    from services import human
+
+    about = "about " if estimated else ""
+    if ran:
+        console.print(f"  scanned     {human.size(numbers.scanned):>9}   predicted {human.size(numbers.predicted)}")
+    else:
+        console.print(f"  predicted   {human.size(numbers.predicted):>9}")
+    console.print(
+        f"  billed      {human.size(numbers.billed):>9}   {human.money(numbers.cost)} on Athena, 10 MB at least"
+    )
+    console.print(
+        f"  no filter   {human.size(numbers.unfiltered):>9}   {about}what the same columns take in all partitions"
+    )
+    console.print(f"  as CSV      {human.size(numbers.as_csv):>9}   about what would have to be read without Parquet")

@@ -1,0 +1,124 @@
+"""Ask one query of the lake."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.operations.figures import Figure
+    from services.queries.library import NamedQuery
+    from services.queries.report import Plan, Result
+
+EngineName = Literal["duckdb", "athena"]
+Format = Literal["table", "csv", "json", "parquet"]
+_SHOWN = 50  # rows on a terminal
+
+
+def command(  # one parameter an option
+    ctx: typer.Context,
+    sql: Annotated[str, typer.Argument(help="SELECT ..., a .sql file, or the number of a query that comes along.")],
+    engine: Annotated[EngineName | None, typer.Option(help="Who answers; QUERY_ENGINE by default.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How the rows are printed.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="The file for csv, json or parquet.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and cost; run nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a query of the lake, once it is proved to be held to its partitions and small enough."""
+    from services.queries.library import query_text
+
+    if explain:
+        run_job(ctx, "query", lambda run: plan(run, query_text(sql), engine), show_plan, as_json=as_json)
+    run_job(
+        ctx,
+        "query",
+        lambda run: query(run, query_text(sql), engine),
+        lambda found, console: show(found, console, form, output),
+        as_json=as_json,
+        figures=figures,
+    )
+
+
+def plan(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Plan:
+    """What the query would read, and cost."""
+    from jobs.lake import Queries
+
+    with Queries(run, engine or run.settings.query_engine) as queries:
+        return queries.explain(asked)
+
+
+def query(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Result:
+    """The query's answer."""
+    from jobs.lake import Queries
+
+    with Queries(run, engine or run.settings.query_engine) as queries:
+        return queries.ask(asked)
+
+
+def show_plan(found: Plan, console: Console) -> None:
+    """Prints the partitions and columns that each scan reads, and the numbers."""
+    from jobs.lake import show_figures
+    from services import human
+
+    for scan in found.scans:
+        named = scan.table if scan.name.lower() == scan.table else f"{scan.table} AS {scan.name}"
+        console.print(f"{named}: {scan.selected}")
+        console.print(
+            f"  {scan.partitions} of {human.count(scan.all_partitions, 'partition')}, {human.count(scan.rows, 'row')}"
+            f" in {scan.row_groups} of {human.count(scan.all_row_groups, 'row group')}"
+        )
+        if not scan.partitions:
+            console.print("  No partition of those selected is there: the scan has no rows.")
+        for name, size in scan.columns.items():
+            console.print(f"  {name:<24} {human.size(size):>9}")
+    if len(found.costliest) > 1:
+        console.print("The partitions that cost most:")
+        for folder, size in found.costliest.items():
+            console.print(f"  {folder:<44} {human.size(size):>9}", soft_wrap=True)
+    show_figures(found.figures, console, ran=False, estimated=found.estimated)
+
+
+def show(found: Result, console: Console, form: Format, output: Path | None) -> None:
+    """Prints the rows, or writes them in the form that was asked for."""
+    from jobs.lake import show_figures, show_rows
+
+    if form == "table" and output is None:
+        show_rows(found, console, _SHOWN)
+        show_figures(found.figures, console, ran=True, estimated=found.estimated)
+        return
+    write(found, form, output)
+
+
+def write(found: Result, form: Format, output: Path | None) -> None:
+    """Writes the rows to a file or to standard output. Raises InputError where they cannot go there."""
+    from services.errors import InputError
+    from services.queries.output import encoded
+
+    if form == "table":
+        raise InputError("A file takes csv, json or parquet.", next_step="Add --format csv, json or parquet.")
+    if output is None and form == "parquet" and sys.stdout.isatty():
+        raise InputError("Parquet is no text for a terminal.", next_step="Add --output FILE, or redirect the output.")
+    body = encoded(found.columns, found.rows, form)
+    if output is None:
+        sys.stdout.buffer.write(body)
+        sys.stdout.flush()
+        return
+    try:
+        output.write_bytes(body)
+    except OSError as error:
+        raise InputError(f"'{output}' cannot be written: {(error.strerror or 'error').lower()}.") from None
+
+
+def figures(found: Result) -> list[Figure]:
+    """What the query scanned."""
+    from services.operations.figures import Figure
+
+    return [Figure("shoreline_query_scanned_bytes", found.figures.scanned, {"query": found.query})]

@@ -1,0 +1,81 @@
+"""Show what the lake holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.queries.ddl import Statement
+    from services.queries.tables import TableReport
+
+
+@dataclass(frozen=True)
+class TablesReport:
+    """The tables of the lake, and where they lie."""
+
+    lake: str
+    database: str
+    tables: tuple[TableReport, ...]
+
+
+def command(
+    ctx: typer.Context,
+    ddl: Annotated[
+        bool, typer.Option("--ddl", help="Print the statements that make the tables, in this mode.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the lake's tables: partitions, rows, bytes, the newest day."""
+    if ddl:
+        run_job(ctx, "tables", statements, show_statements, as_json=as_json)
+    run_job(ctx, "tables", tables, show, as_json=as_json)
+
+
+def tables(run: Run) -> TablesReport:
+    """What the footers of the lake's files say."""
+    from jobs.lake import Queries
+    from services.queries.tables import describe
+
+    with Queries(run, run.settings.query_engine) as queries:
+        found = describe(queries.catalog, queries.lake)
+        return TablesReport(run.storage.url(run.settings.lake_prefix), queries.catalog.database, tuple(found))
+
+
+def statements(run: Run) -> list[Statement]:
+    """The DDL of the tables and their partitions."""
+    from jobs.lake import Queries
+
+    with Queries(run, run.settings.query_engine) as queries:
+        return queries.statements()
+
+
+def show(report: TablesReport, console: Console) -> str | None:
+    """Prints a line for each table, and its columns."""
+    from jobs.table import print_table
+    from services import human
+
+    heads = ["table", "partitions", "files", "rows", "bytes", "newest"]
+    rows = [
+        [t.name, f"{t.partitions:,}", f"{t.files:,}", f"{t.rows:,}", human.size(t.bytes), t.newest or "none"]
+        for t in report.tables
+    ]
+    console.print(f"{report.database} over {report.lake}", soft_wrap=True)
+    print_table(console, heads, rows, ["partitions", "files", "rows", "bytes"])
+    for table in report.tables:
+        columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
+        console.print(f"{table.name}: {columns}", soft_wrap=True)
+    return "shoreline athena" if any(table.rows for table in report.tables) else "shoreline upload"
+
+
+def show_statements(found: list[Statement], console: Console) -> None:
+    """Prints the statements, each ended by a semicolon."""
+    for statement in found:
+        console.print(f"-- {statement.what}\n{statement.sql};\n", soft_wrap=True, markup=False)

@@ -1,0 +1,63 @@
+"""An answer as CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+Format = Literal["table", "csv", "json", "parquet"]
+
+_TYPES: dict[str, pa.DataType] = {
+    str(kind): kind
+    for kind in (
+        pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string(), pa.binary(),
+        pa.date32(), pa.timestamp("ms"),
+    )
+}  # fmt: skip
+
+
+def encoded(columns: Mapping[str, str], values: Sequence[Sequence[Any]], form: Format) -> bytes:
+    """Rows in a form; `columns` are their Arrow types by name.
+
+    In JSON decimals are strings of their exact digits, times are ISO 8601.
+    """
+    rows = _table(columns, values)
+    if form == "json":
+        lines = [json.dumps(row, default=_plain, ensure_ascii=False) for row in rows.to_pylist()]
+        return ("[" + ",\n ".join(lines) + "]\n").encode()
+    sink = io.BytesIO()
+    if form == "csv":
+        pa_csv.write_csv(rows, sink, pa_csv.WriteOptions(quoting_style="needed"))
+    else:
+        pq.write_table(rows, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _table(columns: Mapping[str, str], values: Sequence[Sequence[Any]]) -> pa.Table:
+    by_column = list(zip(*values, strict=True)) or [()] * len(columns)
+    arrays = [pa.array(list(found), _type(kind)) for found, kind in zip(by_column, columns.values(), strict=True)]
+    return pa.Table.from_arrays(arrays, names=list(columns))
+
+
+def _type(name: str) -> pa.DataType | None:
+    """The Arrow type of a name; None, which infers it, for a nested one."""
+    if name.startswith("decimal128("):
+        precision, scale = name.removeprefix("decimal128(").removesuffix(")").split(",")
+        return pa.decimal128(int(precision), int(scale))
+    return _TYPES.get(name)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)

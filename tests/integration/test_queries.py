@@ -1,0 +1,190 @@
+"""Queries of a lake in a bucket, on the offline engine and through the command line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from services.errors import BucketMissing
+from services.lake.generate import DEFAULT_DAYS, generate
+from services.lake.population import Population
+from services.queries.ask import prepare
+from services.queries.files import BucketFiles, FileChanged
+from services.queries.library import named_queries
+from services.queries.offline.engine import DuckDbEngine
+from services.queries.prediction import Lake
+from services.storage import Storage
+from tests.conftest import Shoreline
+from tests.unit.queries.lake import LAKE
+from tests.unit.queries.questions import expected
+
+PREFIX = "datalake"
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lake of six days; it is never changed."""
+    folder = tmp_path_factory.mktemp("lake")
+    generate(folder, Population(users=300, rows_per_day=2000, seed=11), ("orders", "events"), DEFAULT_DAYS, workers=1)
+    return folder
+
+
+@pytest.fixture
+def bucket(storage: Storage, sample: Path) -> Storage:
+    """A bucket that holds that lake."""
+    for path in sample.rglob("*.parquet"):
+        storage.put(f"{PREFIX}/{path.relative_to(sample).as_posix()}", path.read_bytes())
+    return storage
+
+
+@pytest.fixture
+def engine(bucket: Storage) -> Iterator[DuckDbEngine]:
+    made = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
+    yield made
+    made.close()
+
+
+def test_the_named_queries_answer_from_the_bucket_as_polars_does_from_the_files(
+    engine: DuckDbEngine, sample: Path
+) -> None:
+    for query in named_queries():
+        prepared = prepare(query.sql, LAKE, engine.lake)
+        answer = engine.run(prepared)
+        assert answer.rows.to_pylist() == expected(query.name, sample)
+        assert answer.scanned == prepared.prediction.bytes > 0
+
+
+def test_only_the_selected_partitions_and_columns_are_fetched(bucket: Storage, sample: Path) -> None:
+    asked: list[tuple[str, str]] = []
+    bucket.aws.s3.meta.events.register(
+        "before-parameter-build.s3.GetObject", lambda params, **_: asked.append((params["Key"], params["Range"]))
+    )
+    engine = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
+    prepared = prepare("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 2", LAKE, engine.lake)
+    engine.run(prepared)
+    engine.close()
+    assert {key for key, _ in asked} == {
+        f"{PREFIX}/orders/year=2025/month=02/day=0{day}/data.parquet" for day in (1, 2)
+    }
+    sizes = [(sample / key.removeprefix(f"{PREFIX}/")).stat().st_size for key, _ in asked]
+    assert sum(int(span.split("-")[1]) - int(span.split("=")[1].split("-")[0]) + 1 for _, span in asked) <= sum(sizes)
+
+
+def test_a_file_that_is_replaced_in_mid_query_is_told_and_not_half_read(bucket: Storage) -> None:
+    rows = pl.DataFrame({"order_id": range(100_000)})
+    sink = io.BytesIO()
+    rows.write_parquet(sink, compression="uncompressed")
+    key = f"{PREFIX}/orders/year=2025/month=04/day=01/data.parquet"
+    bucket.put(key, sink.getvalue())
+    engine = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
+    prepared = prepare("SELECT sum(order_id) FROM orders WHERE year = 2025 AND month = 4", LAKE, engine.lake)
+    bucket.put(key, sink.getvalue() + b"")
+    sink.seek(0)
+    rows.reverse().write_parquet(sink, compression="uncompressed")
+    bucket.put(key, sink.getvalue())
+    with pytest.raises(FileChanged, match="replaced or removed"):
+        engine.run(prepared)
+    bucket.delete([key])
+    with pytest.raises(FileChanged):
+        engine.run(prepared)
+    engine.close()
+
+
+def test_a_bucket_that_vanishes_in_mid_query_is_told(bucket: Storage) -> None:
+    lake = Lake(BucketFiles(bucket, PREFIX))
+    table = LAKE.tables["orders"]
+    lake.files_of(table)
+    bucket.delete([found.key for found in bucket.objects("")])
+    bucket.aws.s3.delete_bucket(Bucket=bucket.bucket)
+    with pytest.raises(BucketMissing):
+        prepare("SELECT sum(amount) FROM orders WHERE month = 1", LAKE, lake)
+
+
+def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
+    bucket: Storage, sample: Path, shoreline: Shoreline
+) -> None:
+    done = shoreline("athena", "--json")
+    assert done.exit_code == 0, done.errors
+    report = done.json["result"]
+    assert [table["rows"] > 0 for table in report["tables"]] == [True, True]
+    assert [found["query"] for found in report["results"]] == [query.name for query in named_queries()]
+    for found in report["results"]:
+        assert 0 < found["figures"]["scanned"] == found["figures"]["predicted"] < 1_000_000
+        assert found["figures"]["billed"] == 10_000_000
+        assert Decimal(found["figures"]["cost"]) == Decimal("0.00005")
+        assert len(found["rows"]) == len(expected(found["query"], sample))
+    shown = shoreline("athena")
+    assert "Every query scanned KBs." in shown.output
+    assert "orders year=2025 month=1 day=10" in shown.output
+    assert "nanobind" not in shown.errors
+
+
+def test_the_check_scans_nothing(bucket: Storage, shoreline: Shoreline) -> None:
+    done = shoreline("athena", "--check", "--json")
+    assert done.exit_code == 0, done.errors
+    assert len(done.json["result"]["checked"]) == 5
+    assert done.json["result"]["results"] == []
+
+
+def test_a_query_prints_its_rows_as_a_table_and_writes_them_as_a_file(
+    bucket: Storage, sample: Path, shoreline: Shoreline, tmp_path: Path
+) -> None:
+    rows = expected("02_revenue_by_status", sample)
+    table = shoreline("query", "02")
+    assert all(str(row["revenue"]) in table.output for row in rows)
+    assert "predicted" in table.output
+    as_csv = shoreline("query", "02", "--format", "csv")
+    assert as_csv.output.splitlines()[1:] == [f'"{row["status"]}",{row["orders"]},{row["revenue"]}' for row in rows]
+    output = tmp_path / "answer.parquet"
+    assert shoreline("query", "02", "--format", "parquet", "--output", output).exit_code == 0
+    assert pl.read_parquet(output).to_dicts() == rows
+
+
+def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Storage, shoreline: Shoreline) -> None:
+    done = shoreline("query", "04", "--explain", "--json")
+    assert done.exit_code == 0, done.errors
+    plan = done.json["result"]
+    assert plan["scans"][0]["selected"] == "year=2025 month=1"
+    assert list(plan["scans"][0]["columns"]) == ["user_id", "amount", "status"]
+    assert plan["scans"][0]["partitions"] == 3
+    assert plan["figures"]["predicted"] == sum(plan["scans"][0]["columns"].values())
+    shown = shoreline("query", "04", "--explain").output
+    assert "3 of 6 partitions" in shown
+    assert "amount" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "code", "words"),
+    [
+        (["SELECT * FROM orders"], {}, 17, "add: orders.year = 2025"),
+        (["02"], {"SCAN_LIMIT_BYTES": "100"}, 17, "SCAN_LIMIT_BYTES"),
+        (["SELECT 1 / 0"], {}, 18, "Division by zero"),
+        (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "does not exist"),
+        (["02", "--output", "x.csv"], {}, 2, "--format csv"),
+    ],
+)
+def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
+    arguments: list[str], env: dict[str, str], code: int, words: str, bucket: Storage, shoreline: Shoreline
+) -> None:
+    done = shoreline("query", *arguments, env=env)
+    assert done.exit_code == code
+    assert words in done.errors
+    assert "Traceback" not in done.errors
+    assert done.output == ""
+
+
+def test_the_tables_are_shown_with_their_newest_day(bucket: Storage, sample: Path, shoreline: Shoreline) -> None:
+    done = shoreline("tables", "--json")
+    assert done.exit_code == 0, done.errors
+    orders = done.json["result"]["tables"][0]
+    rows = pl.read_parquet(sorted((sample / "orders").rglob("*.parquet"))).height
+    assert (orders["name"], orders["rows"], orders["partitions"]) == ("orders", rows, 6)
+    assert orders["newest"] == "year=2025/month=03/day=01"
+    ddl = shoreline("tables", "--ddl", env={"ATHENA_PARTITIONS": "alter"}).output
+    assert ddl.count("PARTITION (year = 2025") == 12
+    assert "projection" not in ddl

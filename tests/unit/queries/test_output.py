@@ -1,0 +1,62 @@
+"""Answers as CSV, JSON and Parquet."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from services.queries.output import encoded
+from services.queries.report import numeric, text
+
+COLUMNS = {
+    "n": "int64",
+    "money": "decimal128(38, 2)",
+    "who": "string",
+    "at": "timestamp[ms]",
+    "day": "date32[day]",
+    "ok": "bool",
+    "none": "null",
+}
+ROWS: list[list[Any]] = [
+    [1, Decimal("12.30"), 'a "quoted", text', datetime(2025, 1, 10, 14, 30, 0, 120000), date(2025, 1, 10), True, None],  # noqa: DTZ001
+    [None, None, None, None, None, None, None],
+]
+
+
+def test_parquet_keeps_every_value_and_type() -> None:
+    found = pq.read_table(io.BytesIO(encoded(COLUMNS, ROWS, "parquet")))
+    assert [list(row.values()) for row in found.to_pylist()] == ROWS
+    assert found.schema.field("money").type == pa.decimal128(38, 2)
+
+
+def test_json_keeps_the_digits_of_money() -> None:
+    found = json.loads(encoded(COLUMNS, ROWS, "json"))
+    assert found[0]["money"] == "12.30"
+    assert found[0]["at"] == "2025-01-10T14:30:00.120000"
+    assert found[1] == dict.fromkeys(COLUMNS)
+
+
+def test_csv_quotes_what_needs_it() -> None:
+    body = encoded(COLUMNS, ROWS, "csv")
+    assert body.decode().splitlines()[1] == '1,12.30,"a ""quoted"", text",2025-01-10 14:30:00.120,2025-01-10,true,'
+    assert pa_csv.read_csv(io.BytesIO(body)).num_rows == 2
+
+
+def test_an_empty_answer_still_has_its_columns() -> None:
+    assert encoded(COLUMNS, [], "csv").decode().splitlines() == ['"n","money","who","at","day","ok","none"']
+    assert json.loads(encoded(COLUMNS, [], "json")) == []
+    assert pq.read_table(io.BytesIO(encoded(COLUMNS, [], "parquet"))).column_names == list(COLUMNS)
+
+
+def test_values_on_a_terminal_are_written_as_athena_writes_them() -> None:
+    assert [text(value) for value in ROWS[0]] == [
+        "1", "12.30", 'a "quoted", text', "2025-01-10 14:30:00.120", "2025-01-10", "true", "NULL",
+    ]  # fmt: skip
+    assert [name for name, kind in COLUMNS.items() if numeric(kind)] == ["n", "money"]
