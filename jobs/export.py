@@ -87,7 +87,7 @@ def export(
     )
 
 
-def show(report: ExportReport, console: Console) -> None:
+def show(report: ExportReport, console: Console) -> str:
     """Prints a line for each table, and what was cut or is no longer in PostgreSQL."""
     from services import human
 
@@ -101,10 +101,10 @@ def show(report: ExportReport, console: Console) -> None:
         for line in _notes(table, dry_run=report.dry_run):
             console.print(f"    {line}", soft_wrap=True)
     if report.dry_run:
-        console.print("Nothing was done. Next: shoreline export")
-    else:
-        console.print(f"Written under {report.output}")
-        console.print("Next: shoreline upload")
+        console.print("Nothing was done.")
+        return "shoreline export"
+    console.print(f"Written under {report.output}")
+    return "shoreline upload"
 
 
 def _notes(table: ExportedTable, *, dry_run: bool) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,7 @@ from jobs.runner import Json, run_job
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from services.lake.manifest import Manifest
     from services.lake.plan import TablePlan
     from services.lake.upload import UploadReport
     from services.operations.figures import Figure
@@ -52,7 +55,17 @@ def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drif
         delete=delete,
         accept_drift=accept_drift,
         agree=lambda plans: _expect(run, plans),
+        count=partial(_count, run),
     )
+
+
+def _count(run: Run, manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
+    """The rows of days in the bucket, by SQL."""
+    from services.queries.files import BucketFiles
+    from services.queries.prediction import Lake
+    from services.queries.recorded import count_rows, recorded_schema
+
+    return count_rows(Lake(BucketFiles(run.storage, run.settings.lake_prefix)), recorded_schema(manifest), days)
 
 
 def _expect(run: Run, plans: Sequence[TablePlan]) -> None:

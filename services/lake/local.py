@@ -50,14 +50,10 @@ class Contents:
 def local_files(output: Path) -> tuple[LocalFile, ...]:
     """The data files of each table under `output`, in the order of their paths, hashed.
 
-    Hidden files, such as those that a killed run left half written, are passed over. Raises LakeError when
-    there is nothing to upload, and for a file that does not lie in a day's folder.
+    Hidden files, such as those that a killed run left half written, are passed over. Raises LakeError for a
+    file that does not lie in a day's folder.
     """
     found = [path for path in sorted(output.glob("*/**/*.parquet")) if not _hidden(path.relative_to(output))]
-    if not found:
-        raise LakeError(
-            f"There is nothing to upload under {output}.", next_step="Run `shoreline generate` or `shoreline export`."
-        )
     with ThreadPoolExecutor(_THREADS) as pool:
         return tuple(pool.map(lambda path: _local_file(output, path), found))
 

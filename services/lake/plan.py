@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from services.lake.partitions import day_of
 
@@ -42,12 +43,18 @@ class TablePlan:
 
 
 def plan_table(
-    table: str, local: Mapping[str, tuple[int, str]], stored: Mapping[str, Stored], *, delete: bool
+    table: str,
+    local: Mapping[str, tuple[int, str]],
+    stored: Mapping[str, Stored],
+    *,
+    delete: bool,
+    stay: Collection[date] = (),
 ) -> TablePlan:
     """Send what differs, keep what is there, remove what a day no longer has.
 
     `local` gives each file's size and SHA-256. Days that are not there locally are left alone, unless
-    `delete`. Objects outside of days' folders, and hidden ones, are never touched.
+    `delete`; those of `stay`, which an export found unchanged, even then. Objects outside of days' folders,
+    and hidden ones, are never touched.
     """
     send, keep = [], []
     for path, (size, sha256) in local.items():
@@ -65,7 +72,7 @@ def plan_table(
             continue
         if _folder(path) in days:
             remove.append(Change(path, there.size, "no longer part of its day"))
-        elif delete:
+        elif delete and day_of(_folder(path)) not in stay:
             remove.append(Change(path, there.size, "its day is gone locally"))
     return TablePlan(table, tuple(send), tuple(keep), tuple(remove))
 

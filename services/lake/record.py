@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,10 @@ class ExportRecord:
             if rows.get(day, 0) != found.rows
         ]
 
+    def only(self, days: Collection[date]) -> ExportRecord:
+        """The same of some days."""
+        return replace(self, days={day: found for day, found in self.days.items() if day in days})
+
     @classmethod
     def from_json(cls, text: bytes, where: str) -> ExportRecord:
         """The record that was stored. Raises LakeError, which names `where`, when it is none."""
@@ -88,10 +92,10 @@ def write_record(output: Path, record: ExportRecord) -> None:
     path.write_bytes(record.to_json())
 
 
-def read_record(output: Path, table: str) -> ExportRecord | None:
-    """The record of the last export into `output`; None when there was none. Raises LakeError."""
-    path = _path(output, table)
-    return ExportRecord.from_json(path.read_bytes(), str(path)) if path.exists() else None
+def read_records(output: Path) -> dict[str, ExportRecord]:
+    """The records of the exports into `output`, by table. Raises LakeError for one that is none."""
+    found = (ExportRecord.from_json(path.read_bytes(), str(path)) for path in (output / RECORDS).glob("*.json"))
+    return {record.table: record for record in found}
 
 
 def drop_record(output: Path, table: str) -> None:

@@ -9,10 +9,11 @@ from itertools import groupby
 from pathlib import Path
 
 from services.errors import LakeError
+from services.lake.agreement import Count, agree_with_export
 from services.lake.local import Contents, LocalFile, contents, local_files
 from services.lake.manifest import Entry, Manifest, Schema
 from services.lake.plan import Stored, TablePlan, plan_table
-from services.lake.record import ExportRecord, read_record
+from services.lake.record import ExportRecord, read_records
 from services.lake.remote import Recorded, RemoteLake
 from services.lake.shape import check_shape, schema_of
 from services.lake.tables import TABLES
@@ -55,17 +56,25 @@ def upload(
     delete: bool = False,
     accept_drift: bool = False,
     agree: Callable[[Sequence[TablePlan]], object] = lambda _: None,
+    count: Count,
 ) -> UploadReport:
     """Makes the bucket's days equal to those under `output`.
 
     New and changed files are sent and verified, then recorded in their table's manifest, and only then are
     files removed that their day no longer has. Stopped anywhere, the next run does what is left. Raises
     LakeError before anything is sent when a file is damaged or has another shape than its table; `agree` sees
-    the plans before that too, and may raise.
+    the plans before that too, and may raise. Of a table that was exported, `count` counts rows by SQL
+    afterwards, and LakeError is raised when PostgreSQL counted others.
     """
     lake.storage.require()
-    by_table = groupby(local_files(output), key=lambda file: file.table)
-    tables = [_look(lake, name, list(files), delete=delete) for name, files in by_table]
+    records = read_records(output)
+    files = {name: list(group) for name, group in groupby(local_files(output), key=lambda file: file.table)}
+    if not files and not records:
+        raise LakeError(
+            f"There is nothing to upload under {output}.", next_step="Run `shoreline generate` or `shoreline export`."
+        )
+    names = sorted({*files, *records})
+    tables = [_look(lake, name, files.get(name, []), records.get(name), delete=delete) for name in names]
     for table in tables:
         _check(table, accept_drift=accept_drift)
     plans = tuple(table.plan for table in tables)
@@ -75,17 +84,20 @@ def upload(
     etags = _send(lake, tables, task)
     settled = [_settle(lake, table, etags) for table in tables]
     for table, manifest in zip(tables, settled, strict=True):
-        _agree(lake, table.plan, manifest, read_record(output, table.name))
+        agree_with_export(lake, table.plan, manifest, records.get(table.name), count)
     rows = {manifest.table: manifest.rows for manifest in settled}
     return UploadReport(lake.url, dry_run, plans, rows)
 
 
-def _look(lake: RemoteLake, name: str, files: Sequence[LocalFile], *, delete: bool) -> _Table:
+def _look(
+    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, *, delete: bool
+) -> _Table:
     local = {file.path: file for file in files}
     before = lake.recorded(name)
     listed = lake.listed(name)
     stored = lake.identify(listed, local, before.manifest)
-    plan = plan_table(name, {path: (file.size, file.sha256) for path, file in local.items()}, stored, delete=delete)
+    sums = {path: (file.size, file.sha256) for path, file in local.items()}
+    plan = plan_table(name, sums, stored, delete=delete, stay=exported.days if exported else ())
     known = before.manifest.files
     unknown = [file for path, file in local.items() if path not in known or known[path].sha256 != file.sha256]
     described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
@@ -147,26 +159,6 @@ def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> Manife
         lake.record(after, table.before)
     lake.storage.delete(lake.key(table.name, path) for path in strays)
     return after
-
-
-def _agree(lake: RemoteLake, plan: TablePlan, manifest: Manifest, exported: ExportRecord | None) -> None:
-    """Raises LakeError unless the lake holds each day's rows as PostgreSQL counted them when it was exported.
-
-    Where it does, the next export is told that it need not write them again. Files that come from elsewhere
-    put an end to that.
-    """
-    if exported is None:
-        if plan.send or plan.remove:
-            lake.forget_export(plan.table)
-        return
-    if found := exported.differences(manifest.rows_by_day()):
-        raise LakeError(
-            f"{manifest.table} is not what was exported, on {found[0]}"
-            + (f" (and {len(found) - 1} days more)." if len(found) > 1 else "."),
-            next_step="Run `shoreline export --full`, then upload again.",
-        )
-    if lake.export_record(manifest.table) != exported:
-        lake.record_export(exported)
 
 
 def _entry(table: _Table, path: str, etag: str) -> Entry:

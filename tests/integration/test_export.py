@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -27,19 +27,14 @@ from services.lake import layout, spans
 from services.lake.declaration import Source, declared_sources, from_options
 from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
-from services.lake.record import read_record
+from services.lake.record import read_records
 from services.lake.remote import RemoteLake
-from services.lake.upload import upload
 from services.storage import Storage
 from tests.conftest import Shoreline
+from tests.integration.lakes import no_task, upload
 
 Execute = Callable[[str], None]
 THINGS = from_options(["public.things:at"])
-
-
-@contextmanager
-def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda _: None
 
 
 @pytest.fixture
@@ -179,24 +174,24 @@ def test_only_days_that_changed_are_written_again(
     things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
 ) -> None:
     assert days(run(lake=lake)) == {"2025-01-10": "new", "2025-01-11": "new", "2025-01-12": "new"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     assert days(run(lake=lake)) == {}
 
     execute("INSERT INTO things VALUES (100, '2025-01-10 12:00', 'late')")
     assert days(run(lake=lake)) == {"2025-01-10": "+1 rows"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("UPDATE things SET value = 'changed' WHERE n = 29")
     assert days(run(lake=lake)) == {"2025-01-12": "rows changed"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("DELETE FROM things WHERE n = 15")
     assert days(run(lake=lake)) == {"2025-01-11": "-1 rows"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("UPDATE things SET at = '2025-01-13' WHERE n = 14")
     assert days(run(lake=lake)) == {"2025-01-11": "-1 rows", "2025-01-13": "new"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("DELETE FROM things WHERE n = 100; INSERT INTO things VALUES (101, '2025-01-10', 'instead')")
     assert days(run(lake=lake)) == {"2025-01-10": "rows changed"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     assert days(run(lake=lake)) == {}
     assert lake.recorded("things").manifest.rows == 30 == len(rows(tmp_path))
 
@@ -213,7 +208,7 @@ def test_a_transaction_that_was_open_during_an_export_is_not_missed(
         cursor.execute("UPDATE things SET value = 'late' WHERE n = 29")
         execute("UPDATE things SET value = 'early' WHERE n = 0")  # a newer transaction, which ends before
         run(lake=lake, quiet=False)
-        upload(tmp_path, lake, no_task)
+        upload(tmp_path, lake)
     assert "2025-01-12" in days(run(lake=lake))
 
 
@@ -227,11 +222,11 @@ def test_a_span_of_days_leaves_the_others_to_a_later_export(
     things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
 ) -> None:
     run(lake=lake)
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("UPDATE things SET value = 'changed' WHERE n IN (0, 29)")
     day = date(2025, 1, 12)
     assert days(run(wanted=Wanted(day, day), lake=lake)) == {"2025-01-12": "rows changed"}
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     assert days(run(lake=lake)) == {"2025-01-10": "rows changed"}
 
 
@@ -239,7 +234,7 @@ def test_full_writes_every_day(
     things: None, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
 ) -> None:
     run(lake=lake)
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     assert len(days(run(wanted=Wanted(full=True), lake=lake))) == 3
 
 
@@ -247,7 +242,7 @@ def test_a_table_that_was_made_anew_is_exported_whole(
     things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
 ) -> None:
     run(lake=lake)
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("ALTER TABLE things RENAME TO old; CREATE TABLE things AS SELECT * FROM old")
     assert len(days(run(lake=lake))) == 3
     execute("DROP TABLE things; ALTER TABLE old RENAME TO things")
@@ -260,11 +255,11 @@ def test_days_that_are_gone_from_postgresql_stay_in_the_lake_and_are_told(
     things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
 ) -> None:
     run(lake=lake)
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     execute("DELETE FROM things WHERE at < '2025-01-11'")
     report = run(lake=lake)
     assert (report.tables[0].gone, days(report)) == (1, {})
-    upload(tmp_path, lake, no_task)
+    upload(tmp_path, lake)
     assert lake.recorded("things").manifest.rows == 30
 
 
@@ -274,9 +269,30 @@ def test_the_upload_fails_when_the_files_are_not_what_was_exported(
     run(lake=lake)
     (tmp_path / "things/year=2025/month=01/day=11/data.parquet").unlink()
     with pytest.raises(LakeError, match="2025-01-11: PostgreSQL counted 10, there are 0"):
-        upload(tmp_path, lake, no_task)
+        upload(tmp_path, lake)
     assert lake.export_record("things") is None
     assert len(days(run(lake=lake))) == 3
+
+
+def test_an_export_with_nothing_to_write_is_uploaded_all_the_same(
+    things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    run(lake=lake)
+    upload(tmp_path, lake)
+    shutil.rmtree(tmp_path / "things")
+    assert days(run(lake=lake)) == {}
+    report = upload(tmp_path, lake, delete=True)
+    assert (report.plans[0].remove, report.rows["things"]) == ((), 30)
+
+
+def test_the_upload_fails_when_sql_counts_other_rows(
+    things: None, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(lake=lake)
+    monkeypatch.setattr("tests.integration.lakes.count_rows", lambda *_: {date(2025, 1, 10): 10, date(2025, 1, 11): 10})
+    with pytest.raises(LakeError, match="by SQL: on 2025-01-12: PostgreSQL counted 10, there are 0"):
+        upload(tmp_path, lake)
+    assert lake.export_record("things") is None
 
 
 def test_a_day_too_large_for_memory_is_the_same_as_one_that_is_not(
@@ -379,7 +395,7 @@ def test_a_refusal_of_postgresql_is_told(
     )
     with pytest.raises(DatabaseError, match="the twentieth"):
         run(from_options(["public.failing:at"]))
-    assert read_record(tmp_path, "failing") is None
+    assert not read_records(tmp_path)
 
 
 def test_the_lakes_years_are_held(database: Database, execute: Execute, run: Callable[..., ExportReport]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,13 +18,9 @@ from services.errors import LakeError
 from services.lake.declaration import Source
 from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
+from tests.integration.lakes import no_task
 
 Execute = Callable[[str], None]
-
-
-@contextmanager
-def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda _: None
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,23 +19,13 @@ from services.lake.generate import generate
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
 from services.lake.shape import SchemaDrift
-from services.lake.upload import UploadReport
-from services.lake.upload import upload as _upload
 from services.storage import Storage
 from tests.conftest import Shoreline
+from tests.integration.lakes import upload
 
 DAYS = (date(2025, 1, 10), date(2025, 1, 11))
 FIRST = "year=2025/month=01/day=10/data.parquet"
 SECOND = "year=2025/month=01/day=11/data.parquet"
-
-
-@contextmanager
-def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda _: None
-
-
-def upload(output: Path, lake: RemoteLake, **options: Any) -> UploadReport:
-    return _upload(output, lake, no_task, **options)
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""Tables that no file declares: what the lake's own manifest says of them, their DDL, and their rows counted by SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from itertools import groupby
+
+from services.lake.manifest import Manifest
+from services.lake.partitions import keys
+from services.queries.ask import prepare
+from services.queries.catalog import Catalog, TableSchema
+from services.queries.offline.engine import DuckDbEngine
+from services.queries.prediction import Lake
+
+_YEARS_AHEAD = 10  # that the projection is declared for, beyond the newest day there is
+
+
+def recorded_schema(manifest: Manifest) -> TableSchema:
+    """A table as its manifest records it, for the years from its oldest day on."""
+    years = [day.year for day in manifest.rows_by_day()]
+    columns = {column.name: column.athena for column in manifest.schema.columns}
+    return TableSchema(manifest.table, columns, keys(min(years), max(years) + _YEARS_AHEAD))
+
+
+def recorded_ddl(table: TableSchema) -> str:
+    """The CREATE TABLE of a recorded table, in the form of the files under sql/athena/tables/."""
+    columns = ",\n".join(f"  `{name}` {kind}" for name, kind in table.columns.items())
+    properties = ["'classification' = 'parquet'", "'projection.enabled' = 'true'"]
+    for key in table.keys:
+        properties.append(f"'projection.{key.name}.type' = 'integer'")
+        properties.append(f"'projection.{key.name}.range' = '{key.first},{key.last}'")
+        if key.name != "year":
+            properties.append(f"'projection.{key.name}.digits' = '{key.digits}'")
+    location = f"{{{{lake}}}}/{table.name}/"
+    template = location + "".join(f"{key.name}=${{{key.name}}}/" for key in table.keys)
+    properties.append(f"'storage.location.template' = '{template}'")
+    parts = ", ".join(f"{key.name} int" for key in table.keys)
+    inner = ",\n  ".join(properties)
+    return (
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {{{{database}}}}.`{table.name}` (\n{columns}\n)\n"
+        f"PARTITIONED BY ({parts})\nSTORED AS PARQUET\nLOCATION '{location}'\nTBLPROPERTIES (\n  {inner}\n)\n"
+    )
+
+
+def count_rows(lake: Lake, table: TableSchema, days: Iterable[date]) -> dict[date, int]:
+    """The rows of each of the days, as SQL counts them over the files in the bucket. Reads footers only."""
+    catalog = Catalog("lake", {table.name: table})
+    engine = DuckDbEngine(lake)
+    counted: dict[date, int] = {}
+    try:
+        for (year, month), group in groupby(sorted(days), key=lambda day: (day.year, day.month)):
+            listed = ", ".join(str(day.day) for day in group)
+            sql = (
+                f'SELECT day, count(*) AS counted FROM "{table.name}"'  # noqa: S608  # a name of the lake's own kind
+                f" WHERE year = {year} AND month = {month} AND day IN ({listed}) GROUP BY day"
+            )
+            rows = engine.run(prepare(sql, catalog, lake)).rows.to_pylist()
+            counted |= {date(year, month, row["day"]): row["counted"] for row in rows}
+    finally:
+        engine.close()
+    return counted

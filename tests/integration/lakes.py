@@ -1,0 +1,32 @@
+"""What tests of the lake share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from services.lake.manifest import Manifest
+from services.lake.remote import RemoteLake
+from services.lake.upload import UploadReport
+from services.lake.upload import upload as _upload
+from services.queries.files import BucketFiles
+from services.queries.prediction import Lake
+from services.queries.recorded import count_rows, recorded_schema
+
+
+@contextmanager
+def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows no progress."""
+    yield lambda _: None
+
+
+def upload(output: Path, lake: RemoteLake, **options: Any) -> UploadReport:
+    """Uploads as the job does, SQL's count included."""
+
+    def count(manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
+        return count_rows(Lake(BucketFiles(lake.storage, lake.prefix)), recorded_schema(manifest), days)
+
+    return _upload(output, lake, no_task, count=count, **options)
