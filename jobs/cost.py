@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.run import Run
     from services.costs.report.inputs import Inputs
+    from services.costs.report.summary import SummaryRow
     from services.errors import ShorelineError
 
 DOCUMENT = Path("COST_ANALYSIS.md")
@@ -33,24 +34,11 @@ Check = Annotated[bool, typer.Option("--check", help="Only tell whether the writ
 
 
 @dataclass(frozen=True)
-class Row:
-    """A strategy for one size: dollars a month, dollars of a restore inside the region, seconds lost and needed."""
-
-    size: str
-    strategy: str
-    usd_monthly: Decimal | None
-    usd_restore: Decimal | None
-    rpo_seconds: Decimal | None
-    rto_seconds: Decimal | None
-    note: str
-
-
-@dataclass(frozen=True)
 class CostReport:
     """What it costs, what was written, and what is out of date."""
 
     region: str
-    rows: tuple[Row, ...]
+    rows: tuple[SummaryRow, ...]
     warnings: tuple[str, ...]
     written: tuple[Path, ...]
     checked: Path | None
@@ -147,9 +135,8 @@ def _report(inputs: Inputs, asked: _Asked, document: Path | None, basis: str) ->
         differing = stale(inputs, document)
     elif document is not None:
         written = write(inputs, document)
-    rows = tuple(Row(**vars(row)) for row in summary.rows)
     checked = document if asked.check else None
-    return CostReport(inputs.region, rows, summary.warnings, written, checked, differing, basis)
+    return CostReport(inputs.region, summary.rows, summary.warnings, written, checked, differing, basis)
 
 
 def verdict(report: CostReport) -> ShorelineError | None:

@@ -15,7 +15,10 @@ from services.costs.report.strategies import MAIN, Make, made
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One strategy for one size; None where a price is missing, which the note names."""
+    """A strategy for one size: dollars a month, dollars of a restore inside the region, seconds lost and needed.
+
+    None where a price is missing, which the note names.
+    """
 
     size: str
     strategy: str
