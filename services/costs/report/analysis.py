@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.costs.model.figures import strategies_run
 from services.costs.report.inputs import Inputs, size_name
 from services.costs.report.lake import lake_chart, lake_values
-from services.costs.report.sections import by_size, figures_table, own_run
+from services.costs.report.sections import by_size, figures_table, measured_table, own_run
 from services.costs.report.strategies import monthly_chart, strategies_values
 from services.costs.report.text import figure
 from services.costs.report.turns import sweeps, turning_charts, turning_values
@@ -44,6 +45,7 @@ def analyse(inputs: Inputs) -> Analysis:
         **lake_values(inputs),
         "f": {known.name: figure(known.value) for known in inputs.figures},
         "by_size": by_size(inputs),
+        "measured_table": measured_table(strategies_run()),
         "figures_table": figures_table(inputs),
         "own_run": own_run(inputs.demo),
         "chart_monthly": f"![Dollars a month]({inputs.charts}/monthly.svg)",

@@ -18,6 +18,7 @@ from services.costs.prices import PriceMissing
 from services.costs.report.inputs import Inputs, size_name
 from services.costs.report.text import duration, figure, table, usd
 
+_INCREMENTAL = ("incremental_plain_bytes", "incremental_stored_bytes")
 OWN_RUN = Path(__file__).with_name("own_run.md")
 
 
@@ -32,6 +33,29 @@ def figures_table(inputs: Inputs) -> str:
     return table(["figure", "value", "unit", "known how"], rows, left=1).replace(
         "| ---: | ---: | ---: |", "| ---: | --- | --- |"
     )
+
+
+def measured_table(run: Mapping[str, Any]) -> str:
+    """What one run of the two strategies measured: seconds, and bytes before and after compression."""
+    dump, base, wal = run["logical"], run["physical"], run["wal"]
+    changed = human.size(wal["before_incremental_changed_bytes"])
+    load = f"{wal['transactions']:,} transactions, of which the first half changed {changed} of pages"
+    full = [human.size(wal["segments"] * wal["segment_bytes"]), human.size(wal["stored_bytes"])]
+    rows = [
+        ["pg_dump", *_stored(dump, "backup_seconds", "plain_bytes", "stored_bytes")],
+        ["restore with psql, compared equal", f"{dump['restore_seconds']:,} s", "", ""],
+        ["pg_basebackup, full", *_stored(base, "backup_seconds", "plain_bytes", "stored_bytes")],
+        ["pg_basebackup, incremental", *_stored(base, "incremental_seconds", *_INCREMENTAL)],
+        [f"write load with pgbench: {load}", f"{wal['seconds']:,} s", f"{human.size(wal['bytes'])} of WAL", ""],
+        [f"{wal['segments']} full segments of it", "", *full],
+        ["recovery to a point in time, compared equal", f"{base['restore_seconds']:,} s", "", ""],
+        ["of which replay of WAL", f"{base['replay_seconds']:,} s", human.size(base["replay_bytes"]), ""],
+    ]
+    return table(["measured", "time", "bytes", "compressed"], rows)
+
+
+def _stored(run: Mapping[str, Any], seconds: str, plain: str, stored: str) -> list[str]:
+    return [f"{run[seconds]:,} s", human.size(run[plain]), human.size(run[stored])]
 
 
 def by_size(inputs: Inputs) -> str:
