@@ -1,0 +1,147 @@
+"""A restored database is like the one that was backed up, in part where asked for, and nothing is left over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from services.backups.catalog import Backup
+from services.backups.load import LoadOptions
+from services.backups.making import DumpOptions
+from services.backups.restore import restore
+from services.backups.scratch import scratch
+from services.backups.traits import traits_of
+from services.database import Database
+from services.errors import InputError, SettingsError
+from services.storage import Storage
+from tests.faults.conftest import Archives
+from tests.integration.schemas import AWKWARD
+
+Execute = Callable[[str], None]
+
+
+@pytest.fixture
+def archives(storage: Storage) -> Archives:
+    """Archives over the test's bucket."""
+    return Archives(storage)
+
+
+@pytest.fixture
+def copy(database: Database) -> Iterator[Database]:
+    """The name of a second database, which a test may make."""
+    named = database.sibling(f"{database.name}_copy")
+    yield named
+    named.drop()
+
+
+@pytest.fixture
+def custom(archives: Archives, database: Database, execute: Execute) -> Backup:
+    """A backup in PostgreSQL's custom format."""
+    execute(AWKWARD)
+    return archives.back_up(database, options=DumpOptions("custom", globals="none"))
+
+
+def test_the_owner_settings_grants_and_comment_come_back(
+    archives: Archives, database: Database, copy: Database, execute: Execute
+) -> None:
+    role = f"{database.name}_role"
+    execute(
+        f"CREATE ROLE {role};"
+        f'ALTER DATABASE {database.name} SET search_path TO "$user", public, other;'
+        f"ALTER DATABASE {database.name} SET application_name TO 'it''s mine';"
+        f"COMMENT ON DATABASE {database.name} IS 'precious';"
+        f"REVOKE CONNECT ON DATABASE {database.name} FROM PUBLIC;"
+        f"GRANT CONNECT ON DATABASE {database.name} TO {role} WITH GRANT OPTION"
+    )
+    before = traits_of(database)
+    restore(archives.storage, archives.back_up(database), copy)
+    assert traits_of(copy) == before
+    assert before.comment == "precious"
+    assert role in before.roles
+    copy.drop()
+    execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_restore_that_replaces_ends_the_connections_to_the_old_database(
+    archives: Archives, database: Database, execute: Execute
+) -> None:
+    execute("CREATE TABLE t AS SELECT 1 AS id")
+    backup = archives.back_up(database)
+    execute("DROP TABLE t")
+    connection = database._open()
+    restore(archives.storage, backup, database, replace=True)
+    assert database.scalar("SELECT count(*) FROM t") == 1
+    connection.close()
+
+
+def test_a_killed_restores_scratch_database_goes_with_the_next_one_and_a_running_ones_does_not(
+    archives: Archives, database: Database, copy: Database
+) -> None:
+    backup = archives.back_up(database)
+    running, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with scratch(copy, backup.manifest.traits) as fresh:
+            held.append(fresh)
+            running.set()
+            done.wait(60)
+
+    held: list[Database] = []
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert running.wait(60)
+    left = copy.sibling(f"{copy.name}_restoring_0123abcd")
+    left.create()
+    mine = copy.sibling(f"{copy.name}_restoring_mine")
+    mine.create()
+    with copy.sibling("postgres").connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"COMMENT ON DATABASE \"{left.name}\" IS 'shoreline: scratch'")
+    restore(archives.storage, backup, copy)
+    assert not left.exists()
+    assert mine.exists()
+    assert held[0].exists()
+    done.set()
+    holder.join()
+    assert not held[0].exists()
+    mine.drop()
+
+
+def test_single_tables_come_out_of_a_custom_archive(archives: Archives, custom: Backup, copy: Database) -> None:
+    options = LoadOptions(tables=("public.hen", "public.egg"))
+    restore(archives.storage, custom, copy, options)
+    assert copy.scalar("SELECT count(*) FROM hen") == 1
+    assert copy.scalar("SELECT to_regclass('events')") is None
+
+
+def test_the_schema_alone_comes_out_of_a_custom_archive(archives: Archives, custom: Backup, copy: Database) -> None:
+    restore(archives.storage, custom, copy, LoadOptions(schema_only=True))
+    assert copy.scalar("SELECT count(*) FROM users") == 0
+    assert copy.scalar("SELECT speak()") is not None
+
+
+def test_several_connections_restore_a_custom_archive(archives: Archives, custom: Backup, copy: Database) -> None:
+    restore(archives.storage, custom, copy, LoadOptions(jobs=2))
+    assert copy.scalar("SELECT count(*) FROM users") == 500
+
+
+def test_plain_sql_is_restored_whole_or_not_at_all(archives: Archives, database: Database, copy: Database) -> None:
+    backup = archives.back_up(database)
+    with pytest.raises(InputError, match="custom format"):
+        restore(archives.storage, backup, copy, LoadOptions(tables=("t",)))
+    assert not copy.exists()
+
+
+def test_an_encrypted_backup_without_a_key_says_what_is_missing(
+    archives: Archives, database: Database, copy: Database
+) -> None:
+    import pyrage
+
+    key = pyrage.x25519.Identity.generate()
+    backup = archives.back_up(database, options=DumpOptions(recipients=[key.to_public()], globals="none"))
+    with pytest.raises(SettingsError, match="BACKUP_AGE_IDENTITY  is not set"):
+        restore(archives.storage, backup, copy)
+    assert not copy.exists()
+    restore(archives.storage, backup, copy, LoadOptions(identities=[key]))
+    assert copy.exists()

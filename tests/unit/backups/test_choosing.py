@@ -1,0 +1,32 @@
+"""The options of a restore name one backup, and a moment is read as UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobs.restore import moment, pick
+from services.errors import InputError
+
+
+def test_a_moment_is_in_utc_unless_it_says_otherwise() -> None:
+    assert moment("2025-06-10T14:00") == datetime(2025, 6, 10, 14, tzinfo=UTC)
+    assert moment("2025-06-10 14:00+02:00") == datetime(2025, 6, 10, 12, tzinfo=UTC)
+    assert moment("2025-06-10") == datetime(2025, 6, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "2025-02-30", "14:00"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no time"):
+        moment(text)
+
+
+@pytest.mark.parametrize(
+    "options", [{"latest": True, "key": "k"}, {"before": "2025-06-10", "key": "k"}, {"latest": True, "before": "x"}]
+)
+def test_options_that_name_two_backups_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="give one of them"):
+        pick(SimpleNamespace(), **options)  # type: ignore[arg-type]
