@@ -116,8 +116,7 @@ def _backup(world: World, database: Database, storage: Storage, plain: int) -> C
 
 
 def _expect_object(storage: Storage, prefix: str, ending: str) -> None:
-    found = [item for item in storage.objects(prefix) if item.key.endswith(ending)]
-    if len(found) != 1 or not found[0].size:
+    if not any(item.size for item in storage.objects(prefix) if item.key.endswith(ending)):
         raise CommandFailed(f"no object {prefix}...{ending} was left")
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
-from benchmarks.harness import Case, Growth, Point, World, ours
+from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, ours
+from benchmarks.harness.child import CommandFailed
+from benchmarks.inside.partitions import YEARS
 from services.backups.manifest import File, Manifest
 from services.backups.naming import MANIFEST, Naming
+from services.database import Database
+from services.lake.generate import generate
+from services.lake.partitions import folder as folder_of
+from services.lake.population import Population
 from services.storage import Storage
 
 _WRITERS = 16
@@ -18,10 +27,93 @@ _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def cases(world: World) -> Iterator[Case | Growth]:
-    """The listing of backups, by their number."""
+    """Partitions, columns, and the listing of backups."""
     storage = world.bucket("scale")
+    yield from _partitions(world)
+    yield from _columns(world, storage)
+    world.clear(storage)
     yield _backups(world, storage)
     world.clear(storage)
+
+
+def _partitions(world: World) -> Iterator[Case | Growth]:
+    """Guard and prediction of a query of one month, by the partitions of its table."""
+    sizes = world.pick(small=(30, 300), medium=(100, 1_000, 10_000), large=(100, 1_000, 10_000))
+    folders = {count: _partitioned(world.folder / f"partitions-{count}", count) for count in {*sizes, 1_000}}
+
+    def planning(count: int, listing: str) -> Contender:
+        command = world.script("benchmarks.inside.partitions", folders[count], listing)
+        return ours(
+            f"{count} partitions, {listing} listing", command, check=partial(_expect_partitions, count), inner=True
+        )
+
+    yield Case(
+        name="plan",
+        title="Guard and prediction over 1,000 partitions, the listing warm",
+        work=Work(1_000, "partitions"),
+        contenders=(planning(1_000, "warm"),),
+        promises=(Promise("within 50 ms", at_most=0.05),),
+    )
+    for listing in ("cold", "warm"):
+        yield Growth(
+            name=f"partitions-{listing}",
+            title=f"Guard and prediction, by partitions of the table, the listing {listing}",
+            unit="partitions",
+            points=tuple(Point(count, planning(count, listing)) for count in sizes),
+        )
+    for folder in folders.values():
+        shutil.rmtree(folder)
+
+
+def _partitioned(root: Path, count: int) -> Path:
+    """A table of `count` days, all of them links to one small file."""
+    first = date(YEARS[0], 1, 1)
+    generate(root / "one", Population(100, 100, 2025), ["orders"], [first], workers=1)
+    (one,) = (root / "one").rglob("*.parquet")
+    for number in range(count):
+        day = root / "orders" / folder_of(first + timedelta(days=number))
+        day.mkdir(parents=True)
+        (day / one.name).hardlink_to(one)
+    return root
+
+
+def _expect_partitions(count: int, finished: Finished) -> None:
+    if finished.figures["partitions"] != count:
+        raise CommandFailed(f"{finished.figures['partitions']} partitions were found instead of {count}")
+
+
+def _columns(world: World, storage: Storage) -> Iterator[Growth]:
+    """Export and backup of a table of many columns."""
+    sizes, rows = world.pick(small=(10, 100), medium=(10, 100, 1_000), large=(10, 100, 1_000)), 2_000
+    databases = {count: _wide(world, count, rows) for count in sizes}
+    jobs = {"export": ("export", "--table", "public.wide:created_at", "--full"), "backup": ("backup",)}
+    for name, job in jobs.items():
+        points = []
+        for count in sizes:
+            env = world.settings(databases[count], storage, OUTPUT_DIR=str(world.folder / f"wide-{count}"))
+            prepare = partial(world.clear, storage)
+            points.append(Point(count, ours(f"{count} columns", world.shoreline(*job), env=env, prepare=prepare)))
+        yield Growth(
+            name=f"columns-{name}",
+            title=f"shoreline {name} of {rows:,} rows, by the table's columns",
+            unit="columns",
+            points=tuple(points),
+        )
+    for database in databases.values():
+        database.drop()
+
+
+def _wide(world: World, columns: int, rows: int) -> Database:
+    database = world.empty_database(f"wide_{columns}")
+    names = [f"c{number}" for number in range(columns)]
+    values = ", ".join(f"id * {number + 1} AS {name}" for number, name in enumerate(names))
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE wide AS SELECT timestamptz '2025-01-01' + id * interval '1 minute' AS created_at, {values}"
+            f" FROM generate_series(1, {rows}) AS id"
+        )
+        cursor.execute("ALTER TABLE wide ALTER created_at SET NOT NULL, ADD PRIMARY KEY (created_at)")
+    return database
 
 
 def _backups(world: World, storage: Storage) -> Growth:
