@@ -11,6 +11,7 @@ from jobs import (
     backup,
     backups,
     cleanup,
+    compact,
     cost,
     database,
     demo,
@@ -71,6 +72,7 @@ app.command("schedule")(schedule.command)
 app.command("generate")(generate.command)
 app.command("export")(export.command)
 app.command("upload")(upload.command)
+app.command("compact")(compact.command)
 app.command("athena")(athena.command)
 app.command("query")(query.command)
 app.command("tables")(tables.command)

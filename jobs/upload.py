@@ -55,11 +55,11 @@ def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drif
         delete=delete,
         accept_drift=accept_drift,
         agree=lambda plans: _expect(run, plans),
-        count=partial(_count, run),
+        count=partial(count_by_sql, run),
     )
 
 
-def _count(run: Run, manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
+def count_by_sql(run: Run, manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
     """The rows of days in the bucket, by SQL."""
     from services.queries.files import BucketFiles
     from services.queries.prediction import Lake

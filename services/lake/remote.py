@@ -37,6 +37,12 @@ class RemoteLake:
         """The lake's s3:// address."""
         return self.storage.url(f"{self.prefix}/")
 
+    def tables(self) -> list[str]:
+        """The tables that have a manifest, in the order of their names."""
+        folder, ending = f"{self.prefix}/{_FOLDER}/", ".json"
+        names = (found.key.removeprefix(folder).removesuffix(ending) for found in self.storage.objects(folder))
+        return sorted(name for name in names if "." not in name)
+
     def key(self, table: str, path: str) -> str:
         """The key of a file, by its path below its table's folder."""
         return f"{self.prefix}/{table}/{path}"

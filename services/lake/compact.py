@@ -1,0 +1,180 @@
+"""Many small files of a day made into few: each file costs a request, and its footer, in every query."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from services.errors import Busy, LakeError
+from services.lake.agreement import Count
+from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
+from services.lake.partitions import day_of
+from services.lake.plan import TablePlan
+from services.lake.record import write_record
+from services.lake.remote import RemoteLake
+from services.lake.tables import TABLES
+from services.lake.transfer import THREADS
+from services.lake.upload import upload
+from services.storage import StoredObject
+
+SMALL_BYTES = 64_000_000
+_SORTED_BYTES = 50_000_000  # of files whose rows are sorted in memory, which takes several times as much
+
+Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A day whose files become fewer: those it has now by their path, and their bytes together."""
+
+    table: str
+    day_folder: str
+    files: Mapping[str, StoredObject]
+    size: int
+
+
+@dataclass(frozen=True)
+class CompactReport:
+    """The days that were merged, or with `dry_run` would be; `files_after` is 0 then."""
+
+    dry_run: bool
+    merges: tuple[Merge, ...]
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+
+
+def plan_merges(table: str, listed: Mapping[str, StoredObject]) -> list[Merge]:
+    """The days that have two or more small files, and more files than their bytes need. Touches nothing."""
+    merges = []
+    for folder, files in sorted(_by_day(listed).items()):
+        size = sum(found.size for found in files.values())
+        small = sum(found.size < SMALL_BYTES for found in files.values())
+        if small > 1 and len(files) > -(-size // MAX_FILE_BYTES):
+            merges.append(Merge(table, folder, files, size))
+    return merges
+
+
+def _by_day(listed: Mapping[str, StoredObject]) -> dict[str, dict[str, StoredObject]]:
+    """The files that a query reads, by the folder of their day."""
+    days: dict[str, dict[str, StoredObject]] = {}
+    for path, found in listed.items():
+        folder, _, name = path.rpartition("/")
+        if day_of(folder) is not None and not name.startswith((".", "_")):
+            days.setdefault(folder, {})[path] = found
+    return days
+
+
+def compact(
+    lake: RemoteLake, tables: Sequence[str], task: Task, *, count: Count, dry_run: bool = False
+) -> CompactReport:
+    """Merges the small files of each day of the tables in the bucket.
+
+    The new files are verified before the old ones go, and nothing is done to a day whose files changed
+    meanwhile. For a moment between the two a query finds rows of the day twice. Raises LakeError for files
+    that do not fit together, Busy when someone else writes to the same days.
+    """
+    lake.storage.require()
+    merges = [merge for table in tables for merge in plan_merges(table, lake.listed(table))]
+    before = sum(len(merge.files) for merge in merges)
+    size = sum(merge.size for merge in merges)
+    if dry_run or not merges:
+        return CompactReport(dry_run, tuple(merges), before, 0, size, 0)
+    with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
+        output = Path(folder)
+        with task("compact", size) as advance:
+            for merge in merges:
+                _merge(lake, merge, output)
+                advance(merge.size)
+        for table in {merge.table for merge in merges}:
+            if (record := lake.export_record(table)) is not None:
+                write_record(output, record)  # the rows stay what was exported
+        written = [path.stat().st_size for path in output.rglob("*.parquet")]
+        upload(output, lake, task, agree=lambda plans: _unchanged(lake, merges, plans), count=count)
+    return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written))
+
+
+def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
+    """Writes the day's files as few, and checks that no row is lost."""
+    with tempfile.TemporaryDirectory(dir=output, prefix="_") as folder, ThreadPoolExecutor(THREADS) as pool:
+        names = sorted(merge.files)
+        fetched = pool.map(lambda path: _fetch(lake, merge, path, Path(folder)), names)
+        files = list(fetched)
+        expected = sum(file.metadata.num_rows for file in files)
+        schema = _common_schema(merge, files)
+        with DayWriter(output / merge.table / merge.day_folder) as writer:
+            for group in _ordered(merge, _groups(files, schema), schema):
+                for start in range(0, max(group.num_rows, 1), ROWS_PER_GROUP):
+                    writer.write(group.slice(start, ROWS_PER_GROUP))
+            written = writer.finish().rows
+    if written != expected:
+        raise LakeError(f"{merge.table}/{merge.day_folder}: {written:,} rows were merged of {expected:,}.")
+
+
+def _fetch(lake: RemoteLake, merge: Merge, path: str, folder: Path) -> pq.ParquetFile:
+    key = lake.key(merge.table, path)
+    body = lake.storage.read(key)
+    if body is None or len(body) != merge.files[path].size:
+        raise Busy(f"{lake.storage.url(key)} changed while it was being read.")
+    file = folder / path.rpartition("/")[2]
+    file.write_bytes(body)
+    try:
+        return pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise LakeError(f"{lake.storage.url(key)} is no whole Parquet file: {error}") from error
+
+
+def _ordered(merge: Merge, groups: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows in the order that the table declares, where memory holds the day; else as the files have them."""
+    declared = TABLES.get(merge.table)
+    keys = [name for name in declared.sort_by if name in schema.names] if declared else []
+    if not keys or merge.size > _SORTED_BYTES:
+        return groups
+    return iter([pa.concat_tables(groups).sort_by([(name, "ascending") for name in keys])])
+
+
+def _common_schema(merge: Merge, files: Sequence[pq.ParquetFile]) -> pa.Schema:
+    try:
+        return pa.unify_schemas([file.schema_arrow for file in files])
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise LakeError(
+            f"Files of {merge.table}/{merge.day_folder} have other types than each other: {error}"
+        ) from error
+
+
+def _groups(files: Sequence[pq.ParquetFile], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of all files in turn, gathered into groups of about a million."""
+    held: list[pa.Table] = []
+    rows = 0
+    for file in files:
+        for number in range(file.metadata.num_row_groups):
+            group = file.read_row_group(number)
+            missing = [name for name in schema.names if name not in group.schema.names]
+            for name in missing:
+                group = group.append_column(name, pa.nulls(group.num_rows, schema.field(name).type))
+            held.append(group.select(schema.names).cast(schema))
+            rows += group.num_rows
+            if rows >= ROWS_PER_GROUP:
+                yield pa.concat_tables(held).combine_chunks()
+                held, rows = [], 0
+    if held:
+        yield pa.concat_tables(held).combine_chunks()
+
+
+def _unchanged(lake: RemoteLake, merges: Sequence[Merge], plans: Sequence[TablePlan]) -> None:
+    """Raises Busy when a day that was merged has other files than then: removing them would lose rows."""
+    now = {plan.table: _by_day(lake.listed(plan.table)) for plan in plans}
+    for merge in merges:
+        files = now[merge.table].get(merge.day_folder, {})
+        if {path: found.etag for path, found in files.items()} != {
+            path: found.etag for path, found in merge.files.items()
+        }:
+            raise Busy(f"{merge.table}/{merge.day_folder} was written to while it was being merged.")
