@@ -19,6 +19,7 @@ from jobs import (
     export,
     generate,
     iam,
+    preflight,
     prices,
     prune,
     query,
@@ -60,6 +61,7 @@ app.command("up")(stack.up_command)
 app.command("down")(stack.down_command)
 app.command("setup")(setup.command)
 app.command("cleanup")(cleanup.command)
+app.command("preflight")(preflight.command)
 app.command("iam")(iam.command)
 app.command("database")(database.command)
 app.command("backup")(backup.command)

@@ -34,11 +34,12 @@ def iam(run: Run, role: str | None, account: str | None) -> dict[str, Any]:
         raise InputError(f"{role!r} is no role: there are {', '.join(ROLES)}.")
     if account is not None and not (len(account) == 12 and account.isascii() and account.isdigit()):
         raise InputError(f"{account!r} is no account: it has 12 digits.")
-    target = _target(run, account)
+    target = target_of(run, account)
     return {name: policy(each, target) for name, each in ROLES.items() if role in (None, name)}
 
 
-def _target(run: Run, account: str | None) -> Target:
+def target_of(run: Run, account: str | None) -> Target:
+    """What the policies are for, as the settings say; the account is asked of STS where nothing names it."""
     from services.safety.policies import Target
 
     given = run.settings

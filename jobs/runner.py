@@ -99,6 +99,7 @@ def _terminate(*_: object) -> NoReturn:
 
 
 def _prepare(outcome: Outcome) -> Run:
+    from jobs.preflight import before
     from jobs.progress import Progress
     from jobs.run import Run
     from jobs.watch import tell_start
@@ -117,4 +118,5 @@ def _prepare(outcome: Outcome) -> Run:
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
     )
     tell_start(outcome.run)
+    before(outcome.run)
     return outcome.run

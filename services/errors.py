@@ -184,3 +184,10 @@ class NotConfirmed(ShorelineError):
 
     exit_code = 25
     next_step = "Type the name that is asked for, or pass --yes."
+
+
+class NotAllowed(ShorelineError):
+    """The credentials may not do what the job needs; nothing was changed."""
+
+    exit_code = 26
+    next_step = "`shoreline iam` prints the policies that the jobs need."

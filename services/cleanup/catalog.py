@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG
-from services.cleanup.parallel import each
+from services.parallel import each
 
 Item = TypeVar("Item")
 MARK = (TAG["Key"], TAG["Value"])  # among a database's properties

@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
 from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
-from services.cleanup.parallel import each
 from services.cleanup.scope import Area, Scope
 from services.cleanup.standing import Standing
 from services.costs.prices import StorageClass
+from services.parallel import each
 from services.storage import Storage
 
 _SAMPLE = 5  # keys that are named where there are too many to list

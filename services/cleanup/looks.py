@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG, other_statements, read_policy
-from services.cleanup.parallel import each
 from services.cleanup.scope import Area, Scope
 from services.cleanup.settings import is_ours, rules, tags
+from services.parallel import each
 from services.storage import Storage
 
 _LISTINGS = "ListObjectsV2, ListObjectVersions, ListMultipartUploads"

@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
 from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
-from services.cleanup.parallel import each
 from services.cleanup.plan import Plan
 from services.cleanup.scope import Scope
 from services.cleanup.settings import take_settings
 from services.errors import StorageUnreachable
+from services.parallel import each
 from services.storage import DELETE_BATCH, Storage
 
 _ATTEMPTS = 6  # of one batch, and of one upload's abort

@@ -59,6 +59,7 @@ class StorageSettings(BaseSettings):
     aws_request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported"
     aws_max_attempts: Positive = 7
     aws_expected_account_id: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    aws_allow_root: bool = False
 
 
 class BackupSettings(BaseSettings):

@@ -157,7 +157,9 @@ class FakeCatalog:
         return {"WorkGroup": {"Name": name, "State": "ENABLED"}}
 
     def _tags(self, request: Shape) -> Shape:
-        tags = self.workgroups[request["ResourceARN"].rpartition("/")[2]]
+        name = request["ResourceARN"].rpartition("/")[2]
+        self._get_workgroup({"WorkGroup": name})
+        tags = self.workgroups[name]
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def _delete_workgroup(self, request: Shape) -> Shape:

@@ -18,7 +18,7 @@ def each(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int 
     The first exception is raised here; what had not begun by then is not begun.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="cleanup")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="side-by-side")
     try:
         for item in items:
             waiting.append(pool.submit(work, item))

@@ -1,0 +1,143 @@
+"""Look, before a job runs on AWS, who asks, whose the bucket is, what is missing and what it will cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.run import Run
+from jobs.runner import Json, run_job
+from jobs.table import print_table
+from services.errors import InputError, NotAllowed, ShorelineError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.costs.usage import Usage
+    from services.safety.preflight import Preflight
+    from services.safety.probes import Finding
+
+JobName = Annotated[str, typer.Argument(help="The job that is to run.")]
+
+
+@dataclass(frozen=True)
+class PreflightReport:
+    """What a job would meet. `usd` is what it is predicted to cost at most; None when that depends on its options."""
+
+    job: str
+    account_id: str
+    arn: str
+    region: str
+    expected_account: str | None
+    bucket: str
+    findings: tuple[Finding, ...]
+    usd: Decimal | None
+    limit: Decimal
+
+
+def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) -> None:
+    """Look who asks, whose the bucket is, which permissions a job lacks, and what it will cost. Changes nothing."""
+    run_job(ctx, "preflight", lambda run: preflight(run, job), show, as_json=as_json, verdict=verdict)
+
+
+def preflight(run: Run, job: str) -> PreflightReport:
+    """Everything that can be known before."""
+    from services.safety.preflight import ROLE_OF_JOB
+
+    if job not in ROLE_OF_JOB:
+        raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLE_OF_JOB)}.")
+    found = look(run, job)
+    usage = _predict(run, job)
+    return PreflightReport(
+        job=job,
+        account_id=found.caller.account_id,
+        arn=found.caller.arn,
+        region=found.caller.region,
+        expected_account=run.settings.aws_expected_account_id,
+        bucket=found.bucket,
+        findings=found.findings,
+        usd=None if usage is None else run.account.biller.cost(usage),
+        limit=run.settings.max_run_cost_usd,
+    )
+
+
+def before(run: Run) -> None:
+    """Runs before every job on AWS: says in a line who asks, and stops a job that lacks permissions."""
+    from loguru import logger
+
+    from services.safety.preflight import ROLE_OF_JOB
+
+    if run.settings.aws_endpoint_url is not None or run.job not in ROLE_OF_JOB:
+        return
+    found = look(run, run.job)
+    logger.info(
+        "AWS account {}, {}, {}; bucket {}",
+        found.caller.account_id,
+        found.caller.arn,
+        found.caller.region,
+        found.bucket,
+    )
+    found.require()
+
+
+def look(run: Run, job: str) -> Preflight:
+    """The look for one job. Root is refused on AWS only: LocalStack knows no one else."""
+    from jobs.iam import target_of
+    from services.safety.preflight import grants_of
+    from services.safety.preflight import look as look_at
+
+    given = run.settings
+    on_aws = given.aws_endpoint_url is None
+    return look_at(
+        run.aws,
+        grants_of(job, with_catalog=on_aws or given.query_engine == "athena"),
+        target_of(run, None),
+        expected=given.aws_expected_account_id,
+        allow_root=given.aws_allow_root or not on_aws,
+    )
+
+
+def _predict(run: Run, job: str) -> Usage | None:
+    """At most what the job will use; None where its options decide."""
+    from jobs.archives import dump_options
+    from services.cleanup.output import look_at_output
+    from services.costs import predict
+
+    if job == "backup":
+        sizes = [database.size() for database in run.databases]
+        return sum(
+            (predict.upload(size, dump_options(run).parts.size) for size in sizes), predict.requests("ListObjectsV2", 4)
+        )
+    if job == "upload":
+        files = look_at_output(run.settings.output_dir).files
+        return predict.requests("PutObject", files) + predict.requests("HeadObject", 2 * files)
+    if job == "query":
+        return predict.query(run.settings.scan_limit_bytes)
+    return predict.requests("PutObject", 20) if job == "setup" else None
+
+
+def verdict(report: PreflightReport) -> ShorelineError | None:
+    """Missing permissions fail it."""
+    from services.safety.probes import Outcome
+
+    missing = [finding.action for finding in report.findings if finding.outcome is Outcome.MISSING]
+    return NotAllowed(f"{report.job} lacks {', '.join(missing)}.") if missing else None
+
+
+def show(report: PreflightReport, console: Console) -> str | None:
+    """Prints who asks, and a line for each permission."""
+    from services import human
+
+    expected = "as expected" if report.expected_account else "AWS_EXPECTED_ACCOUNT_ID is not set"
+    console.print(f"  account     {report.account_id}, {expected}", soft_wrap=True)
+    console.print(f"  caller      {report.arn}", markup=False, soft_wrap=True)
+    console.print(f"  region      {report.region}")
+    console.print(f"  bucket      {report.bucket}")
+    cost = "depends on its options" if report.usd is None else f"at most {human.money(report.usd)}"
+    console.print(f"  will cost   {cost}; the limit is {human.money(report.limit)}")
+    rows = [(each.outcome.value, each.action, each.on.value, each.why) for each in report.findings]
+    print_table(console, ("", "Action", "On", "What for"), rows)
+    return f"shoreline {report.job}"

@@ -1,0 +1,81 @@
+"""What is known before a job runs on AWS: who asks, whose the bucket is, which permissions are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.aws import Aws
+from services.errors import NotAllowed
+from services.safety.caller import Caller, find_caller, require
+from services.safety.grants import BACKUP, CLEANUP, LAKE, QUERY, SETUP, Grant, On, Role
+from services.safety.policies import Target
+from services.safety.probes import Finding, Outcome, probe
+from services.storage import Storage
+
+_READING = {"s3:ListBucket", "s3:GetObject"}
+_BUCKETLESS = {On.ACCOUNT, On.WORKGROUP, On.CATALOG}
+ROLE_OF_JOB: dict[str, Role] = {
+    "setup": SETUP,
+    "backup": BACKUP,
+    "prune": BACKUP,
+    "drill": BACKUP,
+    "backups": BACKUP,
+    "restore": BACKUP,
+    "status": BACKUP,
+    "export": LAKE,
+    "upload": LAKE,
+    "tables": LAKE,
+    "compact": LAKE,
+    "athena": QUERY,
+    "query": QUERY,
+    "cleanup": CLEANUP,
+}
+READERS = {"backups", "restore", "status", "tables"}  # jobs that write nothing into the bucket
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found. `bucket` is 'ours' or 'not there'; someone else's raises."""
+
+    caller: Caller
+    bucket: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def missing(self) -> list[Finding]:
+        """The permissions that are missing."""
+        return [finding for finding in self.findings if finding.outcome is Outcome.MISSING]
+
+    def require(self) -> None:
+        """Raises NotAllowed, which names what is missing."""
+        if self.missing:
+            told = "".join(f"\n  {each.action} on {each.on.value}: to {each.why}" for each in self.missing)
+            raise NotAllowed(f"{self.caller.arn} may not do what this job needs:{told}")
+
+
+def grants_of(job: str, *, with_catalog: bool) -> list[Grant]:
+    """What a job needs that can be probed here; without a catalog (Glue, Athena) nothing of it."""
+    grants: Iterable[Grant] = ROLE_OF_JOB[job].grants
+    if job in READERS:
+        grants = [grant for grant in grants if grant.action in _READING]
+    catalog = {On.WORKGROUP, On.CATALOG}
+    return [
+        grant
+        for grant in grants
+        if grant.on is not On.KMS
+        and (with_catalog or (grant.on not in catalog and not grant.action.startswith(("athena:", "glue:"))))
+    ]
+
+
+def look(aws: Aws, grants: Iterable[Grant], target: Target, *, expected: str | None, allow_root: bool) -> Preflight:
+    """Looks, in the order of what matters most, and changes nothing.
+
+    Raises WrongAccount, and BucketNotOurs for a bucket of another account.
+    """
+    caller = find_caller(aws)
+    require(caller, expected=expected, allow_root=allow_root)
+    there = Storage(aws, target.bucket).exists()
+    probed = [grant for grant in grants if there or grant.on in _BUCKETLESS]
+    probed = [grant for grant in probed if there or not grant.action.startswith("s3:GetBucket")]
+    return Preflight(caller, "ours" if there else "not there", tuple(probe(aws, probed, target)))

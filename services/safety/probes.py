@@ -1,0 +1,118 @@
+"""Which permissions are missing, asked of AWS itself by requests that change nothing.
+
+AWS decides whether a request is allowed before it looks whether the thing is there: a request for something that cannot
+exist is answered with 'access denied', or with any other error by which we know that it would have been allowed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from services.aws import Aws, error_code, translated
+from services.parallel import each
+from services.safety.grants import Grant, On
+from services.safety.policies import Target
+
+_DENIED = {"AccessDenied", "403", "AccessDeniedException", "UnauthorizedException", "Forbidden"}
+_NO_UPLOAD = "shoreline-preflight"
+Ask = Callable[[Aws, Target, str], Any]
+
+
+class Outcome(StrEnum):
+    """What a probe found."""
+
+    ALLOWED = "allowed"
+    MISSING = "MISSING"
+    UNTRIED = "not tried"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An action on something, and whether it is allowed; `why` says what for, or why it was not tried."""
+
+    action: str
+    on: On
+    outcome: Outcome
+    why: str
+
+
+def probe(aws: Aws, grants: Iterable[Grant], target: Target) -> list[Finding]:
+    """Tries each grant once, many at once. Raises what `services.aws.translated` raises for anything but a refusal."""
+    unique = {(grant.action, grant.on): grant for grant in grants}
+    return list(each(lambda grant: _try(aws, grant, target), unique.values()))
+
+
+def _try(aws: Aws, grant: Grant, target: Target) -> Finding:
+    ask = _PROBES.get(grant.action)
+    if ask is None:
+        return Finding(grant.action, grant.on, Outcome.UNTRIED, "trying it would change something")
+    with translated():
+        try:
+            ask(aws, target, _prefix(grant.on, target) + f"preflight-{uuid.uuid4().hex}")
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if error_code(error) in _DENIED:
+                return Finding(grant.action, grant.on, Outcome.MISSING, grant.why)
+            if status >= 500:
+                raise
+    return Finding(grant.action, grant.on, Outcome.ALLOWED, grant.why)
+
+
+def _prefix(on: On, target: Target) -> str:
+    return {On.BACKUPS: target.backups, On.LAKE: target.lake, On.RESULTS: target.results}.get(on, "")
+
+
+def _workgroup_arn(target: Target) -> str:
+    return f"arn:aws:athena:{target.region}:{target.account_id}:workgroup/{target.workgroup}"
+
+
+_PROBES: Mapping[str, Ask] = {
+    "s3:ListAllMyBuckets": lambda aws, _, __: aws.s3.list_buckets(MaxBuckets=1),
+    "s3:ListBucket": lambda aws, target, _: aws.s3.list_objects_v2(Bucket=target.bucket, MaxKeys=1),
+    "s3:ListBucketVersions": lambda aws, target, _: aws.s3.list_object_versions(Bucket=target.bucket, MaxKeys=1),
+    "s3:ListBucketMultipartUploads": lambda aws, target, _: aws.s3.list_multipart_uploads(
+        Bucket=target.bucket, MaxUploads=1
+    ),
+    "s3:GetBucketLocation": lambda aws, target, _: aws.s3.get_bucket_location(Bucket=target.bucket),
+    "s3:GetBucketTagging": lambda aws, target, _: aws.s3.get_bucket_tagging(Bucket=target.bucket),
+    "s3:GetBucketPolicy": lambda aws, target, _: aws.s3.get_bucket_policy(Bucket=target.bucket),
+    "s3:GetEncryptionConfiguration": lambda aws, target, _: aws.s3.get_bucket_encryption(Bucket=target.bucket),
+    "s3:GetBucketPublicAccessBlock": lambda aws, target, _: aws.s3.get_public_access_block(Bucket=target.bucket),
+    "s3:GetLifecycleConfiguration": lambda aws, target, _: aws.s3.get_bucket_lifecycle_configuration(
+        Bucket=target.bucket
+    ),
+    "s3:GetBucketObjectLockConfiguration": lambda aws, target, _: aws.s3.get_object_lock_configuration(
+        Bucket=target.bucket
+    ),
+    "s3:GetObject": lambda aws, target, key: aws.s3.get_object(Bucket=target.bucket, Key=key),
+    # No object has this ETag, and there is no object: the condition fails after the permission was checked.
+    "s3:PutObject": lambda aws, target, key: aws.s3.put_object(Bucket=target.bucket, Key=key, IfMatch='"0"'),
+    "s3:DeleteObjectVersion": lambda aws, target, key: aws.s3.delete_object(
+        Bucket=target.bucket, Key=key, VersionId="null"
+    ),
+    "s3:AbortMultipartUpload": lambda aws, target, key: aws.s3.abort_multipart_upload(
+        Bucket=target.bucket, Key=key, UploadId=_NO_UPLOAD
+    ),
+    "s3:ListMultipartUploadParts": lambda aws, target, key: aws.s3.list_parts(
+        Bucket=target.bucket, Key=key, UploadId=_NO_UPLOAD
+    ),
+    "athena:GetWorkGroup": lambda aws, target, _: aws.athena.get_work_group(WorkGroup=target.workgroup),
+    "athena:ListWorkGroups": lambda aws, _, __: aws.athena.list_work_groups(MaxResults=1),
+    "athena:ListTagsForResource": lambda aws, target, _: aws.athena.list_tags_for_resource(
+        ResourceARN=_workgroup_arn(target)
+    ),
+    "glue:GetDatabase": lambda aws, target, _: aws.glue.get_database(Name=target.database),
+    "glue:GetTables": lambda aws, target, _: aws.glue.get_tables(DatabaseName=target.database, MaxResults=1),
+    "glue:GetTable": lambda aws, target, name: aws.glue.get_table(
+        DatabaseName=target.database, Name=name.replace("-", "_")
+    ),
+    "glue:GetPartitions": lambda aws, target, name: aws.glue.get_partitions(
+        DatabaseName=target.database, TableName=name.replace("-", "_"), MaxResults=1
+    ),
+}

@@ -1,0 +1,124 @@
+"""On AWS a job begins only when the account, the bucket and the permissions are what they should be.
+
+AWS is LocalStack here, reached as AWS is: without AWS_ENDPOINT_URL, so that the jobs take it for the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from services.storage import Storage
+from tests.conftest import Outcome, Shoreline
+from tests.fakes.catalog import FakeCatalog
+from tests.faults.proxy import Answer, Asked, Fault, FaultProxy
+
+NOT_OURS, WRONG_ACCOUNT, NOT_ALLOWED = 9, 24, 26
+_DENIED = Answer(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+Decide = Callable[[Asked], Fault | None]
+OnAws = Callable[..., tuple[Outcome, FaultProxy]]
+
+
+def caller(asked: Asked, arn: str) -> Answer | None:
+    """STS, answering with another caller than LocalStack's, which is root."""
+    if b"GetCallerIdentity" not in asked.body:
+        return None
+    found = f"<Arn>{arn}</Arn><UserId>u</UserId><Account>000000000000</Account>"
+    return Answer(
+        200,
+        f"<GetCallerIdentityResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><GetCallerIdentityResult>{found}"
+        "</GetCallerIdentityResult></GetCallerIdentityResponse>".encode(),
+        {"Content-Type": "text/xml"},
+    )
+
+
+@pytest.fixture
+def on_aws(shoreline: Shoreline, stack: dict[str, str]) -> OnAws:
+    """Runs a job on 'AWS'; `decide` makes its faults, `arn` is who asks."""
+
+    def run(
+        *arguments: str,
+        decide: Decide = lambda _: None,
+        arn: str = "arn:aws:sts::000000000000:assumed-role/backup/session",
+        env: dict[str, str] | None = None,
+    ) -> tuple[Outcome, FaultProxy]:
+        catalog = FakeCatalog()
+
+        def answer(asked: Asked) -> Fault | None:
+            return caller(asked, arn) or catalog(asked) or decide(asked)
+
+        with FaultProxy(stack["AWS_ENDPOINT_URL"], answer) as proxy:
+            services = {f"AWS_ENDPOINT_URL_{name}": proxy.url for name in ("S3", "STS", "GLUE", "ATHENA")}
+            outcome = shoreline(*arguments, env={"AWS_ENDPOINT_URL": "", **services, **(env or {})})
+            return outcome, proxy
+
+    return run
+
+
+def writes(proxy: FaultProxy) -> list[str]:
+    """The requests that would have changed something: the probes among them carry what cannot hold."""
+    return [
+        f"{asked.method} {asked.path}"
+        for asked in proxy.asked
+        if asked.method in {"PUT", "DELETE", "POST"} and "preflight-" not in asked.path and asked.path != "/"
+    ]
+
+
+def test_a_backup_on_aws_says_who_asks_and_then_runs(on_aws: OnAws, storage: Storage) -> None:
+    outcome, _ = on_aws("backup")
+    assert outcome.exit_code == 0, outcome.errors
+    assert "arn:aws:sts::000000000000:assumed-role/backup/session" in outcome.errors
+
+
+def test_the_probes_leave_nothing_behind(on_aws: OnAws, storage: Storage) -> None:
+    storage.aws.s3.put_bucket_versioning(Bucket=storage.bucket, VersioningConfiguration={"Status": "Enabled"})
+    for job in ("backup", "upload", "cleanup", "setup", "query"):
+        outcome, proxy = on_aws("preflight", job, "--json")
+        assert outcome.exit_code == 0, outcome.errors
+        assert not writes(proxy)
+    listed = storage.aws.s3.list_object_versions(Bucket=storage.bucket)
+    assert not listed.get("Versions")
+    assert not listed.get("DeleteMarkers")
+
+
+def test_a_missing_permission_is_named_before_anything_is_written(on_aws: OnAws, storage: Storage) -> None:
+    outcome, proxy = on_aws("backup", decide=lambda asked: _DENIED if asked.method == "PUT" else None)
+    assert outcome.exit_code == NOT_ALLOWED
+    assert "s3:PutObject on keys below BACKUP_PREFIX" in outcome.errors
+    assert not writes(proxy)
+    assert "Traceback" not in outcome.errors
+
+
+def test_jobs_that_only_read_need_no_right_to_write(on_aws: OnAws, storage: Storage) -> None:
+    outcome, _ = on_aws("backups", decide=lambda asked: _DENIED if asked.method == "PUT" else None)
+    assert outcome.exit_code == 0, outcome.errors
+
+
+def test_the_root_user_is_refused_unless_told_otherwise(on_aws: OnAws, storage: Storage) -> None:
+    root = "arn:aws:iam::000000000000:root"
+    outcome, _ = on_aws("backups", arn=root)
+    assert outcome.exit_code == WRONG_ACCOUNT
+    assert "root credentials" in outcome.errors
+    allowed, _ = on_aws("backups", arn=root, env={"AWS_ALLOW_ROOT": "true"})
+    assert allowed.exit_code == 0, allowed.errors
+
+
+def test_another_account_than_the_expected_one_is_refused_by_every_job(on_aws: OnAws, storage: Storage) -> None:
+    for job in ("backup", "upload", "setup", "cleanup"):
+        outcome, proxy = on_aws(job, env={"AWS_EXPECTED_ACCOUNT_ID": "111111111111"})
+        assert outcome.exit_code == WRONG_ACCOUNT
+        assert [asked.path for asked in proxy.asked] == ["/"], "STS, and nothing else"
+
+
+def test_a_bucket_of_someone_else_is_refused(on_aws: OnAws, storage: Storage) -> None:
+    outcome, proxy = on_aws("backup", decide=lambda asked: _DENIED if asked.method == "HEAD" else None)
+    assert outcome.exit_code == NOT_OURS
+    assert not writes(proxy)
+
+
+def test_preflight_tells_account_bucket_permissions_and_cost(on_aws: OnAws, storage: Storage) -> None:
+    outcome, _ = on_aws("preflight", "backup")
+    assert outcome.exit_code == 0, outcome.errors
+    for part in ("account     000000000000, as expected", "bucket      ours", "will cost   at most $", "s3:PutObject"):
+        assert part in outcome.output
