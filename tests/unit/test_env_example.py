@@ -48,4 +48,5 @@ def test_the_example_tells_the_true_default(name: str) -> None:
     if isinstance(field.default, tuple):
         assert LISTED[name] == ",".join(field.default)
     else:
-        assert LISTED[name] == ("" if field.default is None else str(field.default))
+        shown = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        assert LISTED[name] == ("" if field.default is None else shown)
