@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,21 +112,26 @@ def _pg_restore(fresh: Database, options: LoadOptions, more: list[str | Path]) -
 
 def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, size: int) -> None:
     """Several connections at once read the archive in different places, which a stream cannot give them."""
-    with tempfile.TemporaryDirectory(prefix="shoreline-") as folder:
-        free = shutil.disk_usage(folder).free
-        if free < size:
-            raise RestoreFailed(
-                f"{folder} has {human.size(free)} free, and the archive {human.size(size)}.",
-                next_step="Set TMPDIR to a folder with more room, or restore without --jobs, which needs none.",
-            )
-        archive = Path(folder) / "archive.dump"
+    with ExitStack() as stack:
         try:
-            with archive.open("wb") as file:
-                file.writelines(opened)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shoreline-")))
+            archive = _written(opened, folder / "archive.dump", size)
         except OSError as error:
-            raise RestoreFailed(f"The archive could not be written to {folder}: {error.strerror}") from error
+            raise RestoreFailed(
+                f"The archive, {human.size(size)}, could not be written: {error.strerror or error}",
+                next_step="Set TMPDIR to a folder with more room, or restore without --jobs, which needs none.",
+            ) from error
         with _pg_restore(fresh, options, [f"--jobs={options.jobs}", archive]) as program:
             program.check()
+
+
+def _written(blocks: Iterable[bytes], path: Path, size: int) -> Path:
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"{path.parent} has {human.size(free)} free")
+    with path.open("wb") as file:
+        file.writelines(blocks)
+    return path
 
 
 def _environment(database: Database) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.aws import Aws, AwsAccess
 from services.backups.drill import drill
 from services.backups.load import LoadOptions
 from services.backups.naming import MANIFEST
@@ -111,3 +112,13 @@ def test_an_upload_whose_source_breaks_leaves_nothing(storage: Storage, after: i
         upload(storage, "stream", digest.watch(source()), digest=digest, plan=PartPlan(SMALLEST), owner="me")
     assert storage.head("stream") is None
     assert list(storage.uploads("")) == []
+
+
+def test_a_store_without_s3s_checksums_takes_backups(
+    archives: Archives, stack: dict[str, str], medium: Database, storage: Storage
+) -> None:
+    access = AwsAccess("us-east-1", endpoint_url=stack["AWS_ENDPOINT_URL"], request_checksums="when_required")
+    backup = archives.back_up(medium, Storage(Aws(access), storage.bucket))
+    assert [each.key for each in archives.assert_whole()] == [backup.key]
+    answer = storage.aws.s3.head_object(Bucket=storage.bucket, Key=backup.key, ChecksumMode="ENABLED")
+    assert answer.get("ChecksumType") != "FULL_OBJECT" or "ChecksumCRC32" not in answer
