@@ -126,6 +126,7 @@ def _lake(loop: _Loop) -> None:
             f"{human.size(sum(found.figures.scanned for found in done.results))} scanned"
         ),
         athena.verdict,
+        lambda done: sum((found.figures.cost for found in done.results), Decimal(0)),
     )
 
 
@@ -159,8 +160,12 @@ class _Loop:
         show: Show[Report],
         summary: Callable[[Report], str],
         verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
+        besides: Callable[[Report], Decimal] = lambda _: Decimal(0),
     ) -> None:
-        """One job: its work, its report, its line of the summary. Raises what the verdict finds."""
+        """One job: its work, its report, its line of the summary. Raises what the verdict finds.
+
+        `besides` is what AWS would bill for work that was done without it: Athena's, which DuckDB does here.
+        """
         self._console.rule(job, align="left", characters="-")
         began, before = time.monotonic(), self.run.account.meter.snapshot()
         report = work(self.run)
@@ -169,7 +174,7 @@ class _Loop:
         if (failure := verdict(report)) is not None:
             raise failure
         usage = self.run.account.meter.snapshot() - before
-        usd = self.run.account.biller.bill(usage).total
+        usd = self.run.account.biller.bill(usage).total + besides(report)
         self.steps.append(Step(job, summary(report), round(seconds, 3), usd))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import StringIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def print_table(
 
     Cells are text, never markup: a key may hold brackets.
     """
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -26,6 +28,10 @@ def print_table(
         table.add_column(head, justify="right" if head in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    if not console.is_terminal:
-        console.width = _WIDE
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    written = StringIO()
+    Console(file=written, width=_WIDE).print(table)
+    for line in written.getvalue().splitlines():
+        console.print(line.rstrip(), markup=False, soft_wrap=True)
