@@ -103,8 +103,10 @@ def _write_all(
     spans = sorted(((plan, span) for plan in plans for span in plan.spans()), key=lambda pair: -pair[1].rows)
     with ThreadPoolExecutor(workers) as pool:
         started = [(plan, pool.submit(write, plan, span)) for plan, span in spans]
-        wait([future for _, future in started], return_when=FIRST_EXCEPTION)
-        pool.shutdown(cancel_futures=True)
+        try:
+            wait([future for _, future in started], return_when=FIRST_EXCEPTION)
+        finally:  # at a failure, or when the run is told to stop; else there is nothing left to cancel
+            pool.shutdown(cancel_futures=True)
         done = [(plan, future.result()) for plan, future in started if not future.cancelled()]
     gathered = []
     for plan in plans:

@@ -8,11 +8,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.errors import LakeError
+from services.errors import LakeError, ShorelineError
 from services.storage import Storage
 
-PART_BYTES = 16 * 1024 * 1024
-THREADS = 16
+PART_BYTES = 8 * 1024 * 1024
+THREADS = 32  # small files: they wait for the store
+_PART_THREADS = 8  # large files: memory holds a part for each
 _PARTS_AT_MOST = 10_000  # S3's limit
 _TYPE = "application/vnd.apache.parquet"
 
@@ -40,18 +41,19 @@ def send_all(
     rest is given up. Memory holds a part for each thread.
     """
     files = list(files)
-    with ThreadPoolExecutor(THREADS) as small, ThreadPoolExecutor(THREADS) as parts:
+    with ThreadPoolExecutor(THREADS) as small, ThreadPoolExecutor(_PART_THREADS) as parts:
         started = [
             small.submit(_send, storage, file, part_bytes, parts, advance)
             for file in sorted(files, key=lambda file: -file.size)
         ]
-        _, left = wait(started, return_when=FIRST_EXCEPTION)
-        if left:
-            small.shutdown(cancel_futures=True)
-            parts.shutdown(cancel_futures=True)
+        try:
+            wait(started, return_when=FIRST_EXCEPTION)
+        finally:  # what is left, at a failure or when the run is told to stop, is given up
+            small.shutdown(wait=False, cancel_futures=True)
+            parts.shutdown(wait=False, cancel_futures=True)
         failed = [error for future in started if not future.cancelled() and (error := future.exception())]
-        if failed:
-            raise failed[0]
+        if failed:  # the cause, not what was given up because of it
+            raise next((error for error in failed if isinstance(error, ShorelineError)), failed[0])
         return dict(future.result() for future in started)
 
 
