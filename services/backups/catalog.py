@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.backups.manifest import DrillRecord, Manifest
-from services.backups.naming import DRILL, MANIFEST, Name, Naming
+from services.backups.naming import DRILL, MANIFEST, Name, Naming, folder_of
 from services.errors import BackupDamaged, BackupNotFound
 from services.storage import Storage, StoredObject
 
@@ -95,7 +95,7 @@ class Catalog:
 
         Raises BackupNotFound. A damaged one is passed over: `read` names it.
         """
-        for backup in self._newest_first(before):
+        for backup in self._newest_first(before, {None, folder_of(database)}):
             if isinstance(backup, Backup) and backup.manifest.database == database:
                 return backup
         limit = f" before {before:%Y-%m-%d %H:%M:%S} UTC" if before else ""
@@ -119,9 +119,9 @@ class Catalog:
     def _where(self) -> str:
         return self._storage.url(self._naming.prefix)
 
-    def _newest_first(self, before: datetime | None) -> Iterator[Backup | Damaged]:
+    def _newest_first(self, before: datetime | None, folders: set[str | None]) -> Iterator[Backup | Damaged]:
         for name, files in self._listed().items():
-            if MANIFEST in files and (before is None or name.taken_at < before):
+            if MANIFEST in files and name.folder in folders and (before is None or name.taken_at < before):
                 yield self._open(name, files)
 
     def _listed(self) -> dict[Name, Files]:

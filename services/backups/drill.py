@@ -14,6 +14,7 @@ from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL
 from services.backups.scratch import scratch
 from services.database import Database
+from services.errors import BackupDamaged, RestoreFailed
 from services.storage import Storage
 
 
@@ -36,30 +37,44 @@ def drill(
 ) -> Drill:
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
-    The outcome is recorded beside the manifest. Raises RestoreFailed or BackupDamaged when it cannot be restored.
+    The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
+    BackupDamaged then.
     """
-    manifest = backup.manifest
+    with scratch(server, backup.manifest.traits, create_roles=options.create_roles) as fresh:
+        began = time.monotonic()
+        try:
+            load(storage, backup, fresh, options, advance)
+        except (RestoreFailed, BackupDamaged) as error:
+            seconds = time.monotonic() - began
+            told = f"it could not be restored: {error}"
+            _record(storage, backup, DrillRecord(now, False, round(seconds, 3), 0, str(fresh.version()), 0, 0, (told,)))
+            raise
+        record = _compare(backup, fresh, now, time.monotonic() - began, advance)
+    _record(storage, backup, record)
+    return Drill(backup.key, backup.manifest.database, record)
+
+
+def _compare(backup: Backup, fresh: Database, now: datetime, restored: float, advance: Advance) -> DrillRecord:
     began = time.monotonic()
-    with scratch(server, manifest.traits, create_roles=options.create_roles) as fresh:
-        load(storage, backup, fresh, options, advance)
-        restored = time.monotonic()
-        found = fingerprint(fresh, advance)
-        version = fresh.version()
-        majors = (version.major, fresh.client_version().major)
-        same_words = _majors(manifest.server_version, manifest.client_version) == majors
-        told = differences(manifest.fingerprint, found, compare_schema=same_words)
-    record = DrillRecord(
+    manifest, version = backup.manifest, fresh.version()
+    found = fingerprint(fresh, advance)
+    majors = (version.major, fresh.client_version().major)
+    same_words = _majors(manifest.server_version, manifest.client_version) == majors
+    told = differences(manifest.fingerprint, found, compare_schema=same_words)
+    return DrillRecord(
         drilled_at=now,
         ok=not told,
-        restore_seconds=round(restored - began, 3),
-        compare_seconds=round(time.monotonic() - restored, 3),
+        restore_seconds=round(restored, 3),
+        compare_seconds=round(time.monotonic() - began, 3),
         server_version=str(version),
         tables=len(found.tables),
         rows=found.rows,
         differences=tuple(told),
     )
+
+
+def _record(storage: Storage, backup: Backup, record: DrillRecord) -> None:
     storage.put(backup.name.key(DRILL), record.to_json(), content_type="application/json")
-    return Drill(backup.key, manifest.database, record)
 
 
 def _majors(*versions: str) -> tuple[int, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from services.backups.archive import decide
 from services.backups.catalog import Backup
+from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
 from services.backups.making import DumpOptions
@@ -20,6 +22,7 @@ from services.backups.retention import Retention
 from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, RestoreFailed, ShorelineError
 from services.storage import Storage
+from tests.conftest import Shoreline
 from tests.faults.conftest import Archives, filled
 
 Scratch = Callable[[str], list[str]]
@@ -59,6 +62,41 @@ def test_a_change_that_is_good_gzip_and_good_sql_is_found_too(archives: Archives
     with pytest.raises(BackupDamaged):
         restore(archives.storage, backup, database, replace=True)
     assert database.scalar("SELECT count(*) FROM small WHERE name = 'row 17'") == 1
+
+
+def test_a_drill_names_every_table_that_differs_and_records_that_it_failed(
+    archives: Archives, database: Database, execute: Callable[[str], None], shoreline: Shoreline
+) -> None:
+    execute("CREATE TABLE held AS SELECT 1 AS id; CREATE TABLE same AS SELECT 1 AS id; CREATE SEQUENCE s")
+    backup = archives.back_up(database)
+    key = backup.name.key(MANIFEST)
+    manifest = backup.manifest
+    tables = dict(manifest.fingerprint.tables)
+    tables["public.held"] = replace(tables["public.held"], rows=2)
+    archives.storage.put(
+        key, replace(manifest, fingerprint=replace(manifest.fingerprint, tables=tables, sequences={})).to_json()
+    )
+    drilled = shoreline("drill", "--json")
+    assert drilled.exit_code == 15
+    assert drilled.json["result"]["record"]["differences"] == [
+        "table public.held: 2 rows became 1",
+        "sequence public.s: was not there",
+    ]
+    assert shoreline("status").exit_code == 23
+    (listed,) = archives.of().catalog.read().backups
+    assert listed.drill is not None
+    assert not listed.drill.ok
+
+
+def test_a_drill_of_a_damaged_backup_is_recorded_as_failed(archives: Archives, database: Database) -> None:
+    filled(database, 1)
+    backup = archives.back_up(database)
+    damage(archives.storage, backup, lambda text: text.__setitem__(len(text) // 2, text[len(text) // 2] ^ 1))
+    with pytest.raises(BackupDamaged):
+        drill(archives.storage, backup, database, LoadOptions(), datetime.now(UTC))
+    (listed,) = archives.of().catalog.read().backups
+    assert listed.drill is not None
+    assert "could not be restored" in listed.drill.differences[0]
 
 
 @pytest.mark.parametrize("keep", [0, 100, -1])
