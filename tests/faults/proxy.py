@@ -32,6 +32,7 @@ class Asked:
     query: dict[str, list[str]]
     body: bytes
     target: str = ""  # the operation of AWS's JSON protocols, such as 'AWSGlue.GetTables'
+    credential: str = ""  # the access key id that signed it
 
     @property
     def is_delete_objects(self) -> bool:
@@ -158,9 +159,9 @@ class FaultProxy:
             body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         address = urlsplit(request.path)
         query = parse_qs(address.query, keep_blank_values=True)
-        return Asked(
-            next(self._numbers), request.command, address.path, query, body, request.headers.get("X-Amz-Target", "")
-        )
+        signed = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+        target = request.headers.get("X-Amz-Target", "")
+        return Asked(next(self._numbers), request.command, address.path, query, body, target, signed)
 
     def _ask(self, request: BaseHTTPRequestHandler, asked: Asked) -> tuple[int, list[tuple[str, str]], bytes]:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
