@@ -8,6 +8,7 @@ import typer
 
 from jobs import (
     athena,
+    audit,
     backup,
     backups,
     cleanup,
@@ -63,6 +64,7 @@ app.command("setup")(setup.command)
 app.command("cleanup")(cleanup.command)
 app.command("preflight")(preflight.command)
 app.command("iam")(iam.command)
+app.command("audit")(audit.command)
 app.command("database")(database.command)
 app.command("backup")(backup.command)
 app.command("backups")(backups.command)

@@ -108,6 +108,10 @@ class Aws:
                 botocore_session=session,
             )
 
+    def client(self, service: str) -> Any:
+        """A client of any other service: for looks into the account, never for the work."""
+        return self._client(service)
+
     def _client(self, service: Any, region: str | None = None) -> Any:
         config = Config(
             retries={"mode": "standard", "total_max_attempts": self.access.attempts},

@@ -15,6 +15,8 @@ ATHENA_MINIMUM_BYTES = 10 * ATHENA_MEGABYTE
 
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _FREE_SERVICES = frozenset({"athena", "freetier", "pricing", "sts"})
+_FREE_TO_LOOK_AT = frozenset({"ec2", "rds", "database-migration-service", "quicksight"})
+_LOOK = re.compile(r"Describe|List")
 _S3_FREE = re.compile(r"Delete|Abort")
 _S3_PUT = re.compile(r"List|Put|Post|Copy|Create|Upload|Complete|Restore|Write")
 
@@ -49,7 +51,7 @@ class Call:
             if _S3_FREE.match(self.operation):
                 return BillingClass.FREE
             return BillingClass.S3_PUT if _S3_PUT.match(self.operation) else BillingClass.S3_GET
-        if self.service in _FREE_SERVICES:
+        if self.service in _FREE_SERVICES or (self.service in _FREE_TO_LOOK_AT and _LOOK.match(self.operation)):
             return BillingClass.FREE
         named = {"glue": BillingClass.GLUE, "kms": BillingClass.KMS}
         return named.get(self.service, BillingClass.UNPRICED)

@@ -45,6 +45,8 @@ class Finding:
 def probe(aws: Aws, grants: Iterable[Grant], target: Target) -> list[Finding]:
     """Tries each grant once, many at once. Raises what `services.aws.translated` raises for anything but a refusal."""
     unique = {(grant.action, grant.on): grant for grant in grants}
+    for service in {action.partition(":")[0] for action, _ in unique if action in _PROBES}:
+        getattr(aws, service)  # made here: a boto3 session makes clients on one thread only
     return list(each(lambda grant: _try(aws, grant, target), unique.values()))
 
 
