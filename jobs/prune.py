@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from services.backups.catalog import Backup
     from services.backups.retention import Decision
+    from services.operations.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Remove the backups that retention lets go; never the newest, the minimum, or the newest that is proved."""
-    run_job(ctx, "prune", lambda run: prune(run, dry_run=dry_run), show, as_json=as_json)
+    run_job(ctx, "prune", lambda run: prune(run, dry_run=dry_run), show, as_json=as_json, figures=figures)
 
 
 def prune(run: Run, *, dry_run: bool = False) -> PruneReport:
@@ -99,3 +100,14 @@ def show(report: PruneReport, console: Console) -> str:
     freed = human.size(report.freed_bytes)
     console.print(f"{human.count(kept, 'backup')} kept, {removed:,} {would}removed, {freed} {would}freed.")
     return "shoreline prune" if report.dry_run and removed else "shoreline backups"
+
+
+def figures(report: PruneReport) -> list[Figure]:
+    """What retention made of the backups; a dry run changes nothing that could be told."""
+    from services.operations.figures import Figure
+
+    if report.dry_run:
+        return []
+    kept = sum(decision.keep for decision in report.decisions)
+    pruned = len(report.decisions) - kept
+    return [Figure("shoreline_backups_kept", kept), Figure("shoreline_backups_pruned", pruned)]

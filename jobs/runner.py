@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import signal
 import sys
@@ -14,7 +15,7 @@ import typer
 
 from jobs.embedded import embedded_settings
 from jobs.outcome import Outcome, Terminated
-from services.errors import ShorelineError
+from services.errors import FolderUnusable, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +28,7 @@ Show = Callable[[Report, "Console"], str | None]
 """Prints a report, and gives the command to type next, as `shoreline JOB OPTIONS` or any other."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ def _run(
         outcome.fail(error)
     except (KeyboardInterrupt, Terminated) as stopped:
         outcome.stopped(stopped)
+    except OSError as error:
+        if error.errno in _MENDED_BY_A_USER and error.filename:
+            outcome.fail(FolderUnusable(f"'{error.filename}': {error.strerror}."))
+        else:
+            outcome.crashed(error)
     except Exception as error:  # a bug: told as one, never as success
         outcome.crashed(error)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the work is over: what is left is to say so

@@ -114,7 +114,8 @@ def look(run: Run, *, check: bool) -> ScheduleReport:
         past = pasts.get(schedule.name, Past(since=run.started))
         late = late_since(schedule, past, run.started)
         entries.append(Entry(schedule.name, schedule.cron, schedule.jobs, due, past.started, past.exit_code, late))
-    alive = page is not None and run.started - page.beat < _SILENCE if check else None
+    beat = None if page is None else page.beat
+    alive = beat is not None and run.started - beat < _SILENCE if check else None
     return ScheduleReport(run.settings.schedule_timezone, alive, tuple(entries))
 
 

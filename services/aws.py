@@ -95,7 +95,8 @@ class Aws:
         if access.foreign and (not key or _AWS_KEY.fullmatch(key)):
             key = secret = "test"  # noqa: S105  # what LocalStack takes; real credentials stay out of other hands
             token = None
-        session = botocore.session.get_session()
+        # botocore reads AWS_PROFILE by itself, and would ask for a profile that such an endpoint has no use for
+        session = botocore.session.Session({"profile": (None, None, None, None)} if access.foreign else None)
         # A listing is mostly times: botocore's own reader of them takes two thirds of its parsing.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
         with translated():

@@ -191,3 +191,10 @@ class NotAllowed(ShorelineError):
 
     exit_code = 26
     next_step = "`shoreline iam` prints the policies that the jobs need."
+
+
+class FolderUnusable(ShorelineError):
+    """A file or folder of this machine cannot be read or written."""
+
+    exit_code = 27
+    next_step = "Give the user that runs the job leave to write there; in containers see SHORELINE_UID in .env.example."

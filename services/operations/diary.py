@@ -17,9 +17,9 @@ FORMAT = "shoreline-schedule/1"
 
 @dataclass(frozen=True)
 class Page:
-    """What the file says: when the scheduler last wrote, and the past of each schedule by name."""
+    """What the file says: when the scheduler last wrote, None once it has stopped; and the pasts of its schedules."""
 
-    beat: datetime
+    beat: datetime | None
     pasts: Mapping[str, Past]
 
 
@@ -46,13 +46,18 @@ class Diary:
             self.pasts[name] = past
         self.write(now)
 
-    def write(self, now: datetime) -> None:
+    def close(self) -> None:
+        """Says that the scheduler has stopped. Raises OSError."""
+        self.write(None)
+
+    def write(self, now: datetime | None) -> None:
         """Replaces the file. Raises OSError."""
         with self._lock:
             pasts = {name: _texts(past) for name, past in self.pasts.items()}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(self.path.name + ".new")
-            fresh.write_text(json.dumps({"format": FORMAT, "beat": now.isoformat(), "schedules": pasts}, indent=2))
+            beat = None if now is None else now.isoformat()
+            fresh.write_text(json.dumps({"format": FORMAT, "beat": beat, "schedules": pasts}, indent=2))
             fresh.replace(self.path)
 
 
@@ -62,7 +67,8 @@ def read(path: Path) -> Page | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             return None
-        return Page(datetime.fromisoformat(found["beat"]), {k: _past(v) for k, v in found["schedules"].items()})
+        beat = None if found["beat"] is None else datetime.fromisoformat(found["beat"])
+        return Page(beat, {name: _past(texts) for name, texts in found["schedules"].items()})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

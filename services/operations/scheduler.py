@@ -55,6 +55,7 @@ class Scheduler:
             self._stop()
             if engine.running:
                 engine.shutdown(wait=True)
+            self.diary.close()
 
     def _turn(self, name: str) -> None:
         """One run of a schedule: its jobs in order, up to the first that fails."""

@@ -40,6 +40,8 @@ def load(
     secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, dotenv_values(dotenv)))
     problems |= clashes(environment)
     given |= secrets
+    if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
+        given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
     try:
         settings = Settings(_env_file=dotenv, **{name.lower(): value for name, value in given.items()})  # type: ignore[call-arg, arg-type]
     except ValidationError as error:

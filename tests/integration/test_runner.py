@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,11 @@ def test_a_bug_is_never_a_success_and_its_traceback_holds_no_secret(settings: di
 def test_the_next_command_is_told_as_it_is_typed_here(embedded: bool, contained: bool, shown: str) -> None:
     assert typed("shoreline restore --latest", embedded=embedded, contained=contained) == shown
     assert typed("psql -d scratch", embedded=embedded, contained=contained) == "psql -d scratch"
+
+
+def test_a_folder_that_may_not_be_written_is_told_in_words(shoreline: Shoreline, tmp_path: Path) -> None:
+    (tmp_path / "output").write_text("a file where a folder should be")
+    outcome = shoreline("generate")
+    assert outcome.exit_code == 27
+    assert "output" in outcome.errors
+    assert "Traceback" not in outcome.errors

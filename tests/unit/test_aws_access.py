@@ -28,6 +28,12 @@ def test_the_credential_chain_is_not_asked_for_an_endpoint_of_ones_own(monkeypat
     assert credentials(AwsAccess(region="us-east-1", endpoint_url="http://localhost:4566"))[0] == "test"
 
 
+def test_a_profile_of_aws_is_not_asked_for_with_an_endpoint_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "that-is-not-here")
+    access = AwsAccess(region="us-east-1", profile="that-is-not-here", endpoint_url="http://localstack:4566")
+    assert credentials(access) == ("test", "test", None)
+
+
 def test_another_stores_own_key_is_used_with_its_endpoint() -> None:
     access = AwsAccess("us-east-1", endpoint_url="https://minio.example.com", access_key_id="me", secret_access_key="x")
     assert credentials(access) == ("me", "x", None)

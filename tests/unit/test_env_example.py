@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
+from jobs.cli import app
 from services.settings import Settings
 from services.settings.load import secret_names
 
@@ -25,6 +26,11 @@ FIXED_IN_THE_IMAGE = {"PG_BIN", "OUTPUT_DIR", "RECEIPTS_DIR", "SCHEDULE_STATE"}
 
 def test_every_setting_is_in_the_example() -> None:
     assert not SETTINGS - set(LISTED)
+
+
+def test_every_job_of_the_command_line_is_a_service() -> None:
+    jobs = {command.name for command in app.registered_commands} - {"up", "down"}  # of the embedded stack
+    assert not jobs - set(re.findall(r"^  ([a-z-]+):", COMPOSE, re.MULTILINE))
 
 
 def test_every_variable_of_compose_is_in_the_example() -> None:

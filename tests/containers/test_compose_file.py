@@ -1,0 +1,117 @@
+"""The compose file and the Dockerfile keep the rules that they claim to keep."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.containers.project import ROOT, Project, docker
+
+PROFILES = ["localstack", "aws", "schedule", "jobs", "postgres"]
+JOBS = ["setup", "backup", "restore", "drill", "generate", "export", "upload", "athena", "cleanup"]
+
+
+@pytest.fixture(scope="session")
+def services(make_project: Callable[..., Project]) -> dict[str, Any]:
+    """Every service of every profile, as Compose understands it."""
+    project = make_project("config")
+    flags = [flag for profile in PROFILES for flag in ("--profile", profile)]
+    found: dict[str, Any] = json.loads(project.compose(*flags, "config", "--format", "json").output)["services"]
+    return found
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_file_is_clean_for_every_profile(make_project: Callable[..., Project], profile: str) -> None:
+    ended = make_project("config", profile).compose("config", "--quiet")
+    assert ended.output + ended.errors == ""
+
+
+def test_there_is_a_service_for_each_job(services: dict[str, Any]) -> None:
+    for job in JOBS:
+        assert services[job]["entrypoint"] == ["shoreline", job]
+        assert services[job]["restart"] == "no"
+
+
+def test_what_we_run_is_locked_down(services: dict[str, Any]) -> None:
+    ours = [name for name, service in services.items() if "build" in service]
+    assert set(JOBS) < set(ours)
+    for name in ours:
+        service = services[name]
+        assert service["read_only"] is True, name
+        assert service["init"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"].split(":")[0] != "0", name
+        assert service["tmpfs"], name
+
+
+def test_every_service_has_limits_and_a_log_that_is_rotated(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert set(limits) == {"cpus", "memory", "pids"}, name
+        assert service["logging"]["options"]["max-size"], name
+
+
+def test_ports_are_open_to_this_machine_only(services: dict[str, Any]) -> None:
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
+
+
+def test_servers_have_health_checks_and_jobs_wait_for_them(services: dict[str, Any]) -> None:
+    for name in ("postgres", "localstack", "schedule"):
+        assert services[name]["healthcheck"]["test"]
+    for name in JOBS:
+        for server in ("postgres", "localstack"):
+            assert services[name]["depends_on"][server] == {"condition": "service_healthy", "required": False}
+
+
+def test_plain_up_runs_no_job(make_project: Callable[..., Project]) -> None:
+    started = set(make_project("config").compose("config", "--services").output.split())
+    assert started == {"postgres", "localstack", "profile-localstack"}
+
+
+def test_the_dockerfile_keeps_the_rules() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    steps = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
+    assert not [step for step in steps if step.startswith("ADD ")]
+    assert ":latest" not in text
+    assert re.search(r"^ARG BASE=\S+:\S+$", text, re.MULTILINE)
+    assert re.search(r'"uv==\$\{UV_VERSION\}"', text)
+    for step in steps:
+        if "apt-get install" in step:
+            assert "--no-install-recommends" in step
+            assert "rm -rf /var/lib/apt/lists/*" in step
+    assert [step for step in steps if step.startswith("USER ")][-1] == "USER 1000:1000"
+    assert steps[-2].startswith("ENTRYPOINT [")
+
+
+def test_the_image_says_what_it_is_and_runs_as_nobody_special(image: str) -> None:
+    config = json.loads(docker("image", "inspect", "--format", "{{json .Config}}", image).output)
+    labels = config["Labels"]
+    version = docker(
+        "run", "--rm", "--entrypoint", "python", image, "-c", "import services; print(services.__version__)"
+    )
+    assert labels["org.opencontainers.image.version"] == version.output.strip()
+    assert labels["org.opencontainers.image.revision"]
+    assert config["User"] == "1000:1000"
+
+
+def test_the_image_holds_what_jobs_need_and_nothing_else(image: str) -> None:
+    listing = docker("run", "--rm", "--entrypoint", "sh", image, "-c", "ls -A /app; command -v uv gcc pytest; true")
+    there = set(listing.output.split())
+    assert {".venv", "jobs", "services", "sql", "uv.lock"} <= there
+    assert not there & {".env", ".git", "secrets", "tests", "docs", "localstack"}
+    assert not [path for path in there if path.endswith(("/uv", "/gcc", "/pytest"))]
+    code = "from services.aws import *; a = Aws(AwsAccess('us-east-1')); a.s3, a.sts, a.athena, a.glue"
+    assert docker("run", "--rm", "--entrypoint", "python", image, "-c", code).exit_code == 0
+
+
+def test_a_job_starts_in_under_a_second(image: str) -> None:
+    timing = "import time; t = time.monotonic(); import jobs.cli; print(time.monotonic() - t)"
+    best = min(float(docker("run", "--rm", "--entrypoint", "python", image, "-c", timing).output) for _ in range(3))
+    assert best < 1
