@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -37,12 +37,16 @@ class Queries:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The declared tables, and the views under sql/athena/views/."""
+        """The declared tables, those that were exported besides, and the views under sql/athena/views/."""
+        from services.lake.remote import RemoteLake
         from services.lake.tables import TABLES
         from services.queries.catalog import catalog_of
         from services.queries.library import named_views
+        from services.queries.recorded import recorded_tables
 
-        return catalog_of(self.run.settings.athena_database, TABLES, named_views())
+        declared = catalog_of(self.run.settings.athena_database, TABLES, named_views())
+        recorded = recorded_tables(RemoteLake(self.run.storage, self.run.settings.lake_prefix), besides=TABLES)
+        return replace(declared, tables={**declared.tables, **recorded})
 
     @cached_property
     def lake(self) -> Lake:
@@ -69,12 +73,15 @@ class Queries:
 
     def statements(self) -> list[Statement]:
         """The DDL of the tables and their partitions. Raises DdlRefused for a file that Athena would not take."""
+        from services.lake.tables import TABLES
         from services.queries.ddl import statements
         from services.queries.ddl.statements import read_tables
+        from services.queries.recorded import recorded_ddl
 
         mode = self.run.settings.athena_partitions
         address = self.run.storage.url(self.run.settings.lake_prefix)
-        made = read_tables(self.catalog, address)
+        own = {name: recorded_ddl(table) for name, table in self.catalog.tables.items() if name not in TABLES}
+        made = read_tables(self.catalog, address, generated=own)
         partitions = {}
         if mode == "alter":
             for name, table in self.catalog.tables.items():

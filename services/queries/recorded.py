@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date
 from itertools import groupby
 
 from services.lake.manifest import Manifest
 from services.lake.partitions import keys
+from services.lake.remote import RemoteLake
 from services.queries.ask import prepare
 from services.queries.catalog import Catalog, TableSchema
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.prediction import Lake
 
 _YEARS_AHEAD = 10  # that the projection is declared for, beyond the newest day there is
+
+
+def recorded_tables(lake: RemoteLake, besides: Container[str]) -> dict[str, TableSchema]:
+    """The tables that the lake's manifests tell of, besides those that are known."""
+    manifests = [lake.recorded(name).manifest for name in lake.tables() if name not in besides]
+    return {manifest.table: recorded_schema(manifest) for manifest in manifests if manifest.files}
 
 
 def recorded_schema(manifest: Manifest) -> TableSchema:

@@ -435,6 +435,11 @@ def test_the_job_exports_uploads_and_has_nothing_left_to_do(
     assert (first["name"], first["rows"], first["files"]) == ("people", 5, 5)
     assert "5 rows" in shoreline("upload").output
     assert "5 unchanged" in shoreline("export").output
+    asked = shoreline(
+        "query", "SELECT count(*) AS people FROM people WHERE year = 2025 AND month = 1", "--format", "csv"
+    )
+    assert asked.output.splitlines()[:2] == ['"people"', "5"]
+    assert "people" in shoreline("tables").output
     wrong = shoreline("export", "--table", "public.orders")
     assert wrong.exit_code == 2
     assert "Traceback" not in wrong.errors

@@ -26,24 +26,31 @@ class Statement:
     sql: str
 
 
-def read_tables(catalog: Catalog, lake: str, folder: Path = TABLES) -> dict[str, CreateTable]:
+def read_tables(
+    catalog: Catalog, lake: str, folder: Path = TABLES, generated: Mapping[str, str] | None = None
+) -> dict[str, CreateTable]:
     """The DDL of every table of the catalog, with `lake`, the s3:// address of the lake's root, put in.
 
-    Raises DdlRefused for a file that Athena would not take or that differs from the declared table, and LakeError
-    for a table without a file.
+    `generated` holds the DDL of tables that have no file. Raises DdlRefused for DDL that Athena would not take or
+    that differs from the declared table, and LakeError for a table without any.
     """
+    texts = generated or {}
     return {
-        name: _read(folder / f"{name}.sql", table, catalog.database, lake) for name, table in catalog.tables.items()
+        name: _parse(texts.get(name) or _read(folder / f"{name}.sql", name), table, catalog.database, lake)
+        for name, table in catalog.tables.items()
     }
 
 
-def _read(path: Path, table: TableSchema, database: str, lake: str) -> CreateTable:
+def _read(path: Path, name: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError:
-        raise LakeError(f"The table {table.name} has no DDL: there is no {path}.") from None
+        raise LakeError(f"The table {name} has no DDL: there is no {path}.") from None
+
+
+def _parse(text: str, table: TableSchema, database: str, lake: str) -> CreateTable:
     text = text.replace("{{database}}", database).replace("{{lake}}", lake.rstrip("/"))
-    return parse_table(text, table, source=path.name)
+    return parse_table(text, table, source=f"{table.name}.sql")
 
 
 def statements(

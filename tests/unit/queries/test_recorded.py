@@ -1,0 +1,41 @@
+"""A table that was exported needs no DDL of one's own: its manifest says enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.lake.manifest import Column, Entry, Manifest, Schema
+from services.queries.catalog import catalog_of
+from services.queries.ddl.statements import read_tables
+from services.queries.recorded import recorded_ddl, recorded_schema
+
+
+def manifest() -> Manifest:
+    columns = [
+        Column("n", "int32", "int"),
+        Column("at", "timestamp[ms, tz=UTC]", "timestamp"),
+        Column("price", "decimal128(10, 2)", "decimal(10,2)"),
+        Column("tags", "list<element: string>", "array<string>"),
+        Column("select", "bool", "boolean"),
+    ]
+    schema = Schema(tuple(columns))
+    entry = Entry(size=10, rows=3, sha256="0", etag="0", schema=schema.digest)
+    files = {f"year={year}/month=01/day=10/data.parquet": entry for year in (1996, 1998)}
+    return Manifest("invoices", {schema.digest: schema}, files)
+
+
+def test_its_ddl_is_what_athena_takes_and_declares_the_same_table() -> None:
+    table = recorded_schema(manifest())
+    catalog = catalog_of("lake", {})
+    tables = {"invoices": table}
+    made = read_tables(replace(catalog, tables=tables), "s3://b/datalake", generated={"invoices": recorded_ddl(table)})
+    sql = str(made["invoices"])
+    assert "LOCATION 's3://b/datalake/invoices/'" in sql
+    assert "`select` boolean" in sql
+    assert "'projection.year.range' = '1996,2008'" in sql
+    assert "s3://b/datalake/invoices/year=${year}/month=${month}/day=${day}/" in sql
+
+
+def test_a_manifest_survives_being_stored() -> None:
+    stored = manifest()
+    assert Manifest.from_json(stored.to_json(), "here") == stored
