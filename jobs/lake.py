@@ -113,8 +113,18 @@ class Queries:
         from services.queries.report import result
 
         limit = self.run.settings.scan_limit_bytes
-        asked = ask(self.prepare(query), self.engine, limit=limit, usd_per_byte=self.usd_per_byte)
+        prepared = self.prepare(query)
+        prepared.prediction.check(limit)
+        self._expect(query.name, prepared.prediction.bytes)
+        asked = ask(prepared, self.engine, limit=limit, usd_per_byte=self.usd_per_byte)
         return result(query.name, query.answers, self.engine_name, asked)
+
+    def _expect(self, name: str, size: int) -> None:
+        """Holds what the query will cost against the run's limit. Raises BudgetExceeded."""
+        from services.costs import predict
+
+        reading = predict.query(size) if self.engine_name == "athena" else predict.download(size)
+        self.run.account.expect(reading, f"The query {name}")
 
 
 def show_rows(found: Result, console: Console, most: int) -> None:

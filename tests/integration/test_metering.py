@@ -184,6 +184,15 @@ def test_an_upload_that_would_cost_too_much_is_refused_before_a_file_is_sent(
     assert not list(storage.objects("datalake/"))
 
 
+def test_a_query_that_would_cost_too_much_is_refused_before_it_runs(shoreline: Shoreline) -> None:
+    assert shoreline("generate").exit_code == 0
+    assert shoreline("upload").exit_code == 0
+    sql = "SELECT count(*) FROM orders WHERE year = 2025 AND month = 1 AND day = 10"
+    outcome = shoreline("query", sql, "--engine", "athena", env={"MAX_RUN_COST_USD": "0.00005"})
+    assert outcome.exit_code == 20
+    assert "would cost about" in outcome.errors  # Athena's floor, $0.00005, with what the look at the lake has cost
+
+
 def test_the_default_limit_does_not_stop_a_run_that_nobody_bills(shoreline: Shoreline) -> None:
     outcome = shoreline("setup")
     assert outcome.exit_code == 0
