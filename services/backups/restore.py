@@ -12,6 +12,22 @@ from services.database import Database
 from services.errors import RestoreFailed
 from services.storage import Storage
 
+_FIRST_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
+_CATALOGS = (
+    "pg_class",
+    "pg_collation",
+    "pg_event_trigger",
+    "pg_extension",
+    "pg_foreign_data_wrapper",
+    "pg_foreign_server",
+    "pg_language",
+    "pg_namespace",
+    "pg_operator",
+    "pg_proc",
+    "pg_publication",
+    "pg_type",
+)
+
 
 @dataclass(frozen=True)
 class Restored:
@@ -44,14 +60,13 @@ def restore(
     began = time.monotonic()
     options = options or LoadOptions()
     check(backup, options)
-    if not replace and target.exists() and not is_empty(target):
-        raise RestoreFailed(
-            f"The database {target.name} is not empty.",
-            next_step="Give --into another name, or --replace to put the backup in its place.",
-        )
+    if not replace:
+        _require_empty(target)
     manifest = backup.manifest
     with scratch(target, manifest.traits, create_roles=options.create_roles) as fresh:
         load(storage, backup, fresh, options, advance)
+        if not replace:
+            _require_empty(target)  # somebody may have begun to use it meanwhile
         replaced = swap(fresh, target, manifest.traits)
     return Restored(
         key=backup.key,
@@ -64,16 +79,19 @@ def restore(
     )
 
 
+def _require_empty(target: Database) -> None:
+    if target.exists() and not is_empty(target):
+        raise RestoreFailed(
+            f"The database {target.name} is not empty.",
+            next_step="Give --into another name, or --replace to put the backup in its place.",
+        )
+
+
 def is_empty(database: Database) -> bool:
     """Whether nobody made anything in the database."""
-    return bool(
-        database.scalar(
-            "SELECT NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
-            " WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_toast')"
-            " AND NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace"
-            " WHERE nspname NOT IN ('pg_catalog', 'information_schema'))"
-            " AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname !~ '^pg_'"
-            " AND nspname NOT IN ('information_schema', 'public'))"
-            " AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)"
-        )
+    made = " UNION ALL ".join(f"SELECT oid FROM {catalog}" for catalog in _CATALOGS)  # noqa: S608  # our own names
+    query = (
+        f"SELECT NOT EXISTS (SELECT FROM ({made}) AS made WHERE oid >= {_FIRST_OWN})"  # noqa: S608
+        " AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)"  # whose numbers anyone may choose
     )
+    return bool(database.scalar(query))

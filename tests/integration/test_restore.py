@@ -10,7 +10,7 @@ import pytest
 from services.backups.catalog import Backup
 from services.backups.load import LoadOptions
 from services.backups.making import DumpOptions
-from services.backups.restore import restore
+from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
 from services.backups.traits import traits_of
 from services.database import Database
@@ -145,3 +145,25 @@ def test_an_encrypted_backup_without_a_key_says_what_is_missing(
     assert not copy.exists()
     restore(archives.storage, backup, copy, LoadOptions(identities=[key]))
     assert copy.exists()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE t ()",
+        "CREATE TYPE t AS ENUM ('a')",
+        "CREATE DOMAIN d AS text",
+        "CREATE SCHEMA s",
+        "CREATE SEQUENCE s",
+        "CREATE VIEW v AS SELECT 1 AS one",
+        "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "CREATE EXTENSION vector",
+        "CREATE PUBLICATION p",
+        "SELECT lo_create(0)",
+        "SELECT lo_create(1)",
+    ],
+)
+def test_whatever_somebody_made_makes_a_database_not_empty(database: Database, execute: Execute, made: str) -> None:
+    assert is_empty(database)
+    execute(made)
+    assert not is_empty(database)
