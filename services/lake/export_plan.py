@@ -16,6 +16,7 @@ from services.lake.pgtypes import Kept, map_columns, quote
 from services.lake.record import DayRecord, DayState, ExportRecord, changed_days
 from services.lake.source import Relation, Snapshot, day_of_row, from_where
 from services.lake.spans import Span, cut_spans
+from services.lake.tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -123,23 +124,31 @@ def _shape(columns: Sequence[Kept], layout: Layout) -> str:
 
 
 def _check_declared(source: Source, columns: Sequence[Kept]) -> None:
-    if source.declared is None:
+    """A table of the lake's own name must have its shape, or no query would read it."""
+    declared = TABLES.get(source.name)
+    if declared is None:
         return
-    found, declared = stored_schema(columns), source.declared.schema
-    problems = [
-        f"  {name}: is {found.field(name).type} in PostgreSQL, {declared.field(name).type} in the lake"
-        for name in declared.names
-        if found.field(name).type != declared.field(name).type
+    found, wanted = stored_schema(columns), declared.schema
+    problems = [f"  {name}: is missing in PostgreSQL" for name in wanted.names if name not in found.names]
+    problems += [f"  {name}: is not in the lake's table" for name in found.names if name not in wanted.names]
+    problems += [
+        f"  {name}: is {found.field(name).type} in PostgreSQL, {wanted.field(name).type} in the lake"
+        for name in wanted.names
+        if name in found.names and found.field(name).type != wanted.field(name).type
     ]
     if problems:
-        raise LakeError("\n".join([f"{source.shown} does not fit the lake's table {source.name}:", *problems]))
+        raise LakeError(
+            "\n".join([f"{source.shown} does not fit the lake's table {source.name}:", *problems]),
+            next_step=f"Declare it under another name in lake.toml: [tables.my_{source.name}], with its `source`.",
+        )
 
 
 def _check_years(source: Source, states: Mapping[date, DayState]) -> None:
     """A row of a year that the table's partitions are not declared for would never be found by a query."""
-    if source.declared is None:
+    declared = TABLES.get(source.name)
+    if declared is None:
         return
-    year = source.declared.keys[0]
+    year = declared.keys[0]
     if outside := sorted({day.year for day in states if not year.first <= day.year <= year.last}):
         raise LakeError(
             f"{source.shown} has rows of {', '.join(map(str, outside))}; the lake's partitions are declared for"
