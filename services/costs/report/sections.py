@@ -91,6 +91,10 @@ def _cheapest(scenario: Scenario) -> str:
     return f"The cheapest is {cheapest.name}, {usd(cheapest.usd_monthly)}."
 
 
+def _nano(amount: Decimal | str) -> str:
+    return f"${Decimal(amount):.9f}"
+
+
 def _plural(unit: str) -> str:
     return f"{unit}s" if unit == "request" else unit
 
@@ -100,18 +104,21 @@ def own_run(demo: Mapping[str, Any] | None) -> str:
     if demo is None:
         return "\n"
     receipt = demo["receipt"]
-    total, free = Decimal(receipt["usd"]), Decimal(receipt["usd_free_tier"])
-    steps = [[step["job"], step["done"], f"${Decimal(step['usd']):.9f}"] for step in demo["result"]["steps"]]
+    total = sum((Decimal(step["usd"]) for step in demo["result"]["steps"]), Decimal(0))
+    queries = total - Decimal(receipt["usd"])
+    free = Decimal(receipt["usd_free_tier"]) / total
+    steps = [[step["job"], step["done"], _nano(step["usd"])] for step in demo["result"]["steps"]]
     lines = [
-        [line["what"], f"{figure(Decimal(line['amount']))} {_plural(line['unit'])}", f"${Decimal(line['usd']):.9f}"]
+        [line["what"], f"{figure(Decimal(line['amount']))} {_plural(line['unit'])}", _nano(line["usd"])]
         for line in receipt["lines"]
     ]
+    lines.append(["Athena, had it answered the queries", "at least 10 MB billed a query", _nano(queries)])
     left = human.count(receipt["objects_left"], "object")
     return OWN_RUN.read_text(encoding="utf-8").format(
         steps=table(["job", "what it did", "would cost"], steps, left=2),
         lines=table(["usage", "amount", "dollars"], lines, left=1),
-        total=f"${total:.9f}",
+        total=_nano(total),
         runs=figure(Decimal(f"{Decimal('0.005') / total:.2g}")),
         left=f"{left}, ${Decimal(receipt['usd_monthly_left_behind']):.2f} a month",
-        free="all" if free == total else f"{free / total:.0%}",
+        free=f"{free:.0%}",
     )
