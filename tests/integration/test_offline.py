@@ -17,8 +17,7 @@ from tests.faults.proxy import FaultProxy
 GUARDS = Path(__file__).resolve().parents[1] / "guards"
 PROJECT = GUARDS.parents[1]
 JOBS = (
-    "setup", "backup", "backups", "prune", "drill", "status", "generate", "upload", "preflight backup", "iam",
-    "receipts", "prices", "cleanup --yes",
+    "setup", "backup", "drill", "generate", "upload", "preflight backup", "iam", "prices", "cleanup --yes",
 )  # fmt: skip
 
 
