@@ -60,9 +60,20 @@ class Queries:
     @cached_property
     def engine(self) -> Engine:
         """The engine that answers."""
+        if self.engine_name == "athena":
+            return self._athena()
         from services.queries.offline.engine import DuckDbEngine
 
         return DuckDbEngine(self.lake)
+
+    def _athena(self) -> Engine:
+        from services.queries.athena.engine import AthenaEngine
+        from services.queries.athena.workgroup import Workgroup
+
+        given = self.run.settings
+        results = self.run.storage.url(f"{given.athena_results_prefix}/")
+        workgroup = Workgroup(given.athena_workgroup, results, given.scan_limit_bytes, given.bucket_kms_key_id)
+        return AthenaEngine(self.run.aws, workgroup, given.athena_database)
 
     @cached_property
     def usd_per_byte(self) -> Decimal:

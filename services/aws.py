@@ -113,9 +113,9 @@ class Aws:
         """A client of any other service: for looks into the account, never for the work."""
         return self._client(service)
 
-    def _client(self, service: Any, region: str | None = None) -> Any:
+    def _client(self, service: Any, region: str | None = None, attempts: int | None = None) -> Any:
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": self.access.attempts},
+            retries={"mode": "standard", "total_max_attempts": attempts or self.access.attempts},
             connect_timeout=5,
             read_timeout=self.access.answer_seconds,
             max_pool_connections=64,
@@ -145,7 +145,9 @@ class Aws:
     @cached_property
     def athena(self) -> AthenaClient:
         """Athena."""
-        client: AthenaClient = self._client("athena")
+        client: AthenaClient = self._client(
+            "athena", attempts=2
+        )  # its queue needs more patience: services.queries.athena
         return client
 
     @cached_property

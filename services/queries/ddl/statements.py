@@ -20,10 +20,11 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class Statement:
-    """One DDL statement, as Athena takes it one a call, and what it is for."""
+    """One DDL statement, as Athena takes it one a call, and what it is for; `table` is what it creates, if any."""
 
     what: str
     sql: str
+    table: CreateTable | None = None
 
 
 def read_tables(
@@ -69,7 +70,7 @@ def statements(
     found = [Statement(f"database {catalog.database}", made)]
     for name, table in tables.items():
         shown = table if mode == "projection" else table.without_projection()
-        found.append(Statement(f"table {name}", str(shown)))
+        found.append(Statement(f"table {name}", str(shown), shown))
         if mode == "alter":
             found += _added(catalog.tables[name], shown, partitions.get(name, ()))
         elif mode == "msck":

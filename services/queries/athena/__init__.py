@@ -1,0 +1,1 @@
+"""Athena itself: workgroup, tables, queries."""

@@ -1,0 +1,80 @@
+"""The workgroup: where results go, how they are encrypted, and at how many bytes a query is cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from services.aws import Aws, error_code, translated
+from services.bucket import TAG
+from services.errors import InputError
+
+SMALLEST_CUT_OFF = 10_000_000
+"""The least that BytesScannedCutoffPerQuery takes: it cannot hold a query to KBs, the prediction does."""
+ENGINE = "Athena engine version 3"
+
+
+@dataclass(frozen=True)
+class Workgroup:
+    """The configuration that every query in the workgroup has, whatever a client asks for."""
+
+    name: str
+    results: str
+    cut_off: int
+    kms_key: str | None = None
+
+    def setup(self, aws: Aws) -> bool:
+        """Makes the workgroup, or brings it to this configuration. True when it was made now.
+
+        Raises InputError for 'primary', which is everybody's.
+        """
+        if self.name == "primary":
+            raise InputError(
+                "The workgroup 'primary' belongs to the whole account.", next_step="Name another in ATHENA_WORKGROUP."
+            )
+        with translated():
+            if self._exists(aws):
+                self._update(aws)
+                return False
+            aws.athena.create_work_group(
+                Name=self.name,
+                Description="Queries of the lake, by Shoreline",
+                Configuration=self._configuration(aws),
+                Tags=[{"Key": TAG["Key"], "Value": TAG["Value"]}],
+            )
+            return True
+
+    def _exists(self, aws: Aws) -> bool:
+        try:
+            aws.athena.get_work_group(WorkGroup=self.name)
+        except ClientError as error:
+            if error_code(error) == "InvalidRequestException" and "not found" in str(error):
+                return False
+            raise
+        return True
+
+    def _configuration(self, aws: Aws) -> Any:
+        return {
+            "EnforceWorkGroupConfiguration": True,
+            "PublishCloudWatchMetricsEnabled": False,
+            "BytesScannedCutoffPerQuery": max(SMALLEST_CUT_OFF, self.cut_off),
+            "EngineVersion": {"SelectedEngineVersion": ENGINE},
+            "ResultConfiguration": self._results(aws),
+        }
+
+    def _results(self, aws: Aws) -> dict[str, Any]:
+        encryption: dict[str, str] = {"EncryptionOption": "SSE_S3"}
+        if self.kms_key:
+            encryption = {"EncryptionOption": "SSE_KMS", "KmsKey": self.kms_key}
+        return {
+            "OutputLocation": self.results,
+            "EncryptionConfiguration": encryption,
+            "ExpectedBucketOwner": aws.account_id,
+        }
+
+    def _update(self, aws: Aws) -> None:
+        updates = self._configuration(aws)
+        updates["ResultConfigurationUpdates"] = updates.pop("ResultConfiguration")
+        aws.athena.update_work_group(WorkGroup=self.name, State="ENABLED", ConfigurationUpdates=updates)
