@@ -106,8 +106,9 @@ def test_the_search_finds_what_it_looks_for() -> None:
 
 
 def test_images_are_built_without_the_files_that_hold_secrets() -> None:
-    left_out = (PROJECT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert {".env", "secrets"} <= {line.strip().strip("/*") for line in left_out} or left_out[0] == "*"
+    rules = (PROJECT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in rules, "everything is out but what is named"
+    assert not [rule for rule in rules if rule.startswith("!") and ("env" in rule or "secret" in rule)]
     dockerfile = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
     assert not [name for name in secret_names() if name in dockerfile]
 
