@@ -56,18 +56,18 @@ def write(path: Path, fresh: Mapping[Series, float]) -> None:
         write_to_textfile(str(path), registry)
 
 
-def push(url: str, fresh: Mapping[Series, float], job: str, database: str) -> None:
+def push(gateway: str, fresh: Mapping[Series, float], job: str, database: str) -> None:
     """Adds series to a Pushgateway, in the group of this job and database. Raises OSError."""
-    parts = urlsplit(url)
+    parts = urlsplit(gateway)
     user, password = parts.username, parts.password
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     def handler(
-        address: str, method: str, timeout: float | None, headers: list[tuple[str, str]], data: bytes
+        url: str, method: str, timeout: float | None, headers: list[tuple[str, str]], data: bytes
     ) -> Callable[[], None]:
         if user is None:
-            return default_handler(address, method, timeout, headers, data)
-        return basic_auth_handler(address, method, timeout, headers, data, user, password)
+            return default_handler(url, method, timeout, headers, data)
+        return basic_auth_handler(url, method, timeout, headers, data, user, password)
 
     registry = CollectorRegistry()
     registry.register(_Given(fresh))

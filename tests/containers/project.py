@@ -82,7 +82,9 @@ class Project:
         everything = ["--profile", "localstack", "--profile", "aws", "--profile", "schedule", "--profile", "jobs"]
         files = ["--project-name", self.name, "--env-file", ".env.example"]
         command = ["docker", "compose", *files, *everything, "down", "--volumes", "--remove-orphans", "--timeout", "5"]
-        _run(command, self.settings, check=True, timeout=180)
+        # a container that removes itself meanwhile makes the first attempt stumble
+        if _run(command, self.settings, check=False, timeout=180).exit_code != 0:
+            _run(command, self.settings, check=True, timeout=180)
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 90) -> None:
