@@ -52,8 +52,29 @@ def test_the_lake_is_made_sent_and_asked(here: Project) -> None:
     assert here.job("generate").exit_code == 0
     sent = here.result("upload")
     assert sent["rows"]["orders"] > 0
-    again = here.result("upload")
-    assert again["rows"] == sent["rows"]
+    assert here.result("upload")["rows"] == sent["rows"]
+    asked = here.result("athena")
+    assert asked["engine"] == "duckdb"
+    assert len(asked["results"]) == 5
+    assert all(0 < each["figures"]["scanned"] < 1_000_000 for each in asked["results"])
+    assert here.job("tables").exit_code == 0
+
+
+def test_the_lake_is_exported_from_postgresql_itself(here: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("data")
+    folder.chmod(0o777)
+    own = {"SHORELINE_DATA": str(folder), "LAKE_PREFIX": "exported"}
+    orders = int(here.sql("SELECT count(*) FROM orders"))
+    exported = here.result("export", "--full", env=own)
+    assert {each["name"]: each["rows"] for each in exported["tables"]}["orders"] == orders
+    assert here.result("upload", env=own)["rows"]["orders"] == orders
+
+
+def test_retention_and_the_state_of_the_backups_are_told(here: Project) -> None:
+    here.result("backup")
+    here.result("drill")
+    assert all(each["keep"] for each in here.result("prune", "--dry-run")["decisions"])
+    assert here.job("status").exit_code == 0
 
 
 def test_a_failure_reaches_the_shell_as_its_exit_code(here: Project) -> None:

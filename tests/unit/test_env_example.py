@@ -30,7 +30,8 @@ def test_every_setting_is_in_the_example() -> None:
 
 def test_every_job_of_the_command_line_is_a_service() -> None:
     jobs = {command.name for command in app.registered_commands} - {"up", "down"}  # of the embedded stack
-    assert not jobs - set(re.findall(r"^  ([a-z-]+):", COMPOSE, re.MULTILINE))
+    missing = jobs - set(re.findall(r"^  ([a-z-]+):", COMPOSE, re.MULTILINE))
+    assert not missing, f"docker-compose.yml has no service for {', '.join(sorted(missing))}: one line each"
 
 
 def test_every_variable_of_compose_is_in_the_example() -> None:
@@ -43,7 +44,8 @@ def test_the_example_lists_nothing_that_nobody_reads() -> None:
 
 def test_containers_are_given_every_setting() -> None:
     passed = set(re.findall(r"^  ([A-Z][A-Z0-9_]*):", COMPOSE, re.MULTILINE))
-    assert not (SETTINGS | SECRETS) - FIXED_IN_THE_IMAGE - passed
+    missing = (SETTINGS | SECRETS) - FIXED_IN_THE_IMAGE - passed
+    assert not missing, f"docker-compose.yml does not pass on {', '.join(sorted(missing))}: see x-settings"
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS & set(LISTED)))
