@@ -82,12 +82,12 @@ def _docker_answers() -> bool:
 
 def _container() -> Iterator[Case]:
     """`docker compose run --rm backup`, the image built and the servers up before."""
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "SHORELINE_IMAGE") if name in os.environ}
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    env["SHORELINE_IMAGE"] = "shoreline:benchmark"
     compose = ["docker", "compose", "--project-name", "shoreline-bench", "--env-file", str(PROJECT / ".env.example")]
     compose += ["--project-directory", str(PROJECT)]
     run = partial(_run, compose, env)
-    if not subprocess.run([*compose, "images", "-q", "backup"], env=env, capture_output=True, check=False).stdout:
-        run("build", "backup")
+    run("build", "backup")
     run("up", "--detach", "--wait", "postgres", "localstack")
     try:
         yield Case(
