@@ -66,7 +66,7 @@ def main() -> int:
         return max(_regressed(made, options.rooms, console), int(bool(failed)))
     if not options.dry:
         console.print(f"\nWritten to {record.keep(made).name}")
-        if size == "medium":
+        if size != "small":
             _write_page()
     broken = any(verdict.kept is False for case in cases for verdict in case.verdicts)
     return int(bool(failed) or broken or not all(growth.time_kept and growth.memory_kept for growth in growths))
@@ -106,7 +106,9 @@ def _write_page() -> int:
     if source is None:
         print("There is no record of the medium size yet: run `make bench`.", file=sys.stderr)
         return 1
-    for name, text in page.written(record.read(source), source.name, ROOMS).items():
+    large = record.newest("large")
+    larger = None if large is None else record.read(large)
+    for name, text in page.written(record.read(source), source.name, ROOMS, larger).items():
         target = _DOCS / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

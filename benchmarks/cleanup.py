@@ -17,7 +17,7 @@ _TAG = {"TagSet": [{"Key": "project", "Value": "shoreline"}]}
 
 def cases(world: World) -> Iterator[Case | Growth]:
     """A bucket of many objects, and the growth with their number."""
-    objects = world.pick(small=200, medium=20_000, large=20_000)
+    objects = world.pick(small=200, medium=5_000, large=20_000)
     contenders = _contenders(world, objects)
     for contender in contenders:  # before the first round: filling a bucket takes longer than emptying it
         contender.prepare()
@@ -35,7 +35,7 @@ def cases(world: World) -> Iterator[Case | Growth]:
         unit="objects",
         points=tuple(
             Point(count, replace(_contenders(world, count)[1], name=f"{count} objects"))
-            for count in world.pick(small=(20, 200), medium=(50, 500, 5_000), large=(1_000, 10_000, 100_000))
+            for count in world.pick(small=(20, 200), medium=(30, 300, 3_000), large=(1_000, 10_000, 100_000))
         ),
         memory_power=0.2,
     )

@@ -36,7 +36,7 @@ def measure(room: str, case: Case, world: World, say: Say) -> CaseResult:
     runs = [_Runs(contender) for contender in case.contenders]
     for number in range(world.rounds):
         for one in list(runs):
-            if one.done and one.spent > world.patience:
+            if one.done and one.spent > world.patience(one.contender.role):
                 continue
             say(f"{case.name}: round {number + 1}, {one.contender.name}")
             try:
@@ -67,7 +67,7 @@ def grow(room: str, growth: Growth, world: World, say: Say) -> GrowthResult:
     for point in growth.points:
         one = _Runs(point.contender)
         for _ in range(world.rounds):
-            if one.done and one.spent > world.patience / 4:
+            if one.done and one.spent > world.patience(Role.OURS) / 4:
                 break
             say(f"{growth.name}: {point.amount:,} {growth.unit}")
             one.done.append(_once(point.contender, world, growth.timeout))

@@ -21,8 +21,11 @@ _CHARTS = "charts/benchmarks"
 _COLOURS = {Role.OURS: 1, Role.PEER: 0, Role.LIMIT: 2, Role.CONTEXT: 3}
 
 
-def written(record: Record, name: str, titles: Mapping[str, str]) -> dict[str, str]:
-    """The page and its charts, by their path below docs/. `titles` are the rooms' headings, by room, in order."""
+def written(record: Record, name: str, titles: Mapping[str, str], larger: Record | None = None) -> dict[str, str]:
+    """The page and its charts, by their path below docs/. `titles` are the rooms' headings, by room, in order.
+
+    `larger` is a record of the large size, of which only the summary is shown.
+    """
     size: Size = record.size  # type: ignore[assignment]
     by_room = {room: [case for case in record.cases if case.room == room] for room in titles}
     page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -31,6 +34,7 @@ def written(record: Record, name: str, titles: Mapping[str, str]) -> dict[str, s
         patience=human.seconds(PATIENCE[size]),
         record=f"benchmarks/results/{name}",
         summary=_summary([case for cases in by_room.values() for case in cases]),
+        larger=_larger(larger),
         rooms="\n\n".join(_room(titles[room], cases) for room, cases in by_room.items() if cases),
         growths=_growths(record.growths),
         versions=_versions(record),
@@ -49,6 +53,14 @@ def _machine(record: Record) -> str:
         f"The figures below were taken on {record.taken_on} at the {record.size} size on one machine:"
         f" {found['cores']} cores, {found['memory_gb']} GB, {found['system']}, Python {found['python']}."
     )
+
+
+def _larger(record: Record | None) -> str:
+    if record is None:
+        return ""
+    promises = [f"- {case.title}: {_verdict(verdict)}" for case in record.cases for verdict in case.verdicts]
+    parts = [f"At the large size, taken on {record.taken_on}:", _summary(record.cases), "\n".join(promises)]
+    return "\n" + "\n\n".join(parts) + "\n"
 
 
 def _summary(cases: Sequence[CaseResult]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import uuid
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from benchmarks.harness.case import Role
 from benchmarks.harness.peers import Peers
 from services import platform
 from services.aws import Aws, AwsAccess
@@ -25,7 +27,8 @@ Size = Literal["small", "medium", "large"]
 T = TypeVar("T")
 
 ROUNDS: dict[Size, int] = {"small": 2, "medium": 5, "large": 5}  # at most, for each contender
-PATIENCE: dict[Size, float] = {"small": 2.0, "medium": 15.0, "large": 120.0}  # seconds for a contender in a case
+PATIENCE: dict[Size, float] = {"small": 2.0, "medium": 12.0, "large": 60.0}  # seconds for a contender in a case
+_PEERS_SHARE = 0.5  # of the patience: a peer that takes ten times as long need not be run as often
 
 _REGION = "us-east-1"
 
@@ -45,10 +48,9 @@ class World:
         """How often each contender runs, if its patience lasts."""
         return ROUNDS[self.size]
 
-    @property
-    def patience(self) -> float:
+    def patience(self, role: Role) -> float:
         """Seconds after which a contender sits out the later rounds of a case."""
-        return PATIENCE[self.size]
+        return PATIENCE[self.size] * (1 if role in (Role.OURS, Role.LIMIT) else _PEERS_SHARE)
 
     def pick(self, *, small: T, medium: T, large: T) -> T:
         """The value for this run's size."""
@@ -86,6 +88,16 @@ class World:
         database = self.server.sibling(f"sample_{rows}")
         platform.create(database, rows)
         return database
+
+    def sample_dumps(self, database: Database) -> Path:
+        """A folder with the database as plain.sql, plain.sql.gz and custom.dump; made once and kept."""
+        folder = self._home / f"dumps-{database.name}"
+        if not (folder / "whole").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make = "pg_dump >plain.sql; pg_dump -Fc >custom.dump & gzip -k plain.sql; wait $!; touch whole"
+            subprocess.run(["bash", "-ec", make], cwd=folder, env=self.environment(database), check=True)
+        return folder
 
     def sample_lake(self, rows_per_day: int, first: date, last: date) -> Path:
         """A folder with generated orders and events of these days; made once and kept."""
