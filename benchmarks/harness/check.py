@@ -7,6 +7,11 @@ from collections.abc import Mapping
 BOUND = 0.5  # a ratio that halves fails: what a busy machine does to one is less
 
 
+def best(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """The better of two measurements of each ratio."""
+    return {name: max(first.get(name, 0.0), second.get(name, 0.0)) for name in {**first, **second}}
+
+
 def regressions(kept: Mapping[str, float], measured: Mapping[str, float]) -> list[str]:
     """A line for each ratio that fell below half of what was kept, and for each that was not measured at all."""
     found = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.case import Case, Growth, Point, Promise, Role, Work, limit, ours, peer
-from benchmarks.harness.check import regressions
+from benchmarks.harness.check import best, regressions
 from benchmarks.harness.child import CommandFailed, run
 from benchmarks.harness.measure import grow, measure
 from benchmarks.harness.record import Record, ratios, read, write
@@ -88,6 +88,10 @@ def test_a_ratio_that_halves_or_is_no_longer_measured_is_a_regression() -> None:
     kept = {"a": 4.0, "b": 4.0, "c": 4.0}
     found = regressions(kept, {"a": 2.1, "b": 1.9})
     assert [line.split(":")[0] for line in found] == ["b", "c"]
+
+
+def test_a_ratio_that_fell_once_and_held_when_it_was_measured_again_is_no_regression() -> None:
+    assert best({"a": 1.0, "b": 3.0}, {"a": 2.5}) == {"a": 2.5, "b": 3.0}
 
 
 def test_a_record_is_read_as_it_was_written_and_newer_runs_take_the_place_of_older(tmp_path: Path) -> None:
