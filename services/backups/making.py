@@ -43,17 +43,25 @@ class Making:
         self._lease = lease
         self._options = options
         self._written: list[str] = []
+        self._committing = False  # whether a manifest of ours may be there
 
     def make(self, database: Database, advance: Callable[[int], None]) -> Backup:
         """Dumps, uploads, confirms, and commits with the manifest. On any failure it takes back what it wrote."""
         try:
             manifest = self._store(database, advance)
+            stored_at = self._storage.now()
             self._commit(manifest)
         except BaseException:
             with suppress(ShorelineError):  # the next run removes what has no manifest
-                self._storage.delete(self._written)
+                self._take_back()
             raise
-        return Backup(self._name, manifest, self._storage.now(), (*self._written, self._name.key(MANIFEST)))
+        return Backup(self._name, manifest, stored_at, (*self._written, self._name.key(MANIFEST)))
+
+    def _take_back(self) -> None:
+        """Deletes what was written, the manifest first: where that fails, a backup that may be whole stays whole."""
+        if self._committing:
+            self._storage.delete([self._name.key(MANIFEST)])
+        self._storage.delete(self._written)
 
     def _store(self, database: Database, advance: Callable[[int], None]) -> Manifest:
         began = time.monotonic()
@@ -102,18 +110,19 @@ class Making:
         """Writes the manifest, which makes the backup one, while the lease is surely held."""
         key, text = self._name.key(MANIFEST), manifest.to_json()
         self._lease.check()
+        self._committing = True
         try:
             self._storage.put(key, text, content_type="application/json", only_if_absent=True)
         except KeyTaken as error:  # a request that was repeated may meet what it wrote
             if self._storage.read(key) != text:
+                self._committing = False
                 raise BackupFailed(f"There is a backup {self._name.stem} already.") from error
         try:
             self._lease.check()
         except ShorelineError:
-            self._withdraw_if_cleared(key)
+            self._refuse_if_cleared()
 
-    def _withdraw_if_cleared(self, key: str) -> None:
+    def _refuse_if_cleared(self) -> None:
         """Whoever took the lease in between may have removed the dump, which had no manifest then."""
         if any(self._storage.head(written) is None for written in self._written):
-            self._storage.delete([key])
             raise BackupFailed("Another run took the lease and removed this backup before it was committed.")

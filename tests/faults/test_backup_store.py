@@ -11,12 +11,13 @@ import pytest
 from services.aws import Aws, AwsAccess
 from services.backups.drill import drill
 from services.backups.load import LoadOptions
+from services.backups.making import DumpOptions
 from services.backups.naming import MANIFEST
 from services.backups.parts import MIB, SMALLEST, PartPlan
 from services.backups.streams import Digest
 from services.backups.upload import upload
 from services.database import Database
-from services.errors import Busy, StorageError, StorageUnreachable
+from services.errors import BackupFailed, Busy, StorageError, StorageUnreachable
 from services.storage import Storage
 from tests.faults.conftest import Archives
 from tests.faults.proxy import SLOW_DOWN, Answer, Asked, Cut, Fault, FaultProxy, Reset, Stall, every
@@ -67,6 +68,40 @@ def test_a_store_that_is_gone_for_good_fails_the_run_and_the_next_one_clears_up(
     assert archives.assert_whole() == []
     archives.back_up(medium)
     assert len(archives.assert_whole()) == 1
+    archives.assert_nothing_left()
+
+
+@pytest.mark.parametrize("then", ["is back", "is gone"])
+def test_a_manifest_whose_answer_was_lost_is_taken_back_or_its_backup_stays_whole(
+    archives: Archives, through_proxy: Storage, proxy: FaultProxy, database: Database, then: str
+) -> None:
+    written = False
+
+    def decide(asked: Asked) -> Fault | None:
+        nonlocal written
+        if MANIFEST in asked.path and asked.method == "PUT":
+            written = True
+            return Reset(after_asking=True)
+        return Reset() if written and then == "is gone" else None
+
+    proxy.decide = decide
+    with pytest.raises(StorageUnreachable):
+        archives.back_up(database, through_proxy)
+    assert len(archives.assert_whole()) == (0 if then == "is back" else 1)
+    archives.assert_nothing_left()
+
+
+def test_a_backup_of_the_same_second_in_another_format_leaves_the_first_alone(
+    archives: Archives, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = archives.back_up(database)
+    monkeypatch.setattr(Storage, "now", lambda _: first.taken_at)
+    with pytest.raises(BackupFailed, match="There is a backup"):
+        archives.back_up(database, options=DumpOptions("custom", globals="none"))
+    assert [each.key for each in archives.assert_whole()] == [first.key]
+    with pytest.raises(BackupFailed, match="ended by someone else"):
+        archives.back_up(database)
+    assert [each.key for each in archives.assert_whole()] == [first.key]
     archives.assert_nothing_left()
 
 
