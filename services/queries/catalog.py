@@ -11,6 +11,9 @@ from services.lake.partitions import PartitionKey
 if TYPE_CHECKING:
     from services.lake.tables import Table
 
+DATA_CATALOG = "awsdatacatalog"
+"""The catalog that Glue's databases are in, as a query may call it; any other is another data source."""
+
 
 @dataclass(frozen=True)
 class TableSchema:

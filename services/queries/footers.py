@@ -45,7 +45,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Some of a file's rows. A nested column has several chunks."""
+    """Some of a file's rows. A nested column has several chunks. Names are in lower case, as Athena looks them up."""
 
     rows: int
     chunks: Mapping[str, tuple[Chunk, ...]]
@@ -119,9 +119,9 @@ def _types(schema: pa.Schema) -> dict[str, str]:
     found = {}
     for column in schema:
         try:
-            found[column.name] = athena_type(column.type)
+            found[column.name.lower()] = athena_type(column.type)
         except ValueError:
-            found[column.name] = str(column.type)
+            found[column.name.lower()] = str(column.type)
     return found
 
 
@@ -129,7 +129,7 @@ def _row_group(group: Any) -> RowGroup:
     chunks: dict[str, tuple[Chunk, ...]] = {}
     for number in range(group.num_columns):
         column = group.column(number)
-        name = column.path_in_schema.split(".")[0]
+        name = column.path_in_schema.split(".")[0].lower()
         chunks[name] = (*chunks.get(name, ()), _chunk(column))
     return RowGroup(group.num_rows, chunks)
 

@@ -48,10 +48,12 @@ class ScanPrediction:
     `columns` are the bytes of each column that is read, `groups` the row groups read of `all_groups` in the selected
     files. `unfiltered` is what the same columns take in all partitions, `as_csv` all columns of all partitions as
     CSV text, which is an estimate; so is `unfiltered` where not all footers were read, which `estimated` says.
+    All bytes are those of the `times` that the scan is made: a CTE is read again for each place that names it.
     """
 
     table: str
     name: str
+    times: int
     selected: PartitionSet
     files: tuple[Footer, ...]
     columns: Mapping[str, int]
@@ -142,7 +144,7 @@ def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: Lake) ->
     for footer in footers:
         if fault := differing(footer, table.columns, columns):
             raise SchemaDiffers(f"{lake.files.url(footer.file.key)} differs from the table {table.name}: {fault}.")
-    tests = column_tests(selection.scan)
+    tests, times = column_tests(selection.scan), selection.scan.times
     sizes = dict.fromkeys(columns, 0)
     partitions, rows, groups = [], 0, 0
     for values, members in groupby(footers, key=lambda footer: footer.file.values):
@@ -154,21 +156,22 @@ def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: Lake) ->
                 sizes[name] += footer.sizes.get(name, 0) if whole else _length(kept, name)
             rows += footer.rows if whole else sum(group.rows for group in kept)
             groups += len(kept)
-        partitions.append(PartitionScan(f"{table.name}/{table.folder(values)}", sum(sizes.values()) - before))
+        partitions.append(PartitionScan(f"{table.name}/{table.folder(values)}", times * (sum(sizes.values()) - before)))
     unfiltered, as_csv, estimated = _without_filter(selection, columns, lake)
     return ScanPrediction(
         table=table.name,
         name=selection.scan.name,
+        times=times,
         selected=selection.partitions,
         files=tuple(footers),
-        columns=sizes,
+        columns={name: times * taken for name, taken in sizes.items()},
         partitions=tuple(partitions),
         rows=rows,
         groups=groups,
         all_groups=sum(len(footer.groups) for footer in footers),
         all_partitions=len({file.values for file in listed}),
-        unfiltered=unfiltered,
-        as_csv=as_csv,
+        unfiltered=times * unfiltered,
+        as_csv=times * as_csv,
         estimated=estimated,
     )
 

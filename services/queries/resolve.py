@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -58,7 +58,7 @@ def resolve(judged: Judged) -> Resolved:
         raise QueryRefused(
             "The query is nested too deeply to be resolved.", next_step="Split it into smaller queries."
         ) from None
-    return Resolved(judged, annotated, tuple(_columns(needed, number, table) for number, table in enumerate(tables)))
+    return Resolved(judged, annotated, _columns(needed, tables))
 
 
 def _types(table: TableSchema) -> dict[str, object]:
@@ -120,16 +120,17 @@ def _without_exists_outputs(tree: exp.Query) -> exp.Query:
     return tree
 
 
-def _columns(tree: exp.Query, number: int, table: TableSchema) -> tuple[str, ...]:
-    """The stored columns that a scan reads, in the table's order."""
-    read: set[str] = set()
+def _columns(tree: exp.Query, tables: Sequence[TableSchema]) -> tuple[tuple[str, ...], ...]:
+    """The stored columns that each scan reads, in its table's order."""
+    read = {SCAN.format(number): (table, set[str]()) for number, table in enumerate(tables)}
     for scope in traverse_scope(tree):
         for alias, source in scope.sources.items():
-            if not isinstance(source, exp.Table) or source.name != SCAN.format(number):
+            if not isinstance(source, exp.Table) or source.name not in read:
                 continue
+            table, found = read[source.name]
             names = _names(source, table)
-            read |= {names.get(column.name, "") for column in scope.columns if column.table == alias}
-    return tuple(name for name in table.columns if name in read)
+            found |= {names.get(column.name, "") for column in scope.columns if column.table == alias}
+    return tuple(tuple(name for name in table.columns if name in found) for table, found in read.values())
 
 
 def _names(source: exp.Table, table: TableSchema) -> dict[str, str]:

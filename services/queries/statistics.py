@@ -36,6 +36,7 @@ _MIRROR: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ,
 }
 _INTEGERS = {"tinyint", "smallint", "int", "bigint"}
+_FRACTION = 6  # digits of a second: Python would cut off more, and move the moment
 
 
 def column_tests(scan: Scan) -> list[tuple[str, Test]]:
@@ -86,13 +87,22 @@ def _test(node: exp.Expr, kind: str) -> Test | None:
         return _all([low, _comparison(exp.LTE, plain.this, plain.args["high"], kind)])
     if isinstance(plain, exp.In) and plain.expressions and not plain.args.get("query"):
         return _any([_comparison(exp.EQ, plain.this, option, kind) for option in plain.expressions])
-    if isinstance(plain, exp.Is) and isinstance(plain.expression, exp.Null) and isinstance(plain.this, exp.Column):
+    if _is_null(plain):
         return lambda chunk, _: chunk.nulls != 0
-    if isinstance(plain, exp.Not) and isinstance(plain.this.unnest(), exp.Is):
+    if isinstance(plain, exp.Not) and _is_null(plain.this.unnest()):
         return lambda chunk, rows: chunk.nulls is None or chunk.nulls < rows
     if type(plain) in _BOUNDS:
         return _comparison(type(plain), plain.this, plain.expression, kind)
     return None
+
+
+def _is_null(node: exp.Expr) -> bool:
+    """`column IS NULL` of the bare column: an expression over it may be NULL elsewhere."""
+    return (
+        isinstance(node, exp.Is)
+        and isinstance(node.expression, exp.Null)
+        and isinstance(node.this.unnest(), exp.Column)
+    )
 
 
 def _all(parts: Sequence[Test | None]) -> Test | None:
@@ -143,8 +153,11 @@ def literal(node: exp.Expr, column: str) -> Any:
 
 
 def _moment(text: str) -> datetime | None:
+    plain = text.strip().removesuffix(" UTC")
+    if len(plain.partition(".")[2]) > _FRACTION:
+        return None
     try:
-        found = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
+        found = datetime.fromisoformat(plain)
     except ValueError:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else None

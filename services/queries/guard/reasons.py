@@ -82,9 +82,15 @@ def _condition(node: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
         return
     ambiguous = next((c for c in columns_in(node) if _is_key_name(c, domain) and len(scan.block.resolve(c)) > 1), None)
     if ambiguous is not None:
-        yield f"{shown(node)}: {ambiguous.name} may be a column of several tables; write {scan.name}.{ambiguous.name}"
+        yield f"{shown(node)}: {_which(ambiguous, scan)}"
         return
     yield f"{shown(node)} {_fault(node, scan, domain)}"
+
+
+def _which(column: exp.Column, scan: Scan) -> str:
+    if column.table:
+        return f"several tables are called {column.table}; give each a name of its own"
+    return f"{column.name} may be a column of several tables; write {scan.name}.{column.name}"
 
 
 def _fault(node: exp.Expr, scan: Scan, domain: Domain) -> str:
@@ -126,7 +132,7 @@ def _wrong_side(side: exp.Expr) -> str:
     if isinstance(side, exp.Literal):
         return f"compares an integer key with {side.sql(DIALECT)}, which is no integer"
     if isinstance(side, exp.Cast):
-        return f"compares an integer key with a {side.to.sql(DIALECT).lower()}: write a plain integer"
+        return f"compares an integer key with a value of type {side.to.sql(DIALECT).lower()}: write a plain integer"
     if isinstance(side, exp.Placeholder | exp.Parameter):
         return "compares the key with a parameter, which is not known before the query runs"
     if isinstance(side, exp.Query) or side.find(exp.Query):

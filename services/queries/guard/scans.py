@@ -17,11 +17,28 @@ Columns = Mapping[str, None] | None
 
 
 @dataclass(eq=False)
+class Cte:
+    """A CTE: its columns, and the CTEs that read it, None for the query itself, once for each place.
+
+    Athena runs a CTE where it is read, as if it were written there: `times` in all, none where nothing reads it.
+    """
+
+    name: str
+    columns: Columns
+    readers: list[Cte | None] = field(default_factory=list)
+    times: int = 0
+
+    @property
+    def recursive(self) -> bool:
+        return self in self.readers
+
+
+@dataclass(eq=False)
 class Scan:
     """One place where a query reads a table of the lake.
 
     `name` is what the query calls it, `place` where it stands in words, `text` the query or the view it is written in.
-    `nullable` says that an outer join may put a row of NULLs in its place.
+    `nullable` says that an outer join may put a row of NULLs in its place, `cte` in which CTE it stands.
     """
 
     table: TableSchema
@@ -29,8 +46,14 @@ class Scan:
     node: exp.Table
     place: str
     text: str
+    cte: Cte | None = None
     nullable: bool = False
     block: Block = field(init=False, repr=False)
+
+    @property
+    def times(self) -> int:
+        """How often Athena makes the scan: once for each place that reads the CTE it stands in."""
+        return self.cte.times if self.cte else 1
 
     def key_of(self, column: exp.Column) -> str | None:
         """The partition key of this scan that a column of its own block is; None for any other column."""

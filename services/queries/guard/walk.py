@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
 from services.errors import QueryRefused
-from services.queries.catalog import Catalog, TableSchema
-from services.queries.guard.scans import Block, Columns, Scan, Source, outputs, queries_in, renamed
+from services.queries.catalog import DATA_CATALOG, Catalog, TableSchema
+from services.queries.guard.scans import Block, Columns, Cte, Scan, Source, outputs, queries_in, renamed
 from services.queries.guard.statement import DIALECT, Span, parse
 
 
@@ -30,11 +30,32 @@ def find_scans(tree: exp.Query, text: str, catalog: Catalog) -> list[Scan]:
             f"The query reads {missed.sql(DIALECT)} in a way that is not understood.",
             next_step="Write it as a plain FROM, JOIN or subquery.",
         )
+    _count(walk.ctes, walk.scans)
     for view, body in walk.views:
         view.replace(exp.Subquery(this=body, alias=exp.TableAlias(this=exp.to_identifier(view.alias_or_name))))
     for number, scan in enumerate(walk.scans):
         scan.node.meta["scan"] = number
     return walk.scans
+
+
+def _count(ctes: Sequence[Cte], scans: Sequence[Scan]) -> None:
+    """Counts how often each CTE is run; `ctes` are in the order in which they end, so that readers come later.
+
+    Raises QueryRefused for a recursive one that reads a table: Athena plans it again for every step.
+    """
+    for cte in reversed(ctes):
+        cte.times = sum(reader.times if reader else 1 for reader in cte.readers if reader is not cte)
+    reading = {scan.cte: scan.table.name for scan in scans}
+    for cte in ctes:
+        if cte not in reading:
+            continue
+        if cte.recursive:
+            raise QueryRefused(
+                f"The recursive CTE {cte.name} reads {reading[cte]}: Athena scans it again at every step, "
+                "so what it will scan cannot be told.",
+                next_step="Join the table to the recursion's result instead, or write the steps out.",
+            )
+        reading |= {reader: reading[cte] for reader in cte.readers if reader not in reading}
 
 
 class _Walk:
@@ -44,20 +65,17 @@ class _Walk:
         self.scans: list[Scan] = []
         self.seen: set[int] = set()
         self.views: list[tuple[exp.Table, exp.Query]] = []
+        self.ctes: list[Cte] = []
+        self.inside: Cte | None = None
         self.opened: list[str] = []
 
-    def query(self, node: exp.Expr, known: Mapping[str, Columns], place: str, outer: Block | None) -> Columns:
+    def query(self, node: exp.Expr, known: Mapping[str, Cte], place: str, outer: Block | None) -> Columns:
         """Walks one query; `known` are the CTEs in scope. Gives its output's columns, None when not known."""
         scope = dict(known)
         with_ = node.args.get("with_")
         recursive = bool(with_ and with_.args.get("recursive"))
         for cte in with_.expressions if with_ else []:
-            name = cte.alias.lower()
-            renamed = [column.name.lower() for column in cte.args["alias"].columns]
-            if recursive:
-                scope[name] = dict.fromkeys(renamed) if renamed else None
-            columns = self.query(cte.this, scope, _within(place, f"CTE {cte.alias}"), outer)
-            scope[name] = dict.fromkeys(renamed) if renamed else columns
+            self.cte(cte, scope, place, outer, recursive=recursive)
         if isinstance(node, exp.Select):
             return self.select(node, scope, place, outer)
         if isinstance(node, exp.SetOperation):
@@ -72,7 +90,20 @@ class _Walk:
         self.nested(node, scope, place, outer, skip=("with_",))
         return None
 
-    def select(self, node: exp.Select, scope: Mapping[str, Columns], place: str, outer: Block | None) -> Columns:
+    def cte(self, node: exp.CTE, scope: dict[str, Cte], place: str, outer: Block | None, *, recursive: bool) -> None:
+        """Walks one CTE and adds it to the scope; only a recursive one knows itself."""
+        name, around = node.alias.lower(), self.inside
+        renamed = [column.name.lower() for column in node.args["alias"].columns]
+        cte = Cte(node.alias, dict.fromkeys(renamed) if renamed else None)
+        known = {**scope, name: cte} if recursive else scope
+        self.inside = cte
+        columns = self.query(node.this, known, _within(place, f"CTE {node.alias}"), outer)
+        self.inside = around
+        cte.columns = cte.columns or columns
+        self.ctes.append(cte)
+        scope[name] = cte
+
+    def select(self, node: exp.Select, scope: Mapping[str, Cte], place: str, outer: Block | None) -> Columns:
         block = Block(node, outer=outer)
         first = len(self.scans)
         from_ = node.args.get("from_")
@@ -81,11 +112,23 @@ class _Walk:
         self.joins(node, block.sources, scope, place, block, first)
         for lateral in node.args.get("laterals") or []:
             block.sources += self.relation(lateral, scope, place, block)
+        if node.args.get("match"):
+            block.sources = [self.matched(node.args["match"], block, self.scans[first:])]
         self.nested(node, scope, place, block, skip=("from_", "joins", "laterals", "with_"))
         return outputs(node, block)
 
+    def matched(self, node: exp.MatchRecognize, block: Block, scans: Sequence[Scan]) -> Source:
+        """What MATCH_RECOGNIZE gives. It reads its rows before WHERE, which therefore holds back no scan under it."""
+        beside = next((scan for scan in scans if scan.block is block), None)
+        if beside is not None:
+            raise QueryRefused(
+                f"MATCH_RECOGNIZE reads {beside.table.name} whole: WHERE is applied to what was matched.",
+                next_step="Match over a subquery that has the partition filter in its own WHERE.",
+            )
+        return Source(node.alias.lower(), None, None)
+
     def joins(
-        self, node: exp.Expr, sources: list[Source], scope: Mapping[str, Columns], place: str, block: Block, first: int
+        self, node: exp.Expr, sources: list[Source], scope: Mapping[str, Cte], place: str, block: Block, first: int
     ) -> None:
         """Adds what the joins of `node` bring in, and marks the scans that an outer join may replace by NULLs."""
         for join in node.args.get("joins") or []:
@@ -103,7 +146,7 @@ class _Walk:
             if scan.block is block:
                 scan.nullable = True
 
-    def relation(self, node: exp.Expr, scope: Mapping[str, Columns], place: str, block: Block) -> list[Source]:
+    def relation(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, block: Block) -> list[Source]:
         """The sources of one item of FROM: several for joins in parentheses."""
         first = len(self.scans)
         if isinstance(node, exp.Table):
@@ -124,14 +167,14 @@ class _Walk:
             return [Source(node.alias.lower(), None, None)]
         return sources
 
-    def derived(self, node: exp.Expr, scope: Mapping[str, Columns], place: str, block: Block) -> Columns:
+    def derived(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, block: Block) -> Columns:
         inner = node.this
         if isinstance(inner, exp.Subquery) and isinstance(node, exp.Lateral):
             inner = inner.this
         self.nested(node, scope, place, block, skip=("this", "joins"))
         return self.query(inner, scope, place, block)
 
-    def table(self, node: exp.Table, scope: Mapping[str, Columns], place: str, block: Block) -> Source:
+    def table(self, node: exp.Table, scope: Mapping[str, Cte], place: str, block: Block) -> Source:
         self.seen.add(id(node))
         called, name = node.alias_or_name.lower(), node.name.lower()
         if not isinstance(node.this, exp.Identifier) or node.args.get("pivots"):
@@ -140,8 +183,9 @@ class _Walk:
             )
         self.nested(node, scope, place, block, skip=("this", "db", "catalog", "alias", "joins"))
         if not node.db and name in scope:
-            return Source(called, None, renamed(node, scope[name]))
-        if node.db.lower() in ("", self.catalog.database.lower()):
+            scope[name].readers.append(self.inside)
+            return Source(called, None, renamed(node, scope[name].columns))
+        if node.catalog.lower() in ("", DATA_CATALOG) and node.db.lower() in ("", self.catalog.database.lower()):
             if name in self.catalog.views:
                 return self.view(node, place)
             if name in self.catalog.tables:
@@ -155,7 +199,7 @@ class _Walk:
 
     def scan(self, node: exp.Table, table: TableSchema, place: str, block: Block) -> Source:
         called = node.alias_or_name.lower()
-        scan = Scan(table, node.alias_or_name, node, place, self.text)
+        scan = Scan(table, node.alias_or_name, node, place, self.text, self.inside)
         scan.block = block
         self.scans.append(scan)
         database = None if node.alias else self.catalog.database.lower()
@@ -177,7 +221,7 @@ class _Walk:
     def nested(
         self,
         node: exp.Expr,
-        scope: Mapping[str, Columns],
+        scope: Mapping[str, Cte],
         place: str,
         outer: Block | None,
         skip: tuple[str, ...] = (),

@@ -73,6 +73,8 @@ class _Queries:
             raise not_offline(node, "WITH RECURSIVE is not mapped")
         for cte in with_.expressions if with_ else []:
             outputs = self.query(cte.this, scope, outer)
+            # Athena runs a CTE again where it is read again, which counts as scanned; DuckDB would keep its rows.
+            cte.set("materialized", False)
             scope[cte.alias] = _renamed(cte, outputs)
         if isinstance(node, exp.Select):
             return self._select(node, scope, outer)

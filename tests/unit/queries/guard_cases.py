@@ -131,9 +131,9 @@ CONDITIONS_REFUSED = [
     ("a decimal literal", "year = 2025.0", "2025.0, which is no integer"),
     ("a double literal", "year = 2025e0", "which is no integer"),
     ("a literal too large for an integer", "year = 99999999999", "which is no integer"),
-    ("a typed literal", "year = BIGINT '2025'", "with a bigint: write a plain integer"),
-    ("a cast literal", "year = CAST('2025' AS integer)", "with a integer"),
-    ("a date", "year = DATE '2025-01-01'", "with a date"),
+    ("a typed literal", "year = BIGINT '2025'", "with a value of type bigint: write a plain integer"),
+    ("a cast literal", "year = CAST('2025' AS integer)", "with a value of type integer"),
+    ("a date", "year = DATE '2025-01-01'", "with a value of type date"),
     ("a boolean", "(year = 2025) = TRUE", "hides the key in an expression"),
     ("the current year", "year = year(current_date)", "write the number"),
     ("arithmetic of literals", "year = 2024 + 1", "write the number"),
@@ -241,6 +241,15 @@ ALLOWED = [
      "year=2025 month=1; month=2"),
     ("a CTE that shadows a view", "WITH all_orders AS (SELECT 1 AS n) SELECT * FROM all_orders", ""),
     ("a name for a key that is not the key", "SELECT year AS y FROM orders WHERE year = 2025", "year=2025"),
+    ("qualified by the data catalog", 'SELECT * FROM "AwsDataCatalog".saas_datalake.orders WHERE month = 1', "month=1"),
+    ("an older kind of comment inside a newer one", "SELECT * FROM orders WHERE month = 1 /* /* */ AND day = 2 -- */ */",
+     "month=1 day=2"),
+    ("a comment that ends with the line, whatever ends the line", "SELECT * FROM orders WHERE month = 1 --\r AND day = 2",
+     "month=1 day=2"),
+    ("a pattern over a filtered subquery", "SELECT * FROM (SELECT * FROM orders WHERE month = 1) MATCH_RECOGNIZE "
+     "(PARTITION BY user_id ORDER BY created_at MEASURES count(*) AS n PATTERN (a+) DEFINE a AS true)", "month=1"),
+    ("a table joined to a recursion's result", "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t "
+     "WHERE n < 5) SELECT 1 FROM t JOIN orders o ON o.user_id = t.n WHERE o.month = 1", "month=1"),
     ("DISTINCT and LIMIT beside the filter", "SELECT DISTINCT status FROM orders WHERE month = 1 LIMIT 5", "month=1"),
 ]  # fmt: skip
 
@@ -324,6 +333,28 @@ REFUSED = [
     ("the metadata table", 'SELECT * FROM "orders$partitions"', "There is no table"),
     ("a table function", "SELECT * FROM read_parquet('x.parquet')", "is no table of the lake"),
     ("TABLE(...)", "SELECT * FROM TABLE(sequence(1, 3))", "is no table of the lake"),
+    ("a table of another data catalog", "SELECT * FROM other.saas_datalake.orders WHERE month = 1",
+     "There is no table other.saas_datalake.orders"),
+    ("a pattern, which is matched before WHERE", "SELECT * FROM orders MATCH_RECOGNIZE (PARTITION BY user_id "
+     "ORDER BY created_at MEASURES count(*) AS n ALL ROWS PER MATCH PATTERN (a+) DEFINE a AS true) WHERE year = 2025",
+     "MATCH_RECOGNIZE reads orders whole"),
+    ("a pattern under the table's name", "SELECT * FROM orders MATCH_RECOGNIZE (ORDER BY created_at "
+     "MEASURES count(*) AS year PATTERN (a+) DEFINE a AS true) AS orders WHERE orders.year = 2025",
+     "MATCH_RECOGNIZE reads orders whole"),
+    ("a table in the step of a recursion", "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT o.user_id FROM orders o "
+     "JOIN t ON t.n = o.user_id WHERE o.month = 1) SELECT n FROM t", "scans it again at every step"),
+    ("a CTE over a table in the step of a recursion", "WITH RECURSIVE o AS (SELECT * FROM orders WHERE month = 1), "
+     "t(n) AS (SELECT 1 UNION ALL SELECT o.user_id FROM o JOIN t ON t.n = o.user_id) SELECT n FROM t",
+     "scans it again at every step"),
+    ("TABLE as a branch", "SELECT 1 UNION ALL TABLE orders", "UNION branch"),
+    ("TABLE in EXISTS", "SELECT 1 WHERE EXISTS (TABLE orders)", "EXISTS"),
+    ("a table hidden by a hint that is a comment", "SELECT /*+ x('*/ * FROM orders -- ') */ 1", "has no WHERE"),
+    ("an OR behind a nested comment", "SELECT * FROM orders WHERE month = 1 /* /* */ OR 1 = 1 -- */ */",
+     "OR lets other partitions through"),
+    ("an OR after a line's comment", "SELECT * FROM orders WHERE month = 1 --\r OR 1 = 1",
+     "OR lets other partitions through"),
+    ("two tables under one name", "SELECT 1 FROM orders, UNNEST(ARRAY[2025]) AS orders(year) WHERE orders.year = 2025",
+     "several tables are called orders"),
     ("PIVOT", "SELECT * FROM orders PIVOT (sum(amount) FOR status IN ('a'))", "is no table of the lake"),
     ("a view that reads itself", "SELECT * FROM loop", "reads itself"),
     ("two statements", "SELECT 1; SELECT 2", "2 statements"),

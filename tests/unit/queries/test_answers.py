@@ -57,6 +57,19 @@ def test_a_named_query_scans_kilobytes_and_exactly_what_was_predicted(query: Nam
     assert (asked.figures.billed, asked.figures.cost) == (10_000_000, Decimal("0.00005"))
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT sum(amount) AS n FROM o UNION ALL SELECT max(amount) FROM o",
+        "SELECT count(*) AS n FROM o a JOIN o b ON a.user_id = b.user_id WHERE a.amount > b.amount",
+    ],
+)
+def test_a_cte_that_is_read_twice_is_scanned_twice_as_athena_does(sql: str, engine: DuckDbEngine) -> None:
+    whole = f"WITH o AS (SELECT * FROM orders WHERE year = 2025 AND month = 1) {sql}"
+    asked = ask(prepare(whole, LAKE, engine.lake), engine, limit=100_000, usd_per_byte=USD)
+    assert asked.figures.scanned == asked.figures.predicted > 0
+
+
 def test_a_scan_is_billed_rounded_up_to_the_megabyte(engine: DuckDbEngine) -> None:
     prepared = prepare("SELECT count(*) FROM orders WHERE month = 1", LAKE, engine.lake)
     assert figures(prepared, 10_000_001, USD).billed == 11_000_000

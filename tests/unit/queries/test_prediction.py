@@ -148,6 +148,59 @@ def test_a_condition_on_the_sorted_column_reads_one_row_group_of_ten(tmp_path: P
     assert found.bytes * 5 < everything.bytes
 
 
+@pytest.mark.parametrize(
+    ("ctes", "query", "times"),
+    [
+        ("o AS ({0})", "SELECT sum(amount) FROM o", [1]),
+        ("o AS ({0})", "SELECT sum(a.amount) FROM o a, o b WHERE a.amount < b.amount", [2]),
+        ("o AS ({0}), p AS (SELECT amount FROM o UNION SELECT amount FROM o)",
+         "SELECT sum(a.amount) FROM p a, p b, o WHERE a.amount < b.amount AND o.amount > 0", [5]),
+        ("o AS (WITH o AS ({0}) SELECT * FROM o UNION ALL SELECT * FROM o)", "SELECT sum(amount) FROM o", [2]),
+        ("o AS (SELECT * FROM january_orders)",
+         "SELECT sum(amount) FROM o WHERE amount > (SELECT avg(amount) FROM o)", [2]),
+        ("unused AS ({0})", "SELECT 1", [0]),
+    ],
+)  # fmt: skip
+def test_a_scan_in_a_cte_counts_once_for_each_place_that_reads_it(
+    ctes: str, query: str, times: list[int], lake: Lake
+) -> None:
+    once = prediction(f"SELECT sum(amount) FROM orders WHERE {JANUARY}", lake)
+    orders_of_january = f"SELECT * FROM orders WHERE {JANUARY}"
+    found = prediction(f"WITH {ctes.format(orders_of_january)} {query}", lake)
+    assert [scan.times for scan in found.scans] == times
+    assert found.bytes == sum(times) * once.bytes
+    assert sum(cost for _, cost in found.costliest) == found.bytes
+    assert found.unfiltered >= found.bytes
+
+
+def test_a_column_is_found_in_whatever_case_its_file_writes_it(tmp_path: Path) -> None:
+    table = orders(100)
+    write(tmp_path, table.rename_columns([name.upper() for name in table.column_names]))
+    found = prediction(f"SELECT sum(amount) FROM orders WHERE {JANUARY} AND order_id < 5", Lake(FolderFiles(tmp_path)))
+    assert all(found.scans[0].columns[name] > 0 for name in ("order_id", "amount"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        ("status IS NULL", 1),
+        ("(status) IS NULL", 1),
+        ("status IS NOT NULL", 0),
+        ("NOT (status IS NULL)", 0),
+        ("coalesce(status, 'none') IS NOT NULL", 1),
+        ("NOT (coalesce(status, 'none') IS NULL)", 1),
+        ("nullif(status, 'none') IS NULL", 1),
+        ("created_at < TIMESTAMP '2025-01-10 00:00:00.0000001'", 1),
+        ("created_at < TIMESTAMP '2025-01-10 00:00:00.000000'", 0),
+    ],
+)
+def test_a_row_group_is_dropped_only_where_no_row_can_pass(condition: str, kept: int, tmp_path: Path) -> None:
+    table = orders(100)
+    write(tmp_path, table.set_column(3, "status", pa.nulls(100, pa.string())))
+    found = prediction(f"SELECT order_id FROM orders WHERE {JANUARY} AND {condition}", Lake(FolderFiles(tmp_path)))
+    assert found.scans[0].groups == kept
+
+
 def test_a_scan_over_the_limit_is_refused_with_the_partitions_that_cost_most(lake: Lake) -> None:
     found = prediction(f"SELECT * FROM orders WHERE {JANUARY}", lake)
     found.check(found.bytes)
