@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.lake.declaration import Source
     from services.lake.export import ExportedTable, ExportReport
     from services.lake.export_plan import Wanted
+    from services.lake.record import ExportRecord
 
 _DECLARATION = Path("lake.toml")
 _SHOWN = 20  # days of a table that a dry run lists
@@ -72,19 +73,24 @@ def export(
 ) -> ExportReport:
     """Writes the days that changed since they were last uploaded, all tables seen in one snapshot."""
     from services.lake.export import export
-    from services.lake.remote import RemoteLake
 
-    lake = RemoteLake(run.storage, run.settings.lake_prefix)
     return export(
         run.database,
         tables,
         run.settings.output_dir,
         wanted,
-        lake.export_record,
+        lambda name: _last_record(run, name),
         lambda label, total: run.progress.task(label, total, "items"),
         workers=workers,
         dry_run=dry_run,
     )
+
+
+def _last_record(run: Run, table: str) -> ExportRecord | None:
+    """What the lake holds of a table; a full export does not ask, and needs no bucket."""
+    from services.lake.remote import RemoteLake
+
+    return RemoteLake(run.storage, run.settings.lake_prefix).export_record(table)
 
 
 def show(report: ExportReport, console: Console) -> str:

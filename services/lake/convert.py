@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute
 
@@ -51,6 +50,8 @@ def _milliseconds(values: Any, column: Kept, cut: Counter[str]) -> Any:
 
 def _bytes(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
     """Bytes of `\\x` and hexadecimal digits."""
+    import polars as pl  # takes as long to import as many an export takes in all
+
     text: Any = pl.from_arrow(values)
     return text.str.slice(2).str.decode("hex").to_arrow().cast(pa.binary())
 

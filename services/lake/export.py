@@ -83,7 +83,7 @@ def export(
     counted; then nothing is recorded, and the next export does it all again.
     """
     with snapshot(database) as seen:
-        plans = [prepare(seen, source, output, wanted, last_record(source.name)) for source in sources]
+        plans = [prepare(seen, source, output, wanted, last_record) for source in sources]
         if dry_run:
             return ExportReport(output, dry_run, tuple(_report(plan, _Written({}, Counter())) for plan in plans))
         with task("export", sum(plan.rows for plan in plans)) as advance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +26,11 @@ class Wanted:
     first: date | None = None
     last: date | None = None
     full: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether it does not matter what was exported before."""
+        return self.full and self.first is None and self.last is None
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,14 @@ class TableExport:
         return f" ORDER BY {', '.join(keys)}"
 
 
-def prepare(seen: Snapshot, source: Source, output: Path, wanted: Wanted, before: ExportRecord | None) -> TableExport:
-    """What is to be written of the source under `output`; `before` is what the lake holds of it.
+def prepare(
+    seen: Snapshot,
+    source: Source,
+    output: Path,
+    wanted: Wanted,
+    last_record: Callable[[str], ExportRecord | None],
+) -> TableExport:
+    """What is to be written of the source under `output`; `last_record` tells what the lake holds of it.
 
     Raises LakeError for columns that cannot be kept, rows without a day, and what does not fit the lake.
     """
@@ -86,10 +97,12 @@ def prepare(seen: Snapshot, source: Source, output: Path, wanted: Wanted, before
     columns = map_columns(relation.columns, source)
     _check_declared(source, columns)
     layout = Layout(output / source.name, _named(columns, source.time_column), _sort_by(source, relation, columns))
+    before = None if wanted.everything else last_record(source.name)
     origin, shape = f"{seen.origin}/{relation.oid}", _shape(columns, layout)
     if before is not None and (before.origin, before.shape) != (origin, shape):
         before = None  # what is in the lake came from elsewhere, or looks different: all of it is written anew
-    states = seen.days(source, relation, wanted.first, wanted.last)
+    compared = before is not None and not wanted.full
+    states = seen.days(source, relation, wanted.first, wanted.last, transactions=compared)
     _check_years(source, states)
     changed = changed_days(states, None if wanted.full else before)
     kept = {day: found for day, found in (before.days if before else {}).items() if not _within(day, wanted)}

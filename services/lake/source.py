@@ -110,12 +110,16 @@ class Snapshot:
             )
         return Relation(oid, kind, columns, tuple(primary_key), size, rows, source.time_column in indexed, time.type)
 
-    def days(self, source: Source, relation: Relation, first: date | None, last: date | None) -> dict[date, DayState]:
+    def days(
+        self, source: Source, relation: Relation, first: date | None, last: date | None, *, transactions: bool
+    ) -> dict[date, DayState]:
         """The rows of each day from `first` to `last`, as PostgreSQL counts them.
+
+        With `transactions` also the newest that wrote one, which keeps PostgreSQL from counting in parallel.
 
         Raises LakeError for rows that have no day: NULL, infinity, years that no partition is named after.
         """
-        newest = "min(age(xmin))" if relation.tells_transactions else "NULL"
+        newest = "min(age(xmin))" if transactions and relation.tells_transactions else "NULL"
         query = f"SELECT ({day_of_row(source, relation)})::text, count(*), {newest} FROM {from_where(source, relation, first, last)} GROUP BY 1"  # noqa: S608, E501
         self._cursor.execute(query)
         counted = self._cursor.fetchall()
