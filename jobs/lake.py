@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.queries.ask import Figures
+    from services.queries.athena.engine import AthenaEngine
     from services.queries.catalog import Catalog
     from services.queries.ddl import Statement
     from services.queries.engine import Engine, Prepared
@@ -61,12 +62,14 @@ class Queries:
     def engine(self) -> Engine:
         """The engine that answers."""
         if self.engine_name == "athena":
-            return self._athena()
+            return self.athena
         from services.queries.offline.engine import DuckDbEngine
 
         return DuckDbEngine(self.lake)
 
-    def _athena(self) -> Engine:
+    @cached_property
+    def athena(self) -> AthenaEngine:
+        """Athena, in the workgroup that the settings name."""
         from services.queries.athena.engine import AthenaEngine
         from services.queries.athena.workgroup import Workgroup
 

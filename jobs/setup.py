@@ -1,7 +1,8 @@
-"""Make the bucket: ours, tagged, private, encrypted, with its lifecycle."""
+"""Make the bucket: ours, tagged, private, encrypted, with its lifecycle; and Athena's workgroup."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from jobs.runner import Json, run_job
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.bucket import SetupReport
+    from services.bucket import SetupReport, Step
     from services.errors import ShorelineError
 
 
@@ -41,7 +42,23 @@ def setup(run: Run, *, check: bool = False) -> SetupReport:
         rules=rules(given.backup_prefix, policy, cheaper),
         kms_key=given.bucket_kms_key_id,
     )
-    return bucket.check() if check else bucket.setup()
+    if check:
+        return bucket.check()
+    report = bucket.setup()
+    return replace(report, steps=(*report.steps, *_workgroup(run)))
+
+
+def _workgroup(run: Run) -> list[Step]:
+    """Makes Athena's workgroup where Athena answers the queries, and runs a test query in it."""
+    from jobs.lake import Queries
+    from services.bucket import Step
+
+    if run.settings.query_engine != "athena":
+        return []
+    with Queries(run, "athena") as queries:
+        made = queries.athena.setup()
+    name = run.settings.athena_workgroup
+    return [Step(f"workgroup {name}", "made" if made else "as it should be"), Step("test query", "answered")]
 
 
 def verdict(report: SetupReport) -> ShorelineError | None:

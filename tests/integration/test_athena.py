@@ -360,6 +360,15 @@ def test_the_athena_job_makes_the_tables_and_holds_the_prediction_against_athena
     assert checked.exit_code == 0, checked.errors
 
 
+def test_the_setup_job_makes_the_workgroup_where_athena_answers(stack: dict[str, str], shoreline: Shoreline) -> None:
+    fake = FakeAthena()
+    with FaultProxy(stack["AWS_ENDPOINT_URL"], fake) as proxy:
+        done = shoreline("setup", env={"AWS_ENDPOINT_URL": proxy.url, "QUERY_ENGINE": "athena"})
+    assert done.exit_code == 0, done.errors
+    assert "workgroup shoreline  made" in done.output
+    assert fake.sql == ["SELECT 1"]
+
+
 def test_a_job_that_gets_sigterm_cancels_its_query(
     bucket: Storage, stack: dict[str, str], settings: dict[str, str]
 ) -> None:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.errors import LakeError
-from services.queries.athena.execution import Execution, Pause, Runner
+from services.queries.athena.execution import Pause, Runner
 from services.queries.athena.results import table
 from services.queries.athena.workgroup import Workgroup
 from services.queries.ddl import CreateTable, Statement
@@ -35,10 +35,14 @@ class AthenaEngine:
         self._runner = Runner(aws, workgroup.name, database, pause=pause)
         self._max_result_bytes = max_result_bytes
 
-    def setup(self) -> Execution:
-        """Makes or corrects the workgroup, and proves by a query without a scan that it answers."""
-        self._workgroup.setup(self._aws)
-        return self._runner.run("SELECT 1", in_database=False)
+    def setup(self) -> bool:
+        """Makes or corrects the workgroup, and proves by a query without a scan that it answers.
+
+        True when the workgroup was made now.
+        """
+        made = self._workgroup.setup(self._aws)
+        self._runner.run("SELECT 1", in_database=False)
+        return made
 
     def make_tables(self, statements: Sequence[Statement]) -> None:
         """Sets the workgroup up and runs the DDL, one statement a call.
