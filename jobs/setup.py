@@ -57,8 +57,8 @@ def _workgroup(run: Run) -> list[Step]:
         return []
     with Queries(run, "athena") as queries:
         made = queries.athena.setup()
-    name = run.settings.athena_workgroup
-    return [Step(f"workgroup {name}", "made" if made else "as it should be"), Step("test query", "answered")]
+    outcome = f"{run.settings.athena_workgroup}: {'made' if made else 'as it should be'}"
+    return [Step("workgroup", outcome), Step("test query", "answered")]
 
 
 def verdict(report: SetupReport) -> ShorelineError | None:

@@ -365,7 +365,7 @@ def test_the_setup_job_makes_the_workgroup_where_athena_answers(stack: dict[str,
     with FaultProxy(stack["AWS_ENDPOINT_URL"], fake) as proxy:
         done = shoreline("setup", env={"AWS_ENDPOINT_URL": proxy.url, "QUERY_ENGINE": "athena"})
     assert done.exit_code == 0, done.errors
-    assert "workgroup shoreline  made" in done.output
+    assert "shoreline: made" in done.output
     assert fake.sql == ["SELECT 1"]
 
 
