@@ -70,6 +70,7 @@ class Promise:
     of: str = "seconds"
     ours: str | None = None  # which of ours; the first when None
     sizes: tuple[str, ...] = ("medium", "large")  # at the small size, starting up is most of the time
+    why: str = ""  # the physical reason with its measurement, where the bound cannot be met
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None):

@@ -120,7 +120,7 @@ def _role(role: Role) -> str:
 
 def _verdict(verdict: Verdict) -> str:
     said = {True: "kept", False: "**not kept**", None: "not held at this size"}[verdict.kept]
-    return f"Promised: {verdict.text}. Measured: {value(verdict)}, {said}."
+    return f"Promised: {verdict.text}. Measured: {value(verdict)}, {said}. {verdict.why}".strip()
 
 
 def _growths(growths: Iterable[GrowthResult]) -> str:

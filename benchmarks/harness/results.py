@@ -61,13 +61,14 @@ def faster(mine: Measured, other: Measured) -> Ratio:
 class Verdict:
     """A promise and the number that was measured; `kept` is None where it is not held at this size.
 
-    `unit` says what the number is: 'times', 'seconds', 'bytes', or a figure's name.
+    `unit` says what the number is: 'times', 'seconds', 'bytes', or a figure's name; `why`, why it is not kept.
     """
 
     text: str
     value: float
     unit: str
     kept: bool | None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,14 +142,15 @@ def verdicts(promises: Sequence[Promise], measured: Sequence[Measured], size: st
             continue
         value = promise.value(mine.figure(promise.of), None if other is None else other.figure(promise.of))
         kept = promise.kept(value) if size in promise.sizes else None
-        found.append(Verdict(promise.text, round(value, 4), _unit(promise), kept))
+        why = promise.why if kept is False else ""
+        found.append(Verdict(promise.text, round(value, 4), _unit(promise), kept, why))
     return tuple(found)
 
 
 def _unit(promise: Promise) -> str:
     if promise.against is not None:
         return "times"
-    return "bytes" if promise.of.endswith("bytes") else promise.of
+    return next((unit for unit in ("bytes", "seconds") if promise.of.endswith(unit)), promise.of)
 
 
 def power(first: tuple[float, float], last: tuple[float, float]) -> float:

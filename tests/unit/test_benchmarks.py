@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -11,8 +13,9 @@ from benchmarks.harness.case import Case, Growth, Point, Promise, Role, Work, li
 from benchmarks.harness.check import best, regressions
 from benchmarks.harness.child import CommandFailed, run
 from benchmarks.harness.measure import grow, measure
+from benchmarks.harness.page import written
 from benchmarks.harness.record import Record, ratios, read, write
-from benchmarks.harness.results import CaseResult, Measured, faster, power, verdicts
+from benchmarks.harness.results import CaseResult, GrowthPoint, GrowthResult, Measured, faster, power, verdicts
 from benchmarks.harness.world import World
 from services.database import Database
 
@@ -180,3 +183,33 @@ def test_memory_that_grows_with_a_stream_is_told(world: World) -> None:
     assert grown.time_kept
     bounded = grow("room", Growth("g", "", "MB", points, memory_bytes=300_000_000), world, lambda _: None)
     assert not bounded.memory_kept
+
+
+def test_the_page_says_of_each_promise_whether_it_was_kept_and_shows_a_chart_for_each_case() -> None:
+    runs = (
+        measured("ours", Role.OURS, 2.0),
+        measured("peer | gzip", Role.PEER, 5.0),
+        measured("bare", Role.LIMIT, 1.0),
+    )
+    promises = (
+        Promise("at most 1.5 times the bare", against="bare", at_most=1.5, why="It hashes: 0.9 s of it."),
+        Promise("at least twice as fast", against="peer | gzip", at_least=2),
+    )
+    one = replace(case(*runs), verdicts=verdicts(promises, runs, "medium"), left_out={"third": "no such file\nmore"})
+    grown = GrowthResult(
+        "room", "g", "By rows", "rows", (GrowthPoint(1, 1.0, 5), GrowthPoint(10, 9.0, 5)), 0.95, 0, True, True
+    )
+    machine: dict[str, str | int] = {"cores": 2, "memory_gb": 24, "system": "Linux", "python": "3.11"}
+    made = Record("2026-01-02", "medium", machine, {"duckdb": "2"}, {"awscli": ["awscli==1"]}, (one,), (grown,))
+    files = written(made, "2026-01-02-medium.json", {"room": "A room"})
+    page = files["benchmarks.md"]
+    assert "at most 1.5 times the bare. Measured: 2.00 times, **not kept**. It hashes: 0.9 s of it." in page
+    assert "at least twice as fast. Measured: 2.50 times, kept." in page
+    assert "third (no such file)" in page
+    assert "peer \\| gzip" in page
+    assert "work^0.95, within the bound" in page
+    charts = [name for name in files if name.endswith(".svg")]
+    assert len(charts) == 2
+    for name in charts:
+        assert f"]({name})" in page
+        assert ElementTree.fromstring(files[name]).tag.endswith("svg")  # noqa: S314  # written just above
