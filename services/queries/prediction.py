@@ -119,12 +119,20 @@ class Lake:
         self.files = files
         self.footers = Footers(files)
         self._listed: dict[str, list[LakeFile]] = {}
+        self._text: dict[str, int] = {}
 
     def files_of(self, table: TableSchema) -> list[LakeFile]:
         """All files of a table, in key order."""
         if table.name not in self._listed:
             self._listed[table.name] = list_table(self.files, table)
         return self._listed[table.name]
+
+    def csv_bytes(self, footer: Footer, table: TableSchema) -> int:
+        """What the file's rows would take as CSV, estimated once."""
+        key = footer.file.key
+        if key not in self._text:
+            self._text[key] = csv_bytes(footer, table)
+        return self._text[key]
 
 
 def predict(resolved: Resolved, lake: Lake) -> Prediction:
@@ -195,5 +203,5 @@ def _without_filter(selection: Selection, columns: tuple[str, ...], lake: Lake) 
         return 0, 0, False
     everything = sum(file.size for file in listed)
     of_columns = sum(footer.sizes.get(name, 0) for footer in known for name in columns)
-    as_text = sum(csv_bytes(footer, table) for footer in known)
+    as_text = sum(lake.csv_bytes(footer, table) for footer in known)
     return of_columns * everything // read, as_text * everything // read, len(known) < len(listed)

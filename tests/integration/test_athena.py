@@ -26,7 +26,7 @@ from services.queries.ask import prepare
 from services.queries.athena import execution
 from services.queries.athena.engine import AthenaEngine
 from services.queries.athena.execution import LONGEST_PAUSE, QueryCancelled
-from services.queries.athena.reasons import failure
+from services.queries.athena.reasons import NoAthena, failure
 from services.queries.athena.workgroup import Workgroup
 from services.queries.catalog import catalog_of
 from services.queries.ddl import PartitionMode, Statement, statements
@@ -358,6 +358,15 @@ def test_the_athena_job_makes_the_tables_and_holds_the_prediction_against_athena
     assert "over SCAN_LIMIT_BYTES" in done.errors
     assert set(fake.tables) == {"saas_datalake.orders", "saas_datalake.events"}
     assert checked.exit_code == 0, checked.errors
+
+
+def test_an_endpoint_without_athena_is_told_as_such(stack: dict[str, str]) -> None:
+    aws = Aws(AwsAccess(region="us-east-1", endpoint_url=stack["AWS_ENDPOINT_URL"]))
+    engine = AthenaEngine(aws, GROUP, "saas_datalake", pause=lambda _: None)
+    with pytest.raises(NoAthena, match="no Athena behind AWS_ENDPOINT_URL"):
+        engine.run(query())
+    with pytest.raises(NoAthena):
+        engine.setup()
 
 
 def test_the_setup_job_makes_the_workgroup_where_athena_answers(stack: dict[str, str], shoreline: Shoreline) -> None:

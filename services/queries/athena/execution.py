@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from services.aws import Aws, error_code, translated
 from services.errors import QueryFailed
-from services.queries.athena.reasons import failure
+from services.queries.athena.reasons import failure, no_athena
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +99,9 @@ class Runner:
             try:
                 return call(**request)
             except (ClientError, HTTPClientError) as error:
+                missing = no_athena(error) if isinstance(error, ClientError) else None
+                if missing is not None:
+                    raise missing from error
                 passes = not isinstance(error, ClientError) or error_code(error) in _CROWDED
                 if not passes or not left:
                     with translated():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from botocore.exceptions import ClientError
+
 from services.errors import QueryFailed
 from services.queries.prediction import ScanTooLarge
 
@@ -45,6 +47,19 @@ _KNOWN: dict[str, str] = {
     r"INTERNAL_ERROR": "This is a failure of Athena's own: run it again.",
 }
 _CUT_OFF = re.compile(r"(?i)bytes scanned limit was exceeded")
+
+
+class NoAthena(QueryFailed):
+    """The endpoint that the settings name has no Athena."""
+
+    next_step = "Run it with --engine duckdb, which gives Athena's answers offline."
+
+
+def no_athena(error: ClientError) -> NoAthena | None:
+    """The refusal as one of an endpoint without Athena, such as LocalStack's community edition; None for any other."""
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 501:
+        return None
+    return NoAthena("There is no Athena behind AWS_ENDPOINT_URL.")
 
 
 def failure(reason: str, query_id: str) -> QueryFailed | ScanTooLarge:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG
 from services.errors import InputError
+from services.queries.athena.reasons import no_athena
 
 SMALLEST_CUT_OFF = 10_000_000
 """The least that BytesScannedCutoffPerQuery takes: it cannot hold a query to KBs, the prediction does."""
@@ -52,7 +53,7 @@ class Workgroup:
         except ClientError as error:
             if error_code(error) == "InvalidRequestException" and "not found" in str(error):
                 return False
-            raise
+            raise no_athena(error) or error from error
         return True
 
     def _configuration(self, aws: Aws) -> Any:
