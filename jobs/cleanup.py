@@ -76,6 +76,7 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
 
 def _cleanup_of(run: Run) -> Cleanup:
     from services.cleanup import Area, Cleanup, Names, Scope
+    from services.queries.library import named_views
 
     given = run.settings
     on_aws = given.aws_endpoint_url is None
@@ -85,7 +86,7 @@ def _cleanup_of(run: Run) -> Cleanup:
         Area("query results", f"{given.athena_results_prefix}/"),
     )
     locations = tuple(run.storage.url(area.prefix) for area in areas if not area.holds_backups)
-    names = Names(given.athena_database, given.athena_workgroup, locations)
+    names = Names(given.athena_database, given.athena_workgroup, locations, tuple(named_views()))
     return Cleanup(
         storage=run.storage,
         scope=Scope(areas),

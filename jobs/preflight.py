@@ -45,10 +45,10 @@ def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) 
 
 def preflight(run: Run, job: str) -> PreflightReport:
     """Everything that can be known before."""
-    from services.safety.preflight import ROLE_OF_JOB
+    from services.safety.preflight import ROLES_OF_JOB
 
-    if job not in ROLE_OF_JOB:
-        raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLE_OF_JOB)}.")
+    if job not in ROLES_OF_JOB:
+        raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLES_OF_JOB)}.")
     found = look(run, job)
     usage = _predict(run, job)
     return PreflightReport(
@@ -68,9 +68,9 @@ def before(run: Run) -> None:
     """Runs before every job on AWS: says in a line who asks, and stops a job that lacks permissions."""
     from loguru import logger
 
-    from services.safety.preflight import ROLE_OF_JOB
+    from services.safety.preflight import ROLES_OF_JOB
 
-    if run.settings.aws_endpoint_url is not None or run.job not in ROLE_OF_JOB:
+    if run.settings.aws_endpoint_url is not None or run.job not in ROLES_OF_JOB:
         return
     found = look(run, run.job)
     logger.info(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from services.parallel import each
 
 Item = TypeVar("Item")
 MARK = (TAG["Key"], TAG["Value"])  # among a database's properties
+_VIEW = "VIRTUAL_VIEW"
 _PRIMARY = "primary"  # the workgroup that every account has and that AWS does not delete
 _DEFAULT = "default"  # the database that Athena itself needs
 _PARTITIONS, _TABLES = 25, 100  # that one batch call takes
@@ -53,8 +54,12 @@ class CatalogInventory:
         return self.workgroup_exists and self.workgroup_is_ours
 
 
-def look_at_catalog(aws: Aws, database: str, workgroup: str, locations: Iterable[str]) -> CatalogInventory:
-    """What there is under the two names. A table is Shoreline's when its data lie below one of `locations`.
+def look_at_catalog(
+    aws: Aws, database: str, workgroup: str, locations: Iterable[str], views: Collection[str] = ()
+) -> CatalogInventory:
+    """What there is under the two names.
+
+    A table is Shoreline's when its data lie below one of `locations`; a view, when it is one of `views`.
 
     A database is Shoreline's when its properties say so, or when all that it holds is; the workgroup, when its
     tag says so. A call that fails ends the look: an inventory is never partial.
@@ -66,7 +71,9 @@ def look_at_catalog(aws: Aws, database: str, workgroup: str, locations: Iterable
         properties = _database_properties(aws, database)
         for table in _tables(aws, database) if properties is not None else ():
             name = table["Name"]
-            if (table.get("StorageDescriptor", {}).get("Location", "").rstrip("/") + "/").startswith(below):
+            if table.get("TableType") == _VIEW and name in views:
+                tables.append(LakeTable(name, 0))
+            elif (table.get("StorageDescriptor", {}).get("Location", "").rstrip("/") + "/").startswith(below):
                 tables.append(LakeTable(name, sum(1 for _ in partition_values(aws, database, name))))
             else:
                 others.append(name)

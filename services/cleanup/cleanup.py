@@ -38,11 +38,15 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Names:
-    """What Athena's things are called, and below which s3:// addresses the data of Shoreline's tables lie."""
+    """What Athena's things are called, and below which s3:// addresses the data of Shoreline's tables lie.
+
+    `views` are the names of Shoreline's own.
+    """
 
     database: str
     workgroup: str
     locations: tuple[str, ...]
+    views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Cleanup:
     def _look_at_catalog(self) -> CatalogInventory | None:
         if self.names is None:
             return None
-        return look_at_catalog(self.storage.aws, self.names.database, self.names.workgroup, self.names.locations)
+        names = self.names
+        return look_at_catalog(self.storage.aws, names.database, names.workgroup, names.locations, names.views)
 
     def planned(self, decided: Plan) -> CleanupReport:
         """The report of a dry run."""

@@ -83,7 +83,7 @@ LAKE = Role(
 )
 QUERY = Role(
     "query",
-    "athena, query",
+    "query; athena, together with the role setup",
     (
         *_on(
             On.WORKGROUP,
@@ -91,7 +91,6 @@ QUERY = Role(
             "athena:StartQueryExecution",
             "athena:GetQueryExecution",
             "athena:GetQueryResults",
-            "athena:GetWorkGroup",
         ),
         Grant("athena:StopQueryExecution", On.WORKGROUP, "cancel a query on Ctrl-C", "only when a query is cancelled"),
         _LIST,
@@ -122,7 +121,7 @@ QUERY = Role(
 _DDL = "CREATE DATABASE, CREATE TABLE and partitions are DDL statements"
 SETUP = Role(
     "setup",
-    "setup, athena (its tables)",
+    "setup; athena, which makes the workgroup and the tables, together with the role query",
     (
         _LIST,
         Grant("s3:CreateBucket", On.BUCKET, "make the bucket"),
@@ -142,17 +141,18 @@ SETUP = Role(
             "athena:GetWorkGroup",
             "athena:CreateWorkGroup",
             "athena:UpdateWorkGroup",
-            "athena:TagResource",
         ),
+        Grant("athena:TagResource", On.WORKGROUP, "tag the workgroup", "CreateWorkGroup needs it to set tags"),
         *_on(On.WORKGROUP, _DDL, "athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults"),
         *_on(
             On.CATALOG,
-            "make the database, the tables and their partitions",
+            "make the database, the tables (a table of an older definition anew) and their partitions",
             "glue:GetDatabase",
             "glue:CreateDatabase",
             "glue:GetTable",
             "glue:CreateTable",
             "glue:UpdateTable",
+            "glue:DeleteTable",
             "glue:GetPartition",
             "glue:GetPartitions",
             "glue:CreatePartition",

@@ -15,21 +15,21 @@ from services.storage import Storage
 
 _READING = {"s3:ListBucket", "s3:GetObject"}
 _BUCKETLESS = {On.ACCOUNT, On.WORKGROUP, On.CATALOG}
-ROLE_OF_JOB: dict[str, Role] = {
-    "setup": SETUP,
-    "backup": BACKUP,
-    "prune": BACKUP,
-    "drill": BACKUP,
-    "backups": BACKUP,
-    "restore": BACKUP,
-    "status": BACKUP,
-    "export": LAKE,
-    "upload": LAKE,
-    "tables": LAKE,
-    "compact": LAKE,
-    "athena": QUERY,
-    "query": QUERY,
-    "cleanup": CLEANUP,
+ROLES_OF_JOB: dict[str, tuple[Role, ...]] = {
+    "setup": (SETUP,),
+    "backup": (BACKUP,),
+    "prune": (BACKUP,),
+    "drill": (BACKUP,),
+    "backups": (BACKUP,),
+    "restore": (BACKUP,),
+    "status": (BACKUP,),
+    "export": (LAKE,),
+    "upload": (LAKE,),
+    "tables": (LAKE,),
+    "compact": (LAKE,),
+    "athena": (SETUP, QUERY),
+    "query": (QUERY,),
+    "cleanup": (CLEANUP,),
 }
 READERS = {"backups", "restore", "status", "tables"}  # jobs that write nothing into the bucket
 
@@ -56,10 +56,12 @@ class Preflight:
 
 def grants_of(job: str, *, with_catalog: bool) -> list[Grant]:
     """What a job needs that can be probed here; without a catalog (Glue, Athena) nothing of it."""
-    grants: Iterable[Grant] = ROLE_OF_JOB[job].grants
+    catalog = {On.WORKGROUP, On.CATALOG}
+    grants = [grant for role in ROLES_OF_JOB[job] for grant in role.grants]
     if job in READERS:
         grants = [grant for grant in grants if grant.action in _READING]
-    catalog = {On.WORKGROUP, On.CATALOG}
+    if job == "athena":  # of the role setup it needs what makes tables, not what makes the bucket
+        grants = [grant for grant in grants if grant in QUERY.grants or grant.on in catalog]
     return [
         grant
         for grant in grants

@@ -169,4 +169,6 @@ class FakeCatalog:
 
 
 def _shape(name: str, table: Table) -> Shape:
-    return {"Name": name, "StorageDescriptor": {"Location": table.location} if table.location else {}}
+    if not table.location:
+        return {"Name": name, "TableType": "VIRTUAL_VIEW"}
+    return {"Name": name, "TableType": "EXTERNAL_TABLE", "StorageDescriptor": {"Location": table.location}}

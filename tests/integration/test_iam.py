@@ -23,11 +23,12 @@ from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
 from services.database import Database
-from services.safety.grants import BACKUP, CLEANUP, LAKE, ROLES, SETUP, On, Role
+from services.safety.grants import BACKUP, CLEANUP, LAKE, QUERY, ROLES, SETUP, On, Role
 from services.safety.operations import actions_of
 from services.safety.policies import MANAGED_POLICY_CHARACTERS, Target, explain, policy
 from services.storage import Storage
 from tests.conftest import Outcome, Shoreline
+from tests.fakes.athena import FakeAthena
 from tests.fakes.catalog import FakeCatalog, Table
 from tests.faults.proxy import FaultProxy
 from tests.integration.filled import fill
@@ -99,6 +100,22 @@ def test_the_setup_role_allows_what_it_asks_of_s3_and_no_more(aws: Aws, storage:
     for name in (f"{storage.bucket}-setup", storage.bucket):
         Bucket(Storage(ours, name), region="us-east-1", on_aws=True, rules=lifecycle, kms_key="alias/mine").setup()
     hold(SETUP, metered(account), ["s3"])
+
+
+def test_the_roles_setup_and_query_allow_what_athena_asks_for_and_no_more(
+    shoreline: Shoreline, storage: Storage, stack: dict[str, str]
+) -> None:
+    made = [shoreline("generate", "--json"), shoreline("upload", "--json")]
+    assert [outcome.exit_code for outcome in made] == [0, 0]
+    fake = FakeAthena()
+    sql = "SELECT count(*) FROM orders WHERE year = 2025 AND month = 1 AND day = 10"
+    with FaultProxy(stack["AWS_ENDPOINT_URL"], fake) as proxy:
+        env = {"AWS_ENDPOINT_URL": proxy.url, "QUERY_ENGINE": "athena"}
+        tables = asked(shoreline("athena", "--json", env=env), shoreline("athena", "--json", env=env))
+        query = asked(shoreline("query", sql, "--json", env=env))
+    hold(QUERY, query)
+    both = Role("both", "athena", (*SETUP.grants, *QUERY.grants))
+    hold(both, tables, ["athena", "glue"])
 
 
 def test_the_cleanup_role_allows_what_it_asks_for_and_no_more(
