@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -58,6 +59,7 @@ def main() -> None:
 
 def measure(folder: Path, rows: int, transactions: int, say: Callable[[str], None]) -> dict[str, Any]:
     """All measurements. Raises AssertionError when a restored database differs from its source."""
+    busy = round(os.getloadavg()[0], 1)  # what else the machine had to do
     lab = Lab(folder / "primary", SERVER)
     database = Database(lab.start("postgres")).sibling("measured")
     try:
@@ -74,6 +76,7 @@ def measure(folder: Path, rows: int, transactions: int, say: Callable[[str], Non
     return {
         "measured_at": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
+        "load_average_before": busy,
         "postgres": str(database_version(lab)),
         "database": {"bytes": size, "rows": made.rows},
         "logical": logical,

@@ -173,7 +173,7 @@ def show(report: CostReport, console: Console) -> str | None:
         for row in report.rows
     ]
     heads = ["database", "strategy", "monthly", "restore", "RPO", "RTO"]
-    print_table(console, heads, rows, right="monthly restore RPO RTO")
+    print_table(console, heads, rows, heads[2:])
     for warning in report.warnings:
         console.print(f"! {warning}", soft_wrap=True)
     console.print(f"List prices of {report.region}; speeds and ratios from {report.basis}.", soft_wrap=True)

@@ -77,19 +77,23 @@ def prices(region: str | None) -> list[PriceRow]:
 
 def show(rows: list[PriceRow], console: Console) -> None:
     """Prints a table for each region, then the sources and the notes that it points to."""
-    from rich.table import Table
+    from jobs.table import print_table
 
     notes = list(dict.fromkeys(row.note for row in rows if row.note))
     for region in dict.fromkeys(row.region for row in rows):
-        table = Table(box=None, pad_edge=False, header_style="bold", title=region, title_justify="left")
-        for heading in ("usage", "USD", "for", "source", "note"):
-            table.add_column(heading, justify="right" if heading == "USD" else "left", no_wrap=True)
-        for row in rows:
-            if row.region == region:
-                usage = row.usage if not row.tier_from else f"  beyond {row.tier_from:,}"
-                note = f"({notes.index(row.note) + 1})" if row.note else ""
-                table.add_row(usage, str(row.usd), row.unit, row.source, note)
-        console.print(table)
+        console.print(f"[bold]{region}[/bold]")
+        listed = [
+            [
+                row.usage if not row.tier_from else f"  beyond {row.tier_from:,}",
+                str(row.usd),
+                row.unit,
+                row.source,
+                f"({notes.index(row.note) + 1})" if row.note else "",
+            ]
+            for row in rows
+            if row.region == region
+        ]
+        print_table(console, ["usage", "USD", "for", "source", "note"], listed, ["USD"])
         console.print()
     for source, title, stated in dict.fromkeys((row.source, row.source_title, row.source_date) for row in rows):
         console.print(f"{source}: {title}, {stated}")
@@ -176,4 +180,4 @@ def _show_differences(found: Sequence[Difference], console: Console) -> None:
         for each in found
     ]
     if rows:
-        print_table(console, ["region", "usage", "file", "AWS", "for"], rows, right="file AWS")
+        print_table(console, ["region", "usage", "file", "AWS", "for"], rows, ["file", "AWS"])

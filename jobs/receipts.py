@@ -58,25 +58,27 @@ def receipts(run: Run, job: str | None) -> ReceiptsReport:
 
 def show(report: ReceiptsReport, console: Console) -> None:
     """Prints a line for each job and the sum."""
-    from rich.table import Table
-
+    from jobs.table import print_table
     from services import human
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("job", "runs", "requests", "retries", "sent", "received", "USD"):
-        table.add_column(heading, justify="left" if heading == "job" else "right")
-    for total in report.totals:
-        counts = [f"{number:,}" for number in (total.runs, total.requests, total.retries)]
-        sizes = [human.size(total.bytes_sent), human.size(total.bytes_received)]
-        table.add_row(total.job, *counts, *sizes, _usd(total.usd))
-    if report.totals:
-        console.print(table)
+    heads = ["job", "runs", "requests", "retries", "sent", "received", "USD"]
+    rows = [
+        [
+            total.job,
+            *(f"{number:,}" for number in (total.runs, total.requests, total.retries)),
+            human.size(total.bytes_sent),
+            human.size(total.bytes_received),
+            _usd(total.usd),
+        ]
+        for total in report.totals
+    ]
+    if rows:
+        print_table(console, heads, rows, heads[1:])
     for name in report.unreadable:
         console.print(f"  {name} is no whole receipt and was left out.")
     kept = f"{human.count(report.receipts, 'receipt')} in {report.folder}"
-    console.print(
-        f"{kept}: {_usd(report.usd)} at AWS's list prices, {_usd(report.usd_billed)} of it asked of AWS itself."
-    )
+    asked = f"{_usd(report.usd_billed)} of it asked of AWS itself"
+    console.print(f"{kept}: {_usd(report.usd)} at AWS's list prices, {asked}.", soft_wrap=True)
 
 
 def show_receipt(receipt: Receipt, console: Console) -> None:
@@ -108,6 +110,8 @@ def show_receipt(receipt: Receipt, console: Console) -> None:
     if receipt.total_free:
         table.add_row("  the free tier would take", "", "", _usd(receipt.total_free))
     console.print(table)
+    if receipt.over_limit:
+        console.print(f"  more than MAX_RUN_COST_USD, ${receipt.limit}: on AWS this run would have been stopped")
     if receipt.bill.unpriced:
         console.print(f"  without a price, and not in the total: {', '.join(receipt.bill.unpriced)}")
 

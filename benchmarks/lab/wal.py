@@ -47,7 +47,7 @@ def measured_load(lab: Lab, database: Database, transactions: int, folder: Path)
     script = folder / "load.sql"
     counts = {table: database.scalar(f"SELECT max({table[:-1]}_id) FROM {table}") for table in ("orders", "users")}
     script.write_text(_LOAD.format(**counts), encoding="utf-8")
-    before = database.scalar("SELECT pg_current_wallsn()")
+    before = database.scalar("SELECT pg_current_wal_lsn()")
     began = time.monotonic()
     clients = 2
     each = str(transactions // clients)
@@ -55,7 +55,7 @@ def measured_load(lab: Lab, database: Database, transactions: int, folder: Path)
     _, errors = process.communicate()
     assert process.returncode == 0, errors.decode()
     seconds = time.monotonic() - began
-    written = database.scalar("SELECT pg_current_wallsn() - %s::pg_lsn", before)
+    written = database.scalar("SELECT pg_current_wal_lsn() - %s::pg_lsn", before)
     return Load(before, int(each) * clients, seconds, int(written))
 
 
@@ -69,7 +69,7 @@ class ReceivedWal:
         """Closes the current segment with one small change in it, and gives its compressed bytes."""
         database.scalar("SELECT pg_switch_wal()")
         database.scalar("SELECT pg_logical_emit_message(true, 'shoreline', 'a small change')")
-        name = database.scalar("SELECT pg_walfile_name(pg_current_wallsn())")
+        name = database.scalar("SELECT pg_walfile_name(pg_current_wal_lsn())")
         database.scalar("SELECT pg_switch_wal()")
         segment = self._awaited(str(name))
         return len(igzip.compress(segment.read_bytes(), LEVEL))

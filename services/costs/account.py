@@ -47,6 +47,7 @@ class Account:
             run_id=run_id,
             started=started,
             billed=self._billed,
+            limit=self.budget.limit,
             usage=self.meter.snapshot(),
             left=self._ledger.left(),
             biller=self.biller,

@@ -19,13 +19,17 @@ FORMAT = "shoreline-receipt/1"
 
 @dataclass(frozen=True)
 class Receipt:
-    """What one run cost. `billed` tells whether AWS was really asked, or a stand-in that costs nothing."""
+    """What one run cost. `billed` tells whether AWS was really asked, or a stand-in that costs nothing.
+
+    `limit` is what the run might have cost, in dollars.
+    """
 
     job: str
     run_id: str
     started: datetime
     region: str
     billed: bool
+    limit: Decimal
     usage: Usage
     bill: Bill
     objects_left: int
@@ -47,6 +51,11 @@ class Receipt:
         """Dollars of the total that the free tier would take, to the nano-dollar."""
         return nano(sum((line.usd for line in self.free_tier), Decimal(0)))
 
+    @property
+    def over_limit(self) -> bool:
+        """Whether the run cost more than it might: only where the limit was not enforced."""
+        return self.bill.total > self.limit
+
     def as_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`, money as text."""
         return {
@@ -56,6 +65,7 @@ class Receipt:
             "started": self.started.isoformat(),
             "region": self.region,
             "billed": self.billed,
+            "max_run_cost_usd": plain(self.limit),
             "usd": plain(self.total),
             "usd_monthly_left_behind": plain(self.total_monthly),
             "usd_free_tier": plain(self.total_free),
@@ -74,6 +84,7 @@ def make_receipt(
     run_id: str,
     started: datetime,
     billed: bool,
+    limit: Decimal,
     usage: Usage,
     left: tuple[int, dict[str, int]],
     biller: Biller,
@@ -86,6 +97,7 @@ def make_receipt(
         started=started,
         region=biller.region,
         billed=billed,
+        limit=limit,
         usage=usage,
         bill=bill,
         objects_left=left[0],
@@ -178,12 +190,13 @@ def add_up(receipts: Iterable[KeptReceipt]) -> list[Total]:
 
 
 def _total(job: str, receipts: Sequence[KeptReceipt]) -> Total:
-    tally = sum((receipt.usage for receipt in receipts), Usage()).total
+    usage = sum((receipt.usage for receipt in receipts), Usage())
+    tally = usage.total
     return Total(
         job=job,
         runs=len(receipts),
         requests=tally.billable,
-        retries=tally.attempts - tally.calls,
+        retries=sum(max(0, each.attempts - each.calls) for each in usage.tallies.values()),
         bytes_sent=tally.bytes_sent,
         bytes_received=tally.bytes_received,
         usd=sum((receipt.usd for receipt in receipts), Decimal(0)),

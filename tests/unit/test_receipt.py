@@ -32,7 +32,14 @@ def biller(region: str = "us-east-1", route: Route = "internet") -> Biller:
 
 def receipt(usage: Usage, *, left: tuple[int, dict[str, int]] = (0, {}), run_id: str = "0001") -> Receipt:
     return make_receipt(
-        job="backup", run_id=run_id, started=NOON, billed=False, usage=usage, left=left, biller=biller()
+        job="backup",
+        run_id=run_id,
+        started=NOON,
+        billed=False,
+        limit=Decimal("0.01"),
+        usage=usage,
+        left=left,
+        biller=biller(),
     )
 
 
@@ -100,6 +107,11 @@ def test_the_free_tier_takes_no_more_than_its_allowance() -> None:
     assert made.total_free == Decimal("0.010005000")
 
 
+def test_a_receipt_tells_when_a_limit_that_was_not_enforced_was_passed() -> None:
+    assert not receipt(predict.requests("PutObject", 2000)).over_limit
+    assert receipt(predict.requests("PutObject", 2001)).over_limit
+
+
 def test_money_is_text_without_an_exponent_in_json() -> None:
     data = receipt(predict.requests("HeadObject", 1)).as_json()
     assert data["usd"] == "0.000000400"
@@ -162,6 +174,12 @@ def test_kept_receipts_add_up_by_job(tmp_path: Path) -> None:
     assert {kept.run_id for kept in found} == {"a", "b", "c"}
     (total,) = add_up(found)
     assert (total.job, total.runs, total.requests, total.usd) == ("backup", 3, 6, Decimal("0.00003"))
+
+
+def test_retries_are_attempts_beyond_the_first_and_never_fewer_than_none(tmp_path: Path) -> None:
+    usage = Usage({PUT: Tally(calls=2, attempts=5), Call("sts", "GetCallerIdentity"): Tally(calls=1, attempts=0)})
+    keep(receipt(usage), tmp_path)
+    assert add_up(read_receipts(tmp_path)[0])[0].retries == 3
 
 
 def test_a_receipt_is_named_by_its_job_and_time_and_never_replaces_another(tmp_path: Path) -> None:

@@ -104,7 +104,10 @@ def _measured(data: Mapping[str, Any]) -> Iterator[Figure]:
     size = Decimal(data["database"]["bytes"])
     logical, physical, wal = data["logical"], data["physical"], data["wal"]
     changed = Decimal(wal["before_incremental_changed_bytes"])
-    source = f"benchmarks/strategies.py, PostgreSQL {data['postgres']}, {size / 10**6:,.0f} MB, {_machine(data)}"
+    busy = f"at a load average of {data['load_average_before']} before"
+    source = (
+        f"benchmarks/strategies.py, PostgreSQL {data['postgres']}, {size / 10**6:,.0f} MB, {_machine(data)}, {busy}"
+    )
     stated = data["measured_at"]
     restored = Decimal(str(physical["restore_seconds"])) - Decimal(str(physical["replay_seconds"]))
     values = {
