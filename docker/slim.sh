@@ -1,10 +1,11 @@
 #!/bin/sh
-# Takes out of a virtual environment what no job reads: headers, tests, and botocore's other services.
+# Takes out of a virtual environment what no job reads: headers, tests, Arrow Flight, and botocore's other services.
 set -eu
 packages=$(echo "$1"/lib/python3.*/site-packages)
 services=' s3 sts athena glue iam pricing sso sso-oidc signin '
 
 rm -rf "$packages"/pyarrow/include "$packages"/pyarrow/src
+rm -f "$packages"/pyarrow/*flight* 
 find "$packages" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find "$packages" -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.hpp' \) -delete
 for folder in "$packages"/botocore/data/*/; do

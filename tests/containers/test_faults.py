@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from services.storage import Storage
 from tests.containers.project import Project, docker, eventually
 
 
@@ -37,6 +38,20 @@ def test_a_store_that_is_down_is_told_and_the_next_run_succeeds(there: Project) 
     there.result("setup")  # starts LocalStack, whose objects were gone when it stopped
     ended = there.job("backup")
     assert ended.exit_code == 0, ended.errors
+
+
+def test_a_server_that_is_newer_than_the_client_is_refused_before_anything_is_written(
+    image: str, settings: dict[str, str], storage: Storage
+) -> None:
+    """The embedded PostgreSQL is 18, the image's client 17."""
+    passed = [name for name in settings if name.startswith(("PG", "AWS_")) and name != "PG_BIN"] + ["BUCKET"]
+    flags = [flag for name in passed for flag in ("--env", f"{name}={settings[name]}")]
+    place = ["--network", "host", "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/data:mode=1777"]  # noqa: S108
+    ended = docker("run", "--rm", *place, *flags, image, "backup", check=False)
+    assert ended.exit_code == 3, ended.errors
+    assert "The server is PostgreSQL 18" in ended.errors
+    assert "at least as new as the server" in ended.errors
+    assert not [each.key for each in storage.objects("") if "backup_" in each.key]
 
 
 def _awslocal(project: Project, operation: str) -> dict[str, object]:
