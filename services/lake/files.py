@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from services.errors import LakeError
 from services.lake.partitions import file_name, is_data_file
 
 ROWS_PER_GROUP = 1 << 20
@@ -29,7 +31,8 @@ class DayFiles:
 class DayWriter:
     """Writes one day's folder. What was there before stays until all of the new is complete.
 
-    A file ends before the row group that would carry it past `max_bytes`; memory holds one row group.
+    A file ends before the row group that would carry it past `max_bytes`; memory holds one row group. Raises
+    LakeError when the disk is full or the folder may not be written to.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
@@ -41,7 +44,10 @@ class DayWriter:
         self._rows = 0
 
     def __enter__(self) -> DayWriter:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
         return self
 
     def __exit__(
@@ -49,6 +55,8 @@ class DayWriter:
     ) -> None:
         if kind is not None:
             self._abandon()
+        if isinstance(error, OSError):
+            raise self._unwritable(error) from error
 
     def write(self, rows: pa.Table) -> None:
         """Appends the rows as one row group."""
@@ -87,9 +95,16 @@ class DayWriter:
         self._open = None
 
     def _abandon(self) -> None:
-        self._end_file()
+        with suppress(OSError, pa.ArrowException):  # a full disk takes no footer either
+            self._end_file()
         for name in self._names:
             self._partial(name).unlink(missing_ok=True)
+
+    def _unwritable(self, error: OSError) -> LakeError:
+        return LakeError(
+            f"{self._folder} cannot be written: {error.strerror or error}",
+            next_step="Make room on the disk, or let OUTPUT_DIR name a folder that you may write to.",
+        )
 
     def _partial(self, name: str) -> Path:
         return self._folder / f".{name}{_PARTIAL}"

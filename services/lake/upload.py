@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from services import human
 from services.errors import LakeError
 from services.lake.agreement import Count, agree_with_export
 from services.lake.local import Contents, LocalFile, contents, local_files
@@ -127,7 +128,7 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, s
             file = table.local[change.path]
             key = lake.key(table.name, change.path)
             files.append(Sending(file.location, key, file.size, file.sha256, file.modified_ns))
-    with task("upload", sum(file.size for file in files)) as advance:
+    with task(f"upload {human.count(len(files), 'file')}", sum(file.size for file in files)) as advance:
         return send_all(lake.storage, files, advance)
 
 
