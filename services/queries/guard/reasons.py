@@ -27,8 +27,15 @@ def reasons(scan: Scan, domain: Domain) -> list[str]:
     where = scan.block.node.args.get("where")
     found = list(_in_where(where.this, scan, domain)) if where else ["its SELECT has no WHERE"]
     if where and not found:
-        found = [f"its WHERE says nothing of {_listed(domain)}"]
+        found = list(_under_its_own_name(where.this, scan, domain)) or [f"its WHERE says nothing of {_listed(domain)}"]
     return list(dict.fromkeys([*found, *_elsewhere(scan, domain)]))
+
+
+def _under_its_own_name(where: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
+    """The keys that are written with the table's name, which an alias hides."""
+    for column in columns_in(where):
+        if column.table.lower() == scan.table.name and _is_key_name(column, domain) and not scan.block.resolve(column):
+            yield f"{shown(column)} is not known: {scan.table.name} is called {scan.name} here"
 
 
 def _listed(domain: Domain) -> str:
@@ -129,8 +136,10 @@ def _sides(node: exp.Expr) -> list[exp.Expr]:
 def _wrong_side(side: exp.Expr) -> str:
     if isinstance(side, exp.Literal) and side.is_string:
         return "compares an integer key with a string, which Athena refuses"
-    if isinstance(side, exp.Literal):
-        return f"compares an integer key with {side.sql(DIALECT)}, which is no integer"
+    number = side.this if isinstance(side, exp.Neg) else side
+    if isinstance(number, exp.Literal) and not number.is_string:
+        small = "no integer of 32 bits" if str(number.this).isdecimal() else "no integer"
+        return f"compares an integer key with {side.sql(DIALECT)}, which is {small}"
     if isinstance(side, exp.Cast):
         return f"compares an integer key with a value of type {side.to.sql(DIALECT).lower()}: write a plain integer"
     if isinstance(side, exp.Placeholder | exp.Parameter):

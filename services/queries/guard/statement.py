@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -69,7 +71,15 @@ def _syntax(error: SqlglotError, sql: str) -> str:
     line, column = first["line"], max(1, first["col"] - len(first["highlight"] or "") + 1)
     shown = sql.splitlines()[line - 1] if line <= len(sql.splitlines()) else ""
     where = f"line {line}, column {column}"
-    return f"The query cannot be read at {where}: {first['description'].lower()}\n{excerpt(shown, line, column)}"
+    return f"The query cannot be read at {where}: {_described(first)}\n{excerpt(shown, line, column)}"
+
+
+def _described(error: Mapping[str, Any]) -> str:
+    """sqlglot's description without the names of its own classes."""
+    text = str(error["description"])
+    if text.startswith("Required keyword"):
+        return f"something is missing after {error['highlight']}"
+    return text.partition(" but got <")[0].lower()
 
 
 def excerpt(text: str, line: int, column: int, width: int = 1) -> str:
