@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from services.aws import Aws, AwsAccess
 from services.database import Connection, Database
@@ -21,6 +22,9 @@ from services.local.stack import HOME, PROJECT, Stack
 from services.storage import Storage
 
 _FOLDER = "SHORELINE_TEST_STACK"  # tells the workers of a parallel run where the stack of this run is
+# A busy machine is no failure: the examples are judged by what they show, not by how long they take.
+hypothesis_settings.register_profile("shoreline", deadline=None)
+hypothesis_settings.load_profile("shoreline")
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
