@@ -53,8 +53,6 @@ def _stream(world: World, database: Database, plain: int) -> Case:
         contenders=(
             limit("pg_dump >/dev/null", "pg_dump >/dev/null", env=world.environment(database)),
             ours("stream", world.script("benchmarks.inside.stream"), env=world.settings(database, None)),
-            peer("gzip", "pg_dump | gzip >/dev/null", env=world.environment(database)),
-            peer("pigz", "pg_dump | pigz >/dev/null", needs=("debian",), env=world.environment(database)),
         ),
         promises=(
             Promise("at most 1.15 times `pg_dump >/dev/null`", against="pg_dump >/dev/null", at_most=1.15),
