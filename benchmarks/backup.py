@@ -38,6 +38,7 @@ def cases(world: World) -> Iterator[Case | Growth]:
     world.clear(storage)
     yield _growth(world, storage)
     world.clear(storage)
+    yield _restore_growth(world)
 
 
 def _plain_bytes(world: World, database: Database) -> int:
@@ -208,6 +209,26 @@ def _growth(world: World, storage: Storage) -> Growth:
             )
             for rows in sizes
         ),
+        memory_power=0.2,
+        memory_bytes=200_000_000,
+    )
+
+
+def _restore_growth(world: World) -> Growth:
+    points = []
+    target = world.server.sibling("restored")
+    for rows in world.pick(small=(2_000, 20_000), medium=(3_000, 30_000, 300_000), large=(10_000, 1_000_000)):
+        database, storage = world.sample_database(rows), world.bucket(f"restore-{rows}")
+        env = world.settings(database, storage)
+        subprocess.run(world.shoreline("backup"), env=env, check=True, capture_output=True)
+        command = world.shoreline("restore", "--latest", "--into", target.name)
+        whole = partial(_expect_rows, target, _rows(database))
+        points.append(Point(rows, ours(f"{rows} rows", command, env=env, prepare=target.drop, check=whole)))
+    return Growth(
+        name="restore-growth",
+        title="Restore, by rows in each table",
+        unit="rows",
+        points=tuple(points),
         memory_power=0.2,
         memory_bytes=200_000_000,
     )

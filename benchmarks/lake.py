@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.harness import Case, Contender, Finished, Growth, Promise, Work, World, limit, ours, peer
+from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, limit, ours, peer
 from benchmarks.harness.child import CommandFailed
 from services.database import Database
 from services.storage import Storage
@@ -20,9 +20,11 @@ _FIRST = date(2025, 1, 1)
 
 
 def cases(world: World) -> Iterator[Case | Growth]:
-    """Generate and export."""
+    """Generate and export, and the growth of both."""
     yield _generate(world)
     yield _export(world)
+    yield _generate_growth(world)
+    yield _export_growth(world)
 
 
 def _generate(world: World) -> Case:
@@ -135,3 +137,49 @@ def _remove(output: Path) -> None:
 def _fresh(world: World, storage: Storage, output: Path) -> None:
     _remove(output)
     world.clear(storage)
+
+
+def _generate_growth(world: World) -> Growth:
+    output, days = world.folder / "generated", 30
+    last = _FIRST + timedelta(days=days - 1)
+    points = []
+    for rows_per_day in world.pick(small=(100, 1_000), medium=(10_000, 100_000, 1_000_000), large=(10_000, 1_000_000)):
+        options = f"--tables orders --rows-per-day {rows_per_day} --from {_FIRST} --to {last}".split()
+        one = ours(
+            f"{rows_per_day} rows a day",
+            world.shoreline("generate", *options),
+            env=world.settings(None, None, OUTPUT_DIR=str(output)),
+            prepare=partial(shutil.rmtree, output, ignore_errors=True),
+            check=partial(_expect_rows, output, rows_per_day * days, 0.1),
+        )
+        points.append(Point(rows_per_day * days, one))
+    return Growth(
+        name="generate-growth",
+        title="Generate, by rows",
+        unit="rows",
+        points=tuple(points),
+        memory_power=0.5,
+        note="Memory grows to a row group of a million rows for each worker, and stays there.",
+    )
+
+
+def _export_growth(world: World) -> Growth:
+    storage, output = world.bucket("export-growth"), world.folder / "exported"
+    points = []
+    for rows in world.pick(small=(2_000, 20_000), medium=(30_000, 300_000, 3_000_000), large=(100_000, 10_000_000)):
+        one = ours(
+            f"{rows} rows",
+            world.shoreline("export", "--table", "public.orders:created_at", "--full"),
+            env=world.settings(world.sample_database(rows), storage, OUTPUT_DIR=str(output)),
+            prepare=partial(_fresh, world, storage, output),
+            check=partial(_expect_rows, output, rows, 0),
+        )
+        points.append(Point(rows, one))
+    return Growth(
+        name="export-growth",
+        title="Export into daily Parquet, by rows",
+        unit="rows",
+        points=tuple(points),
+        memory_power=0.5,
+        note="Memory grows to a row group for each worker, and stays there.",
+    )
