@@ -55,7 +55,7 @@ prune: ## delete what retention does not keep
 status: ## newest backup, last drill, what is stale
 
 ##@ Lake
-.PHONY: lake generate export upload athena
+.PHONY: lake generate export upload compact athena
 lake: ## generate + upload + athena
 	@$(MAKE) in-$(JOB_STACK) JOB=generate
 	@$(MAKE) in-$(JOB_STACK) JOB=upload
@@ -63,6 +63,7 @@ lake: ## generate + upload + athena
 generate: ## sample orders and events as Parquet
 export: ## PostgreSQL's tables as Parquet
 upload: ## the Parquet files to S3
+compact: ## merge the small files of a day
 athena: ## the tables, and the five queries
 
 ##@ Afterwards
@@ -71,7 +72,7 @@ cleanup: ## delete everything that was made, and prove it
 cost: $(INSTALLED) ## write COST_ANALYSIS.md from prices and measurements
 	$(BIN)/shoreline cost $(ARGS)
 
-setup database backup backups restore drill prune status generate export upload athena cleanup:
+setup database backup backups restore drill prune status generate export upload compact athena cleanup:
 	@$(MAKE) in-$(JOB_STACK) JOB=$@
 
 ##@ Development
