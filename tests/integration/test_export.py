@@ -62,8 +62,9 @@ def run(database: Database, tmp_path: Path) -> Callable[..., ExportReport]:
 def settle(database: Database) -> None:
     """Waits for the end of transactions of other tests: days written during them count as changed, to be sure."""
     now = "SELECT pg_snapshot_{}(pg_current_snapshot())::text::bigint"
-    last = database.scalar(now.format("xmax"))
+    last, until = database.scalar(now.format("xmax")), time.monotonic() + 60
     while database.scalar(now.format("xmin")) < last:
+        assert time.monotonic() < until, "another test keeps a transaction open"
         time.sleep(0.02)
 
 
