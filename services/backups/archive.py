@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from services.backups.catalog import Backup, Catalog, Contents
 from services.backups.health import candidate
 from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, lease_key
 from services.backups.making import DumpOptions, Making
-from services.backups.naming import MANIFEST, Naming
+from services.backups.naming import MANIFEST, Name, Naming
 from services.backups.retention import Decision, Retention, plan
 from services.database import Database
 from services.errors import StorageError
 from services.storage import Storage
 
+_LOOKS = 8  # for a free name, in two seconds
 _SHRUNK = 0.5  # of the size before, which is worth a warning
 
 
@@ -53,8 +55,17 @@ class Archive:
         advance: Callable[[int], None] = lambda _: None,
     ) -> Backup:
         """Makes a backup, named for the store's time. Raises ShorelineError when it could not: then nothing is left."""
-        name = self.naming.name(database.name, self.storage.now(), own_folder=own_folder)
+        name = self._free_name(database.name, own_folder=own_folder)
         return Making(self.storage, name, lease, options).make(database, advance)
+
+    def _free_name(self, database: str, *, own_folder: bool) -> Name:
+        """A name of this second, or of one soon, that no backup has."""
+        for _ in range(_LOOKS):
+            name = self.naming.name(database, self.storage.now(), own_folder=own_folder)
+            if next(self.storage.objects(f"{name.stem}."), None) is None:
+                break
+            time.sleep(2 / _LOOKS)
+        return name
 
     def clear(self, contents: Contents, lease: Lease) -> int:
         """Removes what failed runs left: objects without a manifest, uploads without an end. Gives their number."""

@@ -105,6 +105,14 @@ def test_a_backup_of_the_same_second_in_another_format_leaves_the_first_alone(
     archives.assert_nothing_left()
 
 
+def test_backups_that_follow_each_other_within_a_second_have_names_of_their_own(
+    archives: Archives, database: Database
+) -> None:
+    made = [archives.back_up(database).key for _ in range(3)]
+    assert len(set(made)) == 3
+    assert {each.key for each in archives.assert_whole()} == set(made)
+
+
 def test_deletes_that_only_seem_to_work_are_an_error(
     archives: Archives, through_proxy: Storage, proxy: FaultProxy, database: Database
 ) -> None:
