@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from jobs.run import Run
 from jobs.runner import Json, run_job
+from services.errors import ShorelineError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.backups.health import Status
-    from services.errors import ShorelineError
 
 
 def command(ctx: typer.Context, as_json: Json = False) -> None:
@@ -34,7 +35,7 @@ def status(run: Run) -> Status:
     run.storage.require()
     archive = archive_of(run)
     contents, now = archive.catalog.read(), run.storage.now()
-    return judge(
+    judged = judge(
         contents,
         run.settings.database_names,
         retention_of(run),
@@ -42,6 +43,16 @@ def status(run: Run) -> Status:
         now,
         writer=current(run.storage, run.settings.backup_prefix),
     )
+    return replace(judged, connection=_connection(run))
+
+
+def _connection(run: Run) -> str:
+    """How the connection to PostgreSQL is encrypted; the backups are judged whether it answers or not."""
+    mode = f"PGSSLMODE={run.settings.pgsslmode}"
+    try:
+        return f"{run.databases[0].tls() or 'not encrypted'}, {mode}"
+    except ShorelineError:
+        return f"not reachable now, {mode}"
 
 
 def verdict(report: Status) -> ShorelineError | None:
@@ -74,6 +85,7 @@ def show(report: Status, console: Console) -> str | None:
         expiry = "none" if each.next_expiry_at is None else human.moment(each.next_expiry_at)
         console.print(f"  next expiry {expiry}")
         console.print(f"  kept        {human.count(each.backups, 'backup')}, {human.size(each.bytes)}")
+    console.print(f"PostgreSQL: {report.connection}", soft_wrap=True, markup=False)
     if report.writer:
         console.print(f"now writing: {report.writer}", soft_wrap=True, markup=False)
     if report.problems:

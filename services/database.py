@@ -140,6 +140,11 @@ class Database:
         number = int(self.scalar("SHOW server_version_num"))
         return Version(number // 10000, number % 10000)
 
+    def tls(self) -> str | None:
+        """The version of TLS that this connection is encrypted with, such as 'TLSv1.3'; None when it is not."""
+        found = self.scalar("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
+        return None if found is None else str(found)
+
     def size(self) -> int:
         """Bytes that the database takes on the server's disk."""
         return int(self.scalar("SELECT pg_database_size(current_database())"))

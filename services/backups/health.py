@@ -29,11 +29,15 @@ class DatabaseStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All databases, who is writing now, and a sentence for whatever is not as it should be."""
+    """All databases, who is writing now, and a sentence for whatever is not as it should be.
+
+    `connection` says how the way to PostgreSQL is encrypted.
+    """
 
     databases: tuple[DatabaseStatus, ...]
     problems: tuple[str, ...]
     writer: str | None
+    connection: str = ""
 
 
 def judge(

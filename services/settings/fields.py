@@ -18,6 +18,7 @@ from services.operations.events import Moment
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
+_WORKGROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -40,6 +41,13 @@ def catalog_name(value: str) -> str:
     """A database's or table's name in the Glue catalog. Raises ValueError."""
     if not _NAME.fullmatch(value):
         raise ValueError(f"{value!r} is no Athena name: use a-z, 0-9 and '_', a letter first")
+    return value
+
+
+def workgroup_name(value: str) -> str:
+    """A workgroup's name by Athena's own rule. Raises ValueError."""
+    if not _WORKGROUP.fullmatch(value):
+        raise ValueError(f"{value!r} is no workgroup's name: use 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'")
     return value
 
 
@@ -92,6 +100,7 @@ BucketName = Annotated[str, AfterValidator(bucket_name)]
 KeyPrefix = Annotated[str, AfterValidator(key_prefix)]
 DatabaseNames = Annotated[str, AfterValidator(database_names)]
 Recipients = Annotated[str, AfterValidator(age_recipients)]
+WorkgroupName = Annotated[str, AfterValidator(workgroup_name)]
 CatalogName = Annotated[str, AfterValidator(catalog_name)]
 ByteCount = Annotated[int, BeforeValidator(byte_count), Field(gt=0)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]

@@ -22,6 +22,7 @@ from services.settings.fields import (
     Recipients,
     TimeZone,
     Words,
+    WorkgroupName,
     moments,
     split_names,
 )
@@ -93,7 +94,7 @@ class QuerySettings(BaseSettings):
 
     query_engine: Literal["duckdb", "athena"] = "duckdb"
     athena_database: CatalogName = "saas_datalake"
-    athena_workgroup: str = "shoreline"
+    athena_workgroup: WorkgroupName = "shoreline"
     athena_partitions: Literal["projection", "alter", "msck"] = "projection"
     athena_results_prefix: KeyPrefix = "athena-results"
     scan_limit_bytes: ByteCount = 10_000_000
