@@ -121,10 +121,10 @@ def _named(columns: Sequence[Kept], source_name: str) -> str:
 
 def _sort_by(source: Source, relation: Relation, columns: Sequence[Kept]) -> tuple[str, ...]:
     """The order of a day's rows: as declared, else by time and then by the primary key."""
-    names = {column.source: column.name for column in columns}
+    names = {column.source: column.name for column in columns if column.converted != "array"}
     if missing := [name for name in source.sort_by if name not in names]:
         raise LakeError(
-            f"{source.shown} is to be sorted by {', '.join(missing)}, which is not exported.",
+            f"{source.shown} is to be sorted by {', '.join(missing)}, which is not exported, or an array.",
             next_step="Mend `sort_by` in lake.toml.",
         )
     keys = source.sort_by or (source.time_column, *relation.primary_key)

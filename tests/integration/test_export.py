@@ -399,6 +399,13 @@ def test_a_refusal_of_postgresql_is_told(
     assert not read_records(tmp_path)
 
 
+def test_an_order_that_cannot_be_kept_is_refused(execute: Execute, run: Callable[..., ExportReport]) -> None:
+    execute("CREATE TABLE things (at date PRIMARY KEY, tags text[])")
+    for column in ("tags", "nothing"):
+        with pytest.raises(LakeError, match=f"sorted by {column}"):
+            run((Source("things", "public", "things", "at", sort_by=(column,)),))
+
+
 def test_the_lakes_years_are_held(database: Database, execute: Execute, run: Callable[..., ExportReport]) -> None:
     platform.create(database, 5, lambda _: None)
     execute("INSERT INTO orders (user_id, amount, status, created_at) VALUES (1, 1, 'paid', '2031-01-01')")
