@@ -5,7 +5,7 @@ packages=$(echo "$1"/lib/python3.*/site-packages)
 services=' s3 sts athena glue iam pricing sso sso-oidc signin '
 
 rm -rf "$packages"/pyarrow/include "$packages"/pyarrow/src
-rm -f "$packages"/pyarrow/*flight* 
+rm -f "$packages"/pyarrow/*flight* # nothing else of Arrow is linked to it; to substrait everything is
 find "$packages" -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find "$packages" -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.hpp' \) -delete
 for folder in "$packages"/botocore/data/*/; do
