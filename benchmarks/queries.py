@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.harness import Case, Finished, Growth, Promise, Work, World, ours, peer
 from benchmarks.harness.child import CommandFailed
-from services.queries.library import QUERIES, NamedQuery, named_queries
+from services.queries.named import QUERIES, NamedQuery, named_queries
 
 _DAYS = (date(2025, 1, 1), date(2025, 12, 31))
 

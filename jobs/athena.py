@@ -53,7 +53,7 @@ def command(
 def athena(run: Run, engine: EngineName | None = None) -> AthenaReport:
     """Makes what the engine needs, then asks the queries one after another."""
     from jobs.lake import Queries
-    from services.queries.library import named_queries
+    from services.queries.named import named_queries
     from services.queries.tables import describe
 
     limit = run.settings.scan_limit_bytes
@@ -72,7 +72,7 @@ def athena(run: Run, engine: EngineName | None = None) -> AthenaReport:
 def checked(run: Run, engine: EngineName | None = None) -> AthenaReport:
     """Checks the DDL and the queries without a scan."""
     from jobs.lake import Queries
-    from services.queries.library import named_queries
+    from services.queries.named import named_queries
 
     limit = run.settings.scan_limit_bytes
     with Queries(run, engine or run.settings.query_engine) as queries:

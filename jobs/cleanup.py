@@ -76,7 +76,7 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
 
 def _cleanup_of(run: Run) -> Cleanup:
     from services.cleanup import Area, Cleanup, Names, Scope
-    from services.queries.library import named_views
+    from services.queries.named import named_views
 
     given = run.settings
     on_aws = given.aws_endpoint_url is None

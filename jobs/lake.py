@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from services.queries.catalog import Catalog
     from services.queries.ddl import Statement
     from services.queries.engine import Engine, Prepared
-    from services.queries.library import NamedQuery
+    from services.queries.named import NamedQuery
     from services.queries.prediction import Lake
     from services.queries.report import Plan, Result
 
@@ -42,7 +42,7 @@ class Queries:
         from services.lake.remote import RemoteLake
         from services.lake.tables import TABLES
         from services.queries.catalog import catalog_of
-        from services.queries.library import named_views
+        from services.queries.named import named_views
         from services.queries.recorded import recorded_tables
 
         declared = catalog_of(self.run.settings.athena_database, TABLES, named_views())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.operations.figures import Figure
-    from services.queries.library import NamedQuery
+    from services.queries.named import NamedQuery
     from services.queries.report import Plan, Result
 
 EngineName = Literal["duckdb", "athena"]
@@ -33,7 +33,7 @@ def command(  # one parameter an option
     as_json: Json = False,
 ) -> None:
     """Ask a query of the lake, once it is proved to be held to its partitions and small enough."""
-    from services.queries.library import query_text
+    from services.queries.named import query_text
 
     if explain:
         run_job(ctx, "query", lambda run: plan(run, query_text(sql), engine), show_plan, as_json=as_json)

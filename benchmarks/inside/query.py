@@ -21,7 +21,7 @@ from services.lake.tables import TABLES
 from services.queries.ask import ask, prepare
 from services.queries.catalog import catalog_of
 from services.queries.files import FolderFiles
-from services.queries.library import QUERIES, read_query
+from services.queries.named import QUERIES, read_query
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.prediction import Lake
 

@@ -15,7 +15,7 @@ from services.lake.generate import DEFAULT_DAYS, generate
 from services.lake.population import Population
 from services.queries.ask import prepare
 from services.queries.files import BucketFiles, FileChanged
-from services.queries.library import named_queries
+from services.queries.named import named_queries
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.prediction import Lake
 from services.storage import Storage

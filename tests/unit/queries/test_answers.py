@@ -18,7 +18,7 @@ from services.queries.ask import ask, figures, prepare
 from services.queries.engine import ResultTooLarge
 from services.queries.files import FileChanged, FolderFiles
 from services.queries.footers import FileDamaged
-from services.queries.library import NamedQuery, named_queries
+from services.queries.named import NamedQuery, named_queries
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.prediction import Lake, ScanTooLarge
 from tests.unit.queries.lake import LAKE

@@ -10,7 +10,7 @@ from services.errors import InputError, LakeError
 from services.lake.tables import TABLES
 from services.queries.catalog import catalog_of
 from services.queries.guard import check
-from services.queries.library import NamedQuery, named_queries, named_views, query_text
+from services.queries.named import NamedQuery, named_queries, named_views, query_text
 
 LAKE = catalog_of("saas_datalake", TABLES)
 
