@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import settings as hypothesis_settings
 
@@ -36,12 +37,25 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault(_FOLDER, str(HOME / "tests" / str(os.getpid())))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Ends the servers of runs that were killed before they could."""
+    if hasattr(session.config, "workerinput"):
+        return
+    for folder in (HOME / "tests").glob("[0-9]*"):
+        if not psutil.pid_exists(int(folder.name)):
+            _remove(Stack(folder))
+
+
+def _remove(stack: Stack) -> None:
+    stack.down()
+    shutil.rmtree(stack.folder)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         stack = _test_stack()
         if stack.folder.exists():
-            stack.down()
-            shutil.rmtree(stack.folder)
+            _remove(stack)
 
 
 @dataclass(frozen=True)
