@@ -61,13 +61,17 @@ def test_the_named_queries_answer_from_the_bucket_as_polars_does_from_the_files(
 
 def test_only_the_selected_partitions_and_columns_are_fetched(bucket: Storage, sample: Path) -> None:
     asked: list[tuple[str, str]] = []
-    bucket.aws.s3.meta.events.register(
-        "before-parameter-build.s3.GetObject", lambda params, **_: asked.append((params["Key"], params["Range"]))
-    )
+
+    def note(params: dict[str, str], **_: object) -> None:
+        asked.append((params["Key"], params["Range"]))
+
+    events, event = bucket.aws.s3.meta.events, "before-parameter-build.s3.GetObject"
+    events.register(event, note)
     engine = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
     prepared = prepare("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 2", LAKE, engine.lake)
     engine.run(prepared)
     engine.close()
+    events.unregister(event, note)  # the client is the whole run's
     assert {key for key, _ in asked} == {
         f"{PREFIX}/orders/year=2025/month=02/day=0{day}/data.parquet" for day in (1, 2)
     }
