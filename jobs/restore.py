@@ -127,6 +127,7 @@ def show(report: Restored, console: Console) -> str:
 
     console.print(f"  from        {report.key}", soft_wrap=True)
     console.print(f"  database    {report.database}{', in place of the old one' if report.replaced else ''}")
-    console.print(f"  content     {human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}")
-    console.print(f"  restored    {human.size(report.bytes)} in {human.seconds(report.seconds)}")
+    whole = f"{human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}, {human.size(report.bytes)}"
+    console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
+    console.print(f"  restored    in {human.seconds(report.seconds)}")
     return f'psql -d "{report.database}"'

@@ -38,6 +38,11 @@ class LoadOptions:
     jobs: int = 1
     create_roles: bool = False
 
+    @property
+    def part(self) -> bool:
+        """Whether less than the whole backup is restored."""
+        return bool(self.tables) or self.schema_only
+
 
 def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions, advance: Advance) -> None:
     """Restores into an empty database. Raises RestoreFailed at the first SQL error, BackupDamaged, InputError."""
@@ -54,7 +59,7 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
             _from_disk(fresh, opened, options, file.bytes)
         else:
             with _pg_restore(fresh, options, []) as program:
-                program.write(opened, needs_all=not (options.tables or options.schema_only))
+                program.write(opened, needs_all=not options.part)
     except (RestoreFailed, BackupDamaged) as error:
         if file.bytes <= _READ_AGAIN and not _intact(storage, backup):
             raise _damaged(storage, backup) from error
@@ -81,7 +86,7 @@ def check(backup: Backup, options: LoadOptions) -> None:
             "Settings need attention:\n  BACKUP_AGE_IDENTITY  is not set, and this backup is encrypted",
             next_step="Set BACKUP_AGE_IDENTITY_FILE to the file of the age identity.",
         )
-    if backup.manifest.format == "plain" and (options.tables or options.schema_only or options.jobs > 1):
+    if backup.manifest.format == "plain" and (options.part or options.jobs > 1):
         raise InputError(
             "--tables, --schema-only and --jobs need a backup in PostgreSQL's custom format; this one is plain SQL.",
             next_step="Restore it whole under another name; BACKUP_FORMAT=custom makes the next one so.",
@@ -101,6 +106,8 @@ def _pg_restore(fresh: Database, options: LoadOptions, more: list[str | Path]) -
     chosen = ["--exit-on-error", "--no-password", f"--dbname={_conninfo(fresh.name)}"]
     if options.schema_only:
         chosen.append("--schema-only")
+    if options.tables:
+        chosen.append("--strict-names")  # a name that matches nothing is else passed over in silence
     schemas = {name.rpartition(".")[0] for name in options.tables}
     if len(schemas) > 1:
         raise InputError("--tables takes tables of one schema at a time.")

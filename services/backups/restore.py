@@ -9,7 +9,7 @@ from services.backups.catalog import Backup
 from services.backups.load import Advance, LoadOptions, check, load
 from services.backups.scratch import scratch, swap
 from services.database import Database
-from services.errors import RestoreFailed
+from services.errors import InputError, RestoreFailed
 from services.storage import Storage
 
 _FIRST_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
@@ -31,7 +31,7 @@ _CATALOGS = (
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored, and how long it took. `tables` and `rows` are the backup's."""
+    """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part."""
 
     key: str
     database: str
@@ -40,6 +40,7 @@ class Restored:
     rows: int
     bytes: int
     seconds: float
+    part: bool
 
 
 def restore(
@@ -54,19 +55,24 @@ def restore(
     """Restores `backup` as the database `target`.
 
     It goes into a new database first, which takes the target's name when all of it is there and the object's SHA-256
-    was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged. The
-    target is then as it was.
+    was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged;
+    InputError. The target is then as it was.
     """
     began = time.monotonic()
     options = options or LoadOptions()
     check(backup, options)
+    if replace and options.part:
+        raise InputError(
+            "--replace would put a part in the place of the whole database.",
+            next_step="Restore the part beside it: --into NAME.",
+        )
     if not replace:
-        _require_empty(target)
+        _require_empty(target, options)
     manifest = backup.manifest
     with scratch(target, manifest.traits, create_roles=options.create_roles) as fresh:
         load(storage, backup, fresh, options, advance)
         if not replace:
-            _require_empty(target)  # somebody may have begun to use it meanwhile
+            _require_empty(target, options)  # somebody may have begun to use it meanwhile
         replaced = swap(fresh, target, manifest.traits)
     return Restored(
         key=backup.key,
@@ -76,14 +82,15 @@ def restore(
         rows=manifest.fingerprint.rows,
         bytes=manifest.plain_bytes,
         seconds=round(time.monotonic() - began, 3),
+        part=options.part,
     )
 
 
-def _require_empty(target: Database) -> None:
+def _require_empty(target: Database, options: LoadOptions) -> None:
     if target.exists() and not is_empty(target):
+        replacing = "" if options.part else ", or --replace to put the backup in its place"
         raise RestoreFailed(
-            f"The database {target.name} is not empty.",
-            next_step="Give --into another name, or --replace to put the backup in its place.",
+            f"The database {target.name} is not empty.", next_step=f"Give --into another name{replacing}."
         )
 
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from services.backups.catalog import Backup
+from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
 from services.backups.making import DumpOptions
 from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
 from services.backups.traits import traits_of
 from services.database import Database
-from services.errors import InputError, SettingsError
+from services.errors import InputError, RestoreFailed, SettingsError
 from services.storage import Storage
 from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
@@ -113,6 +114,30 @@ def test_single_tables_come_out_of_a_custom_archive(archives: Archives, custom: 
     restore(archives.storage, custom, copy, options)
     assert copy.scalar("SELECT count(*) FROM hen") == 1
     assert copy.scalar("SELECT to_regclass('events')") is None
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_table_that_the_backup_does_not_hold_fails_the_restore(
+    archives: Archives, custom: Backup, copy: Database, jobs: int
+) -> None:
+    with pytest.raises(RestoreFailed, match="hne"):
+        restore(archives.storage, custom, copy, LoadOptions(tables=("hen", "hne"), jobs=jobs))
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize("options", [LoadOptions(tables=("hen",)), LoadOptions(schema_only=True)])
+def test_a_part_never_takes_the_place_of_the_whole(
+    archives: Archives, custom: Backup, database: Database, copy: Database, options: LoadOptions
+) -> None:
+    before = fingerprint(database)
+    with pytest.raises(InputError, match="a part in the place of the whole database") as refused:
+        restore(archives.storage, custom, database, options, replace=True)
+    assert "--into NAME" in refused.value.next_step
+    with pytest.raises(RestoreFailed, match="is not empty") as occupied:
+        restore(archives.storage, custom, database, options)
+    assert occupied.value.next_step == "Give --into another name."
+    assert fingerprint(database) == before
+    assert restore(archives.storage, custom, copy, options).part
 
 
 def test_the_schema_alone_comes_out_of_a_custom_archive(archives: Archives, custom: Backup, copy: Database) -> None:
