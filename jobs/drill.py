@@ -93,7 +93,8 @@ def figures(report: Drill) -> list[Figure]:
     """Whether the backup proved good, and the measured RTO."""
     from services.operations.figures import Figure
 
+    labels = {"database": report.database}
     return [
-        Figure("shoreline_drill_success", float(report.record.ok)),
-        Figure("shoreline_drill_restore_seconds", report.record.restore_seconds),
+        Figure("shoreline_drill_success", float(report.record.ok), labels),
+        Figure("shoreline_drill_restore_seconds", report.record.restore_seconds, labels),
     ]

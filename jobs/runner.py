@@ -85,6 +85,7 @@ def _run(
         outcome.figures = figures(report)
         outcome.report(report, show, verdict(report))
     except ShorelineError as error:
+        outcome.figures = error.figures or outcome.figures
         outcome.fail(error)
     except (KeyboardInterrupt, Terminated) as stopped:
         outcome.stopped(stopped)

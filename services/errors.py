@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.operations.figures import Figure
+
 
 class ShorelineError(Exception):
     """Something that a user can mend.
 
     `str(error)` says what happened, `next_step` what to do about it, `exit_code` is what the job ends with.
-    A subclass sets defaults for the last two; one error may say something more exact.
+    A subclass sets defaults for the last two; one error may say something more exact. `figures` are what the job
+    found out all the same.
     """
 
     exit_code = 1
     next_step = ""
+    figures: Sequence[Figure] = ()
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)

@@ -15,6 +15,7 @@ from services.backups.naming import DRILL
 from services.backups.scratch import scratch
 from services.database import Database
 from services.errors import BackupDamaged, RestoreFailed
+from services.operations.figures import Figure
 from services.storage import Storage
 
 
@@ -38,7 +39,7 @@ def drill(
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
     The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
-    BackupDamaged then.
+    BackupDamaged then, whose figures say that the drill failed.
     """
     with scratch(server, backup.manifest.traits, create_roles=options.create_roles) as fresh:
         began = time.monotonic()
@@ -48,6 +49,7 @@ def drill(
             seconds = time.monotonic() - began
             told = f"it could not be restored: {error}"
             _record(storage, backup, DrillRecord(now, False, round(seconds, 3), 0, str(fresh.version()), 0, 0, (told,)))
+            error.figures = [Figure("shoreline_drill_success", 0.0, {"database": backup.manifest.database})]
             raise
         record = _compare(backup, fresh, now, time.monotonic() - began, advance)
     _record(storage, backup, record)

@@ -93,7 +93,7 @@ def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta)
         age = human.age(timedelta(seconds=each.newest_age_seconds))
         yield f"{each.database}: the newest backup is {age} old, more than {human.age(max_age)}"
     if each.drill_ok is False:
-        yield f"{each.database}: the last drill found differences"
+        yield f"{each.database}: the last drill failed"
 
 
 def candidate(backup: Backup) -> Candidate:

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,24 @@ def test_a_drill_of_a_damaged_backup_is_recorded_as_failed(archives: Archives, d
     (listed,) = archives.of().catalog.read().backups
     assert listed.drill is not None
     assert "could not be restored" in listed.drill.differences[0]
+
+
+def test_a_drill_that_cannot_restore_tells_prometheus_that_the_last_one_failed(
+    archives: Archives, database: Database, shoreline: Shoreline, tmp_path: Path
+) -> None:
+    filled(database, 1)
+    backup = archives.back_up(database)
+    metrics = tmp_path / "shoreline.prom"
+
+    def success() -> str:
+        return next(line for line in metrics.read_text().splitlines() if line.startswith("shoreline_drill_success{"))
+
+    assert shoreline("drill", env={"METRICS_FILE": str(metrics)}).exit_code == 0
+    assert success() == f'shoreline_drill_success{{database="{database.name}"}} 1.0'
+    damage(archives.storage, backup, lambda text: text.__setitem__(len(text) // 2, text[len(text) // 2] ^ 1))
+    assert shoreline("drill", env={"METRICS_FILE": str(metrics)}).exit_code == 13
+    assert success() == f'shoreline_drill_success{{database="{database.name}"}} 0.0'
+    assert f"{database.name}: the last drill failed" in shoreline("status").errors
 
 
 @pytest.mark.parametrize("keep", [0, 100, -1])

@@ -43,7 +43,7 @@ def test_a_database_that_is_not_asked_for_is_shown_and_may_be_old() -> None:
 
 
 def test_a_failed_drill_is_a_problem_until_a_later_one_succeeds() -> None:
-    assert status(made(0.5, ok=False), made(1, ok=True)).problems == ("app: the last drill found differences",)
+    assert status(made(0.5, ok=False), made(1, ok=True)).problems == ("app: the last drill failed",)
     found = status(made(0.5, ok=True), made(1, ok=False))
     assert found.problems == ()
     assert found.databases[0].restore_seconds == 2.5
