@@ -2,7 +2,8 @@
 # Takes out of a virtual environment what no job reads: headers, tests, Arrow Flight, and botocore's other services.
 set -eu
 packages=$(echo "$1"/lib/python3.*/site-packages)
-services=' s3 sts athena glue iam pricing sso sso-oidc signin '
+# the last four are what audit --account looks into
+services=' s3 sts athena glue iam pricing sso sso-oidc signin rds ec2 dms quicksight '
 
 rm -rf "$packages"/pyarrow/include "$packages"/pyarrow/src
 rm -f "$packages"/pyarrow/*flight* # nothing else of Arrow is linked to it; to substrait everything is
