@@ -6,7 +6,7 @@ import fcntl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from prometheus_client import CollectorRegistry, pushadd_to_gateway, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily
@@ -59,7 +59,7 @@ def write(path: Path, fresh: Mapping[Series, float]) -> None:
 def push(gateway: str, fresh: Mapping[Series, float], job: str, database: str) -> None:
     """Adds series to a Pushgateway, in the group of this job and database. Raises OSError."""
     parts = urlsplit(gateway)
-    user, password = parts.username, parts.password
+    user, password = (None if each is None else unquote(each) for each in (parts.username, parts.password))
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     def handler(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.operations.events import Event, Moment
 from services.operations.figures import Figure
-from services.operations.metrics import run_figures, series, write
+from services.operations.metrics import push, run_figures, series, write
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 
@@ -72,3 +75,25 @@ def test_a_file_that_is_none_is_begun_anew(tmp_path: Path) -> None:
 def test_a_figure_without_its_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="table"):
         Figure("shoreline_lake_rows", 1)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("m%40x:p%3Ass%2Fw%25", "m@x:p:ss/w%"), ("me:plain", "me:plain")])
+def test_the_gateway_is_given_the_user_and_password_that_its_url_means(written: str, meant: str) -> None:
+    given: list[str | None] = []
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            given.append(self.headers["Authorization"])
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Gateway) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        push(f"http://{written}@127.0.0.1:{server.server_port}", {}, "backup", "a")
+        thread.join(10)
+    assert given == ["Basic " + b64encode(meant.encode()).decode()]
