@@ -95,8 +95,10 @@ class Aws:
         if access.foreign and (not key or _AWS_KEY.fullmatch(key)):
             key = secret = "test"  # noqa: S105  # what LocalStack takes; real credentials stay out of other hands
             token = None
-        # botocore reads AWS_PROFILE by itself, and would ask for a profile that such an endpoint has no use for
-        session = botocore.session.Session({"profile": (None, None, None, None)} if access.foreign else None)
+        # By itself botocore reads AWS_PROFILE, also where it is empty or of no use for the endpoint, and the other
+        # variables and profile lines that name an endpoint, which would be shown real credentials: settings decide.
+        session = botocore.session.Session({"profile": (None, None, None, None)})
+        session.set_default_client_config(Config(ignore_configured_endpoint_urls=True))  # type: ignore[call-arg]
         # A listing is mostly times: botocore's own reader of them takes two thirds of its parsing.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
         with translated():

@@ -75,6 +75,12 @@ class Outcome:
 Shoreline = Callable[..., Outcome]
 
 
+def stand_in(url: str) -> dict[str, str]:
+    """The environment of a job that takes `url` for AWS itself: no endpoint is set."""
+    guard = PROJECT / "tests" / "guards" / "aws"
+    return {"AWS_ENDPOINT_URL": "", "AWS_STAND_IN": url, "PYTHONPATH": f"{guard}{os.pathsep}{PROJECT}"}
+
+
 @pytest.fixture(scope="session")
 def stack() -> dict[str, str]:
     """The settings by which the jobs find this run's PostgreSQL and LocalStack."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.storage import Storage
-from tests.conftest import Outcome, Shoreline
+from tests.conftest import Outcome, Shoreline, stand_in
 from tests.fakes.account import FakeAccount
 from tests.faults.proxy import FaultProxy
 
@@ -27,11 +27,9 @@ def account() -> FakeAccount:
 def audit(shoreline: Shoreline, stack: dict[str, str], account: FakeAccount) -> Audit:
     """Runs the audit of an account on 'AWS'."""
 
-    def run(*arguments: str) -> Outcome:
+    def run(*arguments: str, env: dict[str, str] | None = None) -> Outcome:
         with FaultProxy(stack["AWS_ENDPOINT_URL"], account) as proxy:
-            services = ("S3", "STS", "GLUE", "RDS", "EC2", "DATABASE_MIGRATION_SERVICE", "QUICKSIGHT")
-            env = {f"AWS_ENDPOINT_URL_{name}": proxy.url for name in services}
-            return shoreline("audit", "--account", "--json", *arguments, env={**env, "AWS_ENDPOINT_URL": ""})
+            return shoreline("audit", "--account", "--json", *arguments, env={**stand_in(proxy.url), **(env or {})})
 
     return run
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from services.storage import Storage
-from tests.conftest import Outcome, Shoreline
+from tests.conftest import Outcome, Shoreline, stand_in
 from tests.fakes.catalog import FakeCatalog
 from tests.faults.proxy import Answer, Asked, Fault, FaultProxy
 
@@ -49,8 +49,7 @@ def on_aws(shoreline: Shoreline, stack: dict[str, str]) -> OnAws:
             return caller(asked, arn) or catalog(asked) or decide(asked)
 
         with FaultProxy(stack["AWS_ENDPOINT_URL"], answer) as proxy:
-            services = {f"AWS_ENDPOINT_URL_{name}": proxy.url for name in ("S3", "STS", "GLUE", "ATHENA")}
-            outcome = shoreline(*arguments, env={"AWS_ENDPOINT_URL": "", **services, **(env or {})})
+            outcome = shoreline(*arguments, env={**stand_in(proxy.url), **(env or {})})
             return outcome, proxy
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,33 @@ def test_another_stores_own_key_is_used_with_its_endpoint() -> None:
 def test_aws_itself_is_shown_the_key(endpoint: str | None) -> None:
     access = AwsAccess(region="us-east-1", endpoint_url=endpoint, **REAL)
     assert credentials(access) == tuple(REAL.values())
+
+
+@pytest.mark.parametrize("service", ["s3", "sts", "athena"])
+def test_no_other_variable_or_profile_line_sends_credentials_elsewhere(
+    service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[default]\nendpoint_url = https://evil.example\nservices = theirs\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service.upper()}", "https://evil.example")
+    assert ".amazonaws.com" in Aws(AwsAccess(region="eu-west-1", **REAL)).client(service).meta.endpoint_url
+
+
+def test_the_role_of_a_profile_is_asked_of_aws_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "https://evil.example")
+    session = Aws(AwsAccess(region="eu-west-1", **REAL))._session._session
+    assert ".amazonaws.com" in session.create_client("sts", region_name="eu-west-1").meta.endpoint_url
+
+
+def test_the_endpoint_of_the_settings_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://evil.example")
+    access = AwsAccess(region="us-east-1", endpoint_url="http://localstack:4566")
+    assert Aws(access).client("s3").meta.endpoint_url == "http://localstack:4566"
+
+
+def test_an_empty_aws_profile_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", REAL["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", REAL["secret_access_key"])
+    assert credentials(AwsAccess(region="us-east-1"))[0] == REAL["access_key_id"]
