@@ -104,7 +104,7 @@ def pick(
         raise InputError("--latest, --before and --key name different backups: give one of them.")
     catalog = archive_of(run).catalog
     if key is not None:
-        return catalog.named(key)
+        return catalog.named(key, database)
     return catalog.newest(database or run.database.name, moment(before) if before else None)
 
 

@@ -101,19 +101,35 @@ class Catalog:
         limit = f" before {before:%Y-%m-%d %H:%M:%S} UTC" if before else ""
         raise BackupNotFound(f"There is no complete backup of {database}{limit} under {self._where}.")
 
-    def named(self, key: str) -> Backup:
-        """The backup that a key, or its last part, belongs to. Raises BackupNotFound or BackupDamaged."""
+    def named(self, key: str, database: str | None = None) -> Backup:
+        """The backup that a key belongs to, or its last part where only one has it; of one database, if that is given.
+
+        Raises BackupNotFound or BackupDamaged.
+        """
         wanted = key.removeprefix(f"s3://{self._storage.bucket}/")
-        for name, files in self._listed().items():
-            keys = {name.stem, *(item.key for item in files.values())}
-            if wanted in keys or wanted in {each.rpartition("/")[2] for each in keys}:
-                if MANIFEST not in files:
-                    break
-                found = self._open(name, files)
-                if isinstance(found, Damaged):
-                    raise BackupDamaged(f"{name.stem}: {found.problem}.")
-                return found
-        raise BackupNotFound(f"There is no complete backup {key} under {self._where}.")
+        folders = None if database is None else {None, folder_of(database)}
+        listed = self._listed()
+        keys = {
+            name: {name.stem, *(item.key for item in files.values())}
+            for name, files in listed.items()
+            if MANIFEST in files and (folders is None or name.folder in folders)
+        }
+        found = [name for name, own in keys.items() if wanted in own] or [
+            name for name, own in keys.items() if wanted in {each.rpartition("/")[2] for each in own}
+        ]
+        if len(found) > 1:
+            raise BackupNotFound(
+                f"{key} names {len(found)} backups.",
+                next_step="Give the whole key: `shoreline backups --json` shows it.",
+            )
+        for name in found:
+            backup = self._open(name, listed[name])
+            if isinstance(backup, Damaged):
+                raise BackupDamaged(f"{name.stem}: {backup.problem}.")
+            if database in (None, backup.manifest.database):
+                return backup
+        of = "" if database is None else f" of {database}"
+        raise BackupNotFound(f"There is no complete backup {key}{of} under {self._where}.")
 
     @property
     def _where(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,11 +12,12 @@ from services.backups.catalog import Backup
 from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
 from services.backups.making import DumpOptions
+from services.backups.naming import MANIFEST
 from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
 from services.backups.traits import traits_of
 from services.database import Database
-from services.errors import InputError, RestoreFailed, SettingsError
+from services.errors import BackupNotFound, InputError, RestoreFailed, SettingsError
 from services.storage import Storage
 from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
@@ -170,6 +172,28 @@ def test_an_encrypted_backup_without_a_key_says_what_is_missing(
     assert not copy.exists()
     restore(archives.storage, backup, copy, LoadOptions(identities=[key]))
     assert copy.exists()
+
+
+def test_the_last_part_of_a_key_names_a_backup_only_where_no_other_has_it(
+    archives: Archives, database: Database
+) -> None:
+    archive, other = archives.of(), "other"
+    with archive.lease("backup") as lease:
+        backup = archive.create(database, lease, DumpOptions(globals="none"), own_folder=True)
+    last = backup.key.rpartition("/")[2]
+    assert archive.catalog.named(last).key == backup.key
+    for key in backup.keys:
+        archives.storage.put(key.replace(database.name, other), archives.storage.read(key) or b"")
+    theirs = replace(backup.name, folder=other)
+    archives.storage.put(theirs.key(MANIFEST), replace(backup.manifest, database=other).to_json())
+    with pytest.raises(BackupNotFound, match="names 2 backups") as unclear:
+        archive.catalog.named(last)
+    assert "whole key" in unclear.value.next_step
+    for named in (backup.key, backup.name.stem, archives.storage.url(backup.key)):
+        assert archive.catalog.named(named).key == backup.key
+    assert archive.catalog.named(last, other).manifest.database == other
+    with pytest.raises(BackupNotFound, match="of other under"):
+        archive.catalog.named(backup.key, other)
 
 
 @pytest.mark.parametrize(
