@@ -24,14 +24,17 @@ class Identity(Protocol):
 
 
 def recipients_of(text: str) -> list[Recipient]:
-    """The public keys in a setting's text: age1... or ssh-..., separated by commas or lines. Raises ValueError."""
+    """The public keys in a setting's text: age1... or ssh-..., separated by commas or lines. Raises SettingsError."""
     recipients: list[Recipient] = []
     for word in filter(None, map(str.strip, text.replace("\n", ",").split(","))):
         kind = pyrage.ssh if word.startswith("ssh-") else pyrage.x25519
         try:
             recipients.append(kind.Recipient.from_str(word))
         except pyrage.RecipientError:
-            raise ValueError(f"{word[:12]}... is no age recipient: use keys that begin with age1 or ssh-") from None
+            raise SettingsError(
+                f"Settings need attention:\n  BACKUP_AGE_RECIPIENTS  '{word[:12]}...' is no age recipient",
+                next_step="Copy the public key once more: `age-keygen -y` prints that of an identity file.",
+            ) from None
     return recipients
 
 

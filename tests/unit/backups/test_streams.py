@@ -101,5 +101,5 @@ def test_keys_are_read_as_age_keygen_writes_them_and_nothing_else_is() -> None:
         identities_of("AGE-SECRET-KEY-1NONSENSE")
     with pytest.raises(SettingsError):
         identities_of("")
-    with pytest.raises(ValueError, match="no age recipient"):
-        recipients_of("age1nonsense")
+    with pytest.raises(SettingsError, match=r"BACKUP_AGE_RECIPIENTS  'age1typo0000\.\.\.' is no age recipient"):
+        recipients_of("age1typo0000")
