@@ -83,7 +83,7 @@ def command(
 
 
 def backup(run: Run, all_databases: bool = False) -> BackupReport:
-    """Makes the backups one at a time, and only then applies retention to what succeeded."""
+    """Makes all backups, one at a time, and only then applies retention to what succeeded."""
     from loguru import logger
 
     from jobs.archives import archive_of
@@ -94,6 +94,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     archive = archive_of(run)
     databases = run.database_named("postgres").all_on_server() if all_databases else run.databases
     several = all_databases or len(databases) > 1
+    fresh: list[Backup] = []
     made: list[Made] = []
     failed: list[Failed] = []
     decisions: list[Decision] = []
@@ -111,8 +112,10 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
                 logger.error("{}: {}", database.name, error)
                 failed.append(Failed(database.name, str(error)))
                 continue
+            fresh.append(new)
             made.append(_made(run, new, before))
-            decisions += _retain(run, archive, lease, (new, *before.of(database.name)))
+        for new in fresh:
+            decisions += _retain(run, archive, lease, (new, *before.of(new.manifest.database)))
     return BackupReport(tuple(made), tuple(failed), tuple(decisions), cleared)
 
 
@@ -197,6 +200,8 @@ def show(report: BackupReport, console: Console) -> str | None:
     console.print(f"  retention   {human.count(kept, 'backup')} kept, {len(removed):,} removed")
     for decision in removed:
         console.print(f"    removed {decision.key}: {decision.reason}", soft_wrap=True)
+    if len(report.backups) + len(report.failed) > 1:
+        return "shoreline backups"  # a drill takes one database
     return "shoreline drill" if report.backups else None
 
 

@@ -24,10 +24,11 @@ from services.local.stack import PROJECT
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.faults.conftest import Archives
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import Answer, FaultProxy
 from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
+_DENIED = Answer(403, b"<Error><Code>AccessDenied</Code><Message>Not you.</Message></Error>")
 
 
 @pytest.fixture
@@ -98,6 +99,29 @@ def test_two_named_databases_have_folders_of_their_own_and_one_that_fails_fails_
         unclear = shoreline("drill", env=env)
         assert unclear.exit_code == 2
         assert "PGDATABASE names 3 databases" in unclear.errors
+    finally:
+        other.drop()
+
+
+def test_all_databases_are_backed_up_before_retention_removes_anything(
+    shoreline: Shoreline, database: Database, storage: Storage, stack: dict[str, str]
+) -> None:
+    other = database.sibling(f"{database.name}_b")
+    other.create()
+    names = f"{database.name},{other.name}"
+    try:
+        with FaultProxy(stack["AWS_ENDPOINT_URL"]) as proxy:
+            env = {"PGDATABASE": names, "AWS_ENDPOINT_URL": proxy.url, "BACKUP_KEEP_MIN": "1"}
+            first = shoreline("backup", env=env)
+            assert first.exit_code == 0, first.errors
+            assert "Next: shoreline backups" in first.errors
+            proxy.skew = timedelta(days=31)
+            proxy.decide = lambda asked: _DENIED if asked.is_delete_objects else None
+            refused = shoreline("backup", env=env)
+        assert refused.exit_code == 10
+        assert "Not you." in refused.errors
+        taken = [each.manifest.database for each in Archives(storage).assert_whole()]
+        assert sorted(taken) == sorted([database.name, other.name] * 2)
     finally:
         other.drop()
 
