@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from jobs.runner import Json, run_job
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.lake.compact import CompactReport
+    from services.lake.compact import CompactReport, Merge
 
 _SHOWN = 20  # days that a dry run lists
 
@@ -36,7 +37,30 @@ def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactRe
 
     lake = RemoteLake(run.storage, run.settings.lake_prefix)
     names = lake.tables() if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
-    return compact(lake, names, run.progress.task, count=partial(count_by_sql, run), dry_run=dry_run)
+    return compact(
+        lake,
+        names,
+        run.progress.task,
+        count=partial(count_by_sql, run),
+        dry_run=dry_run,
+        expect=lambda merges: _expect(run, merges),
+    )
+
+
+def _expect(run: Run, merges: Sequence[Merge]) -> None:
+    """Holds what reading the files and sending the merged ones will cost against the run's limit.
+
+    Raises BudgetExceeded.
+    """
+    from jobs.upload import sending
+    from services import human
+    from services.costs import predict
+    from services.lake.compact import merged_sizes
+
+    files = sum(len(merge.files) for merge in merges)
+    size = sum(merge.size for merge in merges)
+    usage = predict.download(size, files) + sending(size for merge in merges for size in merged_sizes(merge))
+    run.account.expect(usage, f"Merging {human.count(files, 'file')} ({human.size(size)})")
 
 
 def show(report: CompactReport, console: Console) -> str:

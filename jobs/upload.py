@@ -15,6 +15,7 @@ from jobs.runner import Json, run_job
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from services.costs.usage import Usage
     from services.lake.manifest import Manifest
     from services.lake.plan import TablePlan
     from services.lake.upload import UploadReport
@@ -68,14 +69,24 @@ def count_by_sql(run: Run, manifest: Manifest, days: Iterable[date]) -> dict[dat
     return count_rows(Lake(BucketFiles(run.storage, run.settings.lake_prefix)), recorded_schema(manifest), days)
 
 
+def sending(sizes: Iterable[int]) -> Usage:
+    """The requests that sending files of so many bytes takes: a large one goes in parts."""
+    from services.costs import predict
+    from services.costs.usage import Usage
+    from services.lake.transfer import part_size
+
+    def one(size: int) -> Usage:
+        return predict.upload(size, lambda _: part_size(size))
+
+    return sum(map(one, sizes), Usage())
+
+
 def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
     """Holds what the upload will cost against the run's limit. Raises BudgetExceeded."""
     from services import human
-    from services.costs import predict
 
-    files = sum(len(plan.send) for plan in plans)
-    size = human.size(sum(plan.bytes_to_send for plan in plans))
-    run.account.expect(predict.requests("PutObject", files), f"Uploading {human.count(files, 'file')} ({size})")
+    sizes = [change.size for plan in plans for change in plan.send]
+    run.account.expect(sending(sizes), f"Uploading {human.count(len(sizes), 'file')} ({human.size(sum(sizes))})")
 
 
 def show(report: UploadReport, console: Console) -> str:

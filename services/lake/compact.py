@@ -5,17 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.errors import Busy, LakeError
+from services.errors import Busy, LakeError, ShorelineError
 from services.lake.agreement import Count
 from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
-from services.lake.partitions import day_of
+from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
+from services.lake.local import local_files
+from services.lake.partitions import day_of, file_number
 from services.lake.plan import TablePlan
 from services.lake.record import write_record
 from services.lake.remote import RemoteLake
@@ -73,21 +75,35 @@ def _by_day(listed: Mapping[str, StoredObject]) -> dict[str, dict[str, StoredObj
     return days
 
 
+def merged_sizes(merge: Merge) -> list[int]:
+    """About how large the files are that a merge makes: as many bytes as now, in files as full as can be."""
+    full, rest = divmod(merge.size, MAX_FILE_BYTES)
+    return [MAX_FILE_BYTES] * full + [rest] * bool(rest)
+
+
 def compact(
-    lake: RemoteLake, tables: Sequence[str], task: Task, *, count: Count, dry_run: bool = False
+    lake: RemoteLake,
+    tables: Sequence[str],
+    task: Task,
+    *,
+    count: Count,
+    dry_run: bool = False,
+    expect: Callable[[Sequence[Merge]], object] = lambda _: None,
 ) -> CompactReport:
     """Merges the small files of each day of the tables in the bucket.
 
     The new files are verified before the old ones go, and nothing is done to a day whose files changed
-    meanwhile. For a moment between the two a query finds rows of the day twice. Raises LakeError for files
-    that do not fit together, Busy when someone else writes to the same days.
+    meanwhile. For a moment between the two a query finds rows of the day twice. What a compact that was stopped
+    there has left is put right first. `expect` sees the merges before anything is read, and may raise. Raises
+    LakeError for files that do not fit together, Busy when someone else writes to the same days.
     """
     lake.storage.require()
-    merges = [merge for table in tables for merge in plan_merges(table, lake.listed(table))]
+    merges = _planned(lake, tables, dry_run=dry_run)
     before = sum(len(merge.files) for merge in merges)
     size = sum(merge.size for merge in merges)
     if dry_run or not merges:
         return CompactReport(dry_run, tuple(merges), before, 0, size, 0)
+    expect(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
         with task("compact", size) as advance:
@@ -98,8 +114,56 @@ def compact(
             if (record := lake.export_record(table)) is not None:
                 write_record(output, record)  # the rows stay what was exported
         written = [path.stat().st_size for path in output.rglob("*.parquet")]
-        upload(output, lake, task, agree=lambda plans: _unchanged(lake, merges, plans), count=count)
+        _replace(lake, merges, output, task, count)
     return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written))
+
+
+def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> list[Merge]:
+    """What is to be merged once that is put right which a compact has left; a dry run looks past it."""
+    gone: set[str] = set()
+    if (journal := read_journal(lake)) is not None:
+        if dry_run:
+            gone = superfluous(lake, journal)
+        else:
+            recover(lake, journal)
+    return [merge for table in tables for merge in plan_merges(table, _without(lake.listed(table), gone))]
+
+
+def _without(listed: Mapping[str, StoredObject], gone: set[str]) -> dict[str, StoredObject]:
+    return {path: found for path, found in listed.items() if found.key not in gone}
+
+
+def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task, count: Count) -> None:
+    """Puts the merged files in the place of the old ones; what is begun stands in the journal."""
+    journal = _journal(merges, output)
+    begun = False
+
+    def begin(plans: Sequence[TablePlan]) -> None:  # the manifests are read by now, so `recover` can fence them
+        nonlocal begun
+        _unchanged(lake, merges, plans)
+        open_journal(lake, journal)
+        begun = True
+
+    try:
+        upload(output, lake, task, agree=begin, count=count)
+    except Exception:
+        with suppress(ShorelineError):  # else the next compact does it
+            if begun:
+                recover(lake, journal)
+        raise
+    close_journal(lake, journal)
+
+
+def _journal(merges: Sequence[Merge], output: Path) -> Journal:
+    results: dict[tuple[str, str], dict[str, str]] = {}
+    for file in local_files(output):
+        results.setdefault((file.table, file.path.rpartition("/")[0]), {})[file.path] = file.sha256
+    tables: dict[str, dict[str, DayMerge]] = {}
+    for merge in merges:
+        if made := results.get((merge.table, merge.day_folder)):  # files without a row become none
+            day = DayMerge({path: found.etag for path, found in merge.files.items()}, made)
+            tables.setdefault(merge.table, {})[merge.day_folder] = day
+    return Journal(tables)
 
 
 def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
@@ -110,13 +174,19 @@ def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
         files = list(fetched)
         expected = sum(file.metadata.num_rows for file in files)
         schema = _common_schema(merge, files)
-        with DayWriter(output / merge.table / merge.day_folder) as writer:
+        with DayWriter(output / merge.table / merge.day_folder, first=_first_free(merge)) as writer:
             for group in _ordered(merge, _groups(files, schema), schema):
                 for start in range(0, max(group.num_rows, 1), ROWS_PER_GROUP):
                     writer.write(group.slice(start, ROWS_PER_GROUP))
             written = writer.finish().rows
     if written != expected:
         raise LakeError(f"{merge.table}/{merge.day_folder}: {written:,} rows were merged of {expected:,}.")
+
+
+def _first_free(merge: Merge) -> int:
+    """The number from which on no file of the day has its name: a result never overwrites what it is made of."""
+    numbers = (file_number(path.rpartition("/")[2]) for path in merge.files)
+    return max((number + 1 for number in numbers if number is not None), default=0)
 
 
 def _fetch(lake: RemoteLake, merge: Merge, path: str, folder: Path) -> pq.ParquetFile:

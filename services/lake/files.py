@@ -31,13 +31,14 @@ class DayFiles:
 class DayWriter:
     """Writes one day's folder. What was there before stays until all of the new is complete.
 
-    A file ends before the row group that would carry it past `max_bytes`; memory holds one row group. Raises
-    LakeError when the disk is full or the folder may not be written to.
+    A file ends before the row group that would carry it past `max_bytes`; memory holds one row group. The files
+    are numbered from `first` on. Raises LakeError when the disk is full or the folder may not be written to.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
+    def __init__(self, folder: Path, max_bytes: int = MAX_FILE_BYTES, *, first: int = 0) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._first = first
         self._open: tuple[pa.NativeFile, pq.ParquetWriter] | None = None
         self._names: list[str] = []
         self._largest_group = 0
@@ -81,7 +82,7 @@ class DayWriter:
         return DayFiles(paths, self._rows, sum(path.stat().st_size for path in paths))
 
     def _begin_file(self, schema: pa.Schema) -> tuple[pa.NativeFile, pq.ParquetWriter]:
-        name = file_name(len(self._names))
+        name = file_name(self._first + len(self._names))
         self._names.append(name)
         sink = pa.OSFile(str(self._partial(name)), "wb")
         self._open = sink, pq.ParquetWriter(sink, schema, **writer_options(schema))

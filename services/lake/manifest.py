@@ -96,14 +96,16 @@ class Manifest:
         known = {digest: schema for digest, schema in {**self.schemas, **schemas}.items() if digest in used}
         return replace(self, files=dict(sorted(files.items())), schemas=known)
 
-    def to_json(self) -> bytes:
-        """The manifest as it is stored."""
+    def to_json(self, *, after: str | None = None) -> bytes:
+        """The manifest as it is stored; `after`, the ETag of the one it replaces, gives it another ETag."""
         schemas = {
             digest: [[column.name, column.type, column.athena] for column in schema.columns]
             for digest, schema in self.schemas.items()
         }
         files = {path: vars(entry) for path, entry in self.files.items()}
-        document = {"version": _VERSION, "table": self.table, "schemas": schemas, "files": files}
+        document: dict[str, Any] = {"version": _VERSION, "table": self.table, "schemas": schemas, "files": files}
+        if after is not None:
+            document["after"] = after
         return json.dumps(document, indent=1).encode()
 
     @classmethod

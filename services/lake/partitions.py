@@ -61,6 +61,12 @@ def file_name(number: int) -> str:
     return f"data-{number}.parquet" if number else "data.parquet"
 
 
+def file_number(name: str) -> int | None:
+    """The number that `file_name` made the name of; None for any other name."""
+    found = _FILE.fullmatch(name)
+    return int(found.group(1) or 0) if found else None
+
+
 def is_data_file(name: str) -> bool:
     """Whether Shoreline writes files of this name into a partition."""
     return _FILE.fullmatch(name) is not None

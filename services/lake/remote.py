@@ -37,6 +37,11 @@ class RemoteLake:
         """The lake's s3:// address."""
         return self.storage.url(f"{self.prefix}/")
 
+    @property
+    def journal_key(self) -> str:
+        """Where a compact keeps what it is about to do."""
+        return f"{self.prefix}/{_FOLDER}/compact.journal.json"
+
     def tables(self) -> list[str]:
         """The tables that have a manifest, in the order of their names."""
         folder, ending = f"{self.prefix}/{_FOLDER}/", ".json"
@@ -63,17 +68,26 @@ class RemoteLake:
 
     def record(self, manifest: Manifest, before: Recorded) -> None:
         """Writes a table's manifest. Raises Busy when it is not the one that was read `before` any more."""
-        body = manifest.to_json()
+        self._write(manifest.table, manifest.to_json(), before)
+
+    def fence(self, before: Recorded) -> None:
+        """Writes the manifest anew, so that nobody else who read it `before` can record any more.
+
+        Raises Busy when it is not the one that was read `before` any more.
+        """
+        self._write(before.manifest.table, before.manifest.to_json(after=before.etag), before)
+
+    def _write(self, table: str, body: bytes, before: Recorded) -> None:
         try:
             self.storage.put(
-                self._manifest_key(manifest.table),
+                self._manifest_key(table),
                 body,
                 content_type="application/json",
                 only_if_absent=before.etag is None,
                 only_if_etag=before.etag,
             )
         except KeyTaken as error:
-            raise Busy(f"Another upload of {manifest.table} ended while this one was running.") from error
+            raise Busy(f"Another upload of {table} ended while this one was running.") from error
 
     def export_record(self, table: str) -> ExportRecord | None:
         """What was exported of a table and is in the lake; None before the first time.

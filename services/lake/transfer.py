@@ -74,7 +74,7 @@ def _send(
 def _send_in_parts(
     storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Callable[[int], None]
 ) -> str:
-    step = max(part_bytes, -(-file.size // _PARTS_AT_MOST))
+    step = part_size(file.size, part_bytes)
     upload = storage.start_upload(file.key, metadata={"sha256": file.sha256}, content_type=_TYPE, sha256=True)
 
     def part(number: int) -> tuple[str, bytes]:
@@ -99,6 +99,11 @@ def _send_in_parts(
         wait(futures)
         storage.abort_upload(file.key, upload)
         raise
+
+
+def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
+    """The bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
+    return max(part_bytes, -(-size // _PARTS_AT_MOST))
 
 
 def modified_at(path: Path) -> int:

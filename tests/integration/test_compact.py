@@ -14,6 +14,7 @@ from services.errors import Busy, LakeError
 from services.lake import compact as compact_module
 from services.lake.compact import CompactReport, compact
 from services.lake.generate import generate
+from services.lake.journal import read_journal, recover
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
 from services.storage import Storage
@@ -86,6 +87,120 @@ def test_a_file_that_comes_meanwhile_is_never_lost(
     with pytest.raises(Busy):
         merge(lake)
     assert len([path for path in lake.listed("orders") if path.startswith(FOLDER)]) == 11
+
+
+class Killed(BaseException):
+    """What nothing in the program catches, as little as a SIGKILL."""
+
+
+def killed_at(
+    lake: RemoteLake, monkeypatch: pytest.MonkeyPatch, method: str, *, after: bool, error: type[BaseException] = Killed
+) -> None:
+    """Compacts until a method of the storage or the lake is about to be called, or was called, once."""
+    owner = RemoteLake if method == "record" else Storage
+    called = getattr(owner, method)
+
+    def stop(self: Any, *arguments: Any) -> None:
+        if method == "delete":  # the first of the old files goes, the others stay
+            called(self, list(*arguments)[:1])
+        elif after:
+            called(self, *arguments)
+        raise error("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, method, stop)
+        with pytest.raises(error):
+            merge(lake)
+
+
+def rows_of_day(lake: RemoteLake) -> pa.Table:
+    """What a query finds."""
+    paths = [path for path in lake.listed("orders") if path.startswith(FOLDER)]
+    return pa.concat_tables([read(lake, path) for path in paths]).sort_by([("created_at", "ascending")])
+
+
+@pytest.mark.parametrize(("method", "after"), [("record", False), ("record", True), ("delete", True)])
+@pytest.mark.parametrize("named", [False, True], ids=["foreign names", "our names"])
+def test_a_compact_that_was_killed_leaves_each_row_once_to_the_next(
+    lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch, method: str, after: bool, named: bool
+) -> None:
+    if named:
+        put_anew(lake, whole)
+    killed_at(lake, monkeypatch, method, after=after)
+    assert lake.tables() == ["orders"]
+    assert lake.storage.head(lake.journal_key) is not None
+    planned = merge(lake, dry_run=True)
+    assert [merge.files for merge in planned.merges] == [merge.files for merge in merge(lake).merges]
+    assert lake.storage.head(lake.journal_key) is None
+    assert rows_of_day(lake).num_rows == whole.num_rows
+    assert set(rows_of_day(lake)["order_id"].to_pylist()) == set(whole["order_id"].to_pylist())
+    assert lake.recorded("orders").manifest.rows_by_day()[DAYS[0]] == whole.num_rows
+    assert not merge(lake).merges
+
+
+def put_anew(lake: RemoteLake, whole: pa.Table) -> None:
+    """The day as an upload left it, in files of our names."""
+    lake.storage.delete([lake.key("orders", f"{FOLDER}/part-{number}.snappy.parquet") for number in range(10)])
+    for number, name in enumerate(("data.parquet", "data-1.parquet", "data-2.parquet")):
+        put(lake, whole.take(list(range(number, whole.num_rows, 3))), f"{FOLDER}/{name}")
+
+
+def test_merged_files_never_take_the_name_of_one_they_are_made_of(lake: RemoteLake, whole: pa.Table) -> None:
+    put_anew(lake, whole)
+    merge(lake)
+    assert [path for path in lake.listed("orders") if path.startswith(FOLDER)] == [f"{FOLDER}/data-3.parquet"]
+    assert read(lake, f"{FOLDER}/data-3.parquet") == whole
+
+
+def test_a_compact_that_fails_takes_back_what_it_sent(
+    lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = lake.listed("orders")
+    killed_at(lake, monkeypatch, "record", after=False, error=LakeError)
+    assert lake.listed("orders") == before
+    assert lake.storage.head(lake.journal_key) is None
+
+
+def test_an_upload_after_a_killed_compact_wins(
+    lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for method in ("record", "delete"):
+        killed_at(lake, monkeypatch, method, after=False)
+        upload(tmp_path, lake)
+        assert not merge(lake).merges
+        assert lake.storage.head(lake.journal_key) is None
+        assert rows_of_day(lake).num_rows == whole.num_rows
+        lake.storage.delete([lake.key("orders", f"{FOLDER}/data.parquet")])
+        for number in range(2):
+            put(lake, whole.take(list(range(number, whole.num_rows, 2))), f"{FOLDER}/part-{number}.parquet")
+
+
+def test_a_compact_cannot_record_what_another_one_took_back(
+    lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = RemoteLake.record
+
+    def overtaken(self: RemoteLake, *arguments: Any) -> None:
+        journal = read_journal(lake)
+        assert journal is not None
+        recover(lake, journal)
+        recorded(self, *arguments)
+
+    before = lake.listed("orders")
+    monkeypatch.setattr(RemoteLake, "record", overtaken)
+    with pytest.raises(Busy):
+        merge(lake)
+    assert lake.listed("orders") == before
+
+
+def test_the_job_asks_for_the_cost_before_anything_is_read(
+    shoreline: Shoreline, lake: RemoteLake, whole: pa.Table
+) -> None:
+    before = lake.listed("orders")
+    outcome = shoreline("compact", "--json", env={"MAX_RUN_COST_USD": "0.000015"})
+    assert "Merging 10 files" in outcome.errors
+    assert "Nothing was done" in outcome.errors
+    assert lake.listed("orders") == before
 
 
 def test_files_of_other_types_are_not_merged(lake: RemoteLake) -> None:

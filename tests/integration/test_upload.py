@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.upload import sending
 from services.aws import Aws
+from services.costs.account import Account
+from services.costs.bill import Biller
+from services.costs.prices import load_prices
 from services.errors import Busy, LakeError, StorageError
 from services.lake import transfer
 from services.lake.generate import generate
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
 from services.lake.shape import SchemaDrift
+from services.lake.transfer import PART_BYTES, Sending, modified_at, send_all
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.integration.lakes import upload
@@ -250,3 +256,20 @@ def test_the_jobs_generate_and_upload_in_turn(shoreline: Shoreline, aws: Aws, se
     sent = json.loads(shoreline("upload", "--json").output)["result"]
     rows = {table["name"]: table["rows"] for table in made["tables"]}
     assert sent["rows"] == rows
+
+
+def test_the_cost_of_large_files_is_predicted_by_the_requests_that_they_take(
+    aws: Aws, storage: Storage, tmp_path: Path
+) -> None:
+    files = []
+    for size in (PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES):
+        path = tmp_path / str(size)
+        path.write_bytes(bytes(size))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        files.append(Sending(path, f"datalake/{size}", size, digest, modified_at(path)))
+    account = Account(Biller(load_prices(), "us-east-1", "region"), limit=Decimal(1), enforced=False, billed=False)
+    send_all(Storage(aws.again(account.attach), storage.bucket), files, lambda _: None)
+    sent = {name: tally.billable for name, tally in account.meter.snapshot().operations().items() if name[0] == "s3"}
+    predicted = sending(file.size for file in files)
+    assert {name: tally.billable for name, tally in predicted.operations().items()} == sent
+    assert sending([256_000_000]).total.billable == 33

@@ -1,0 +1,140 @@
+"""What a compact is about to do, kept in the bucket: the next one undoes or ends what a killed one left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.errors import Busy, LakeError
+from services.lake.manifest import Manifest
+from services.lake.remote import RemoteLake
+from services.storage import KeyTaken, StoredObject
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DayMerge:
+    """A day's files that are merged, by path with their ETags, and those they become, with their SHA-256 in hex."""
+
+    sources: Mapping[str, str]
+    results: Mapping[str, str]
+
+    def is_recorded(self, manifest: Manifest) -> bool:
+        """Whether the manifest names all results: from then on the sources are superfluous."""
+        entries = {path: manifest.files.get(path) for path in self.results}
+        return all(entry is not None and entry.sha256 == self.results[path] for path, entry in entries.items())
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The days of each table that one compact merges, by their folder."""
+
+    tables: Mapping[str, Mapping[str, DayMerge]]
+
+    def to_json(self) -> bytes:
+        """The journal as it is stored."""
+        tables = {
+            table: {folder: {"sources": day.sources, "results": day.results} for folder, day in days.items()}
+            for table, days in self.tables.items()
+        }
+        return json.dumps({"version": _VERSION, "tables": tables}, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> Journal:
+        """The journal that was stored. Raises LakeError, which names `where`, when it is none."""
+        try:
+            document: Any = json.loads(text)
+            if document["version"] != _VERSION:
+                raise ValueError
+            return cls(
+                {
+                    table: {folder: DayMerge(**day) for folder, day in days.items()}
+                    for table, days in document["tables"].items()
+                }
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LakeError(
+                f"{where} is no journal of a compact.", next_step="Use the Shoreline that wrote it, or a newer one."
+            ) from error
+
+
+def read_journal(lake: RemoteLake) -> Journal | None:
+    """The journal of a compact that did not end; None when there is none. Raises LakeError when it cannot be read."""
+    text = lake.storage.read(lake.journal_key)
+    return None if text is None else Journal.from_json(text, lake.storage.url(lake.journal_key))
+
+
+def open_journal(lake: RemoteLake, journal: Journal) -> None:
+    """Keeps the journal. Raises Busy when another compact has one."""
+    try:
+        lake.storage.put(lake.journal_key, journal.to_json(), content_type="application/json", only_if_absent=True)
+    except KeyTaken as error:
+        raise Busy("Another compact began while this one was running.") from error
+
+
+def close_journal(lake: RemoteLake, journal: Journal) -> None:
+    """Removes the journal, unless it is another compact's by now."""
+    if lake.storage.read(lake.journal_key) == journal.to_json():
+        lake.storage.delete([lake.journal_key])
+
+
+def recover(lake: RemoteLake, journal: Journal) -> None:
+    """Removes what the compact left: its results where the manifest does not name them, else their sources.
+
+    A compact that is running still cannot record its results afterwards. Raises Busy when one just did, LakeError
+    where neither the sources nor the recorded results are whole.
+    """
+    for table, days in journal.tables.items():
+        before = lake.recorded(table)
+        if not all(day.is_recorded(before.manifest) for day in days.values()):
+            lake.fence(before)
+        lake.storage.delete(lake.key(table, path) for path in _superfluous(lake, table, days, before.manifest))
+    close_journal(lake, journal)
+
+
+def superfluous(lake: RemoteLake, journal: Journal) -> set[str]:
+    """The keys that `recover` would remove."""
+    return {
+        lake.key(table, path)
+        for table, days in journal.tables.items()
+        for path in _superfluous(lake, table, days, lake.recorded(table).manifest)
+    }
+
+
+def _superfluous(lake: RemoteLake, table: str, days: Mapping[str, DayMerge], manifest: Manifest) -> list[str]:
+    listed = lake.listed(table)
+    return [path for folder, day in days.items() for path in _of_day(lake, f"{table}/{folder}", day, manifest, listed)]
+
+
+def _of_day(
+    lake: RemoteLake, name: str, day: DayMerge, manifest: Manifest, listed: Mapping[str, StoredObject]
+) -> Iterator[str]:
+    named = {
+        path
+        for path, entry in manifest.files.items()
+        if path in listed and (listed[path].size, listed[path].etag) == (entry.size, entry.etag)
+    }
+    sources = [path for path, etag in day.sources.items() if path in listed and listed[path].etag == etag]
+    if day.is_recorded(manifest) and day.results.keys() <= named:
+        yield from (path for path in sources if path not in named)
+        return
+    results = [
+        path
+        for path, sha256 in day.results.items()
+        if path in listed and path not in named and _holds(lake, listed[path], sha256)
+    ]
+    if results and len(sources) < len(day.sources):
+        raise LakeError(
+            f"{name}: a compact was stopped here, and its files were changed since.",
+            next_step=f"Upload that day again; or remove what is wrong, and {lake.storage.url(lake.journal_key)}.",
+        )
+    yield from results
+
+
+def _holds(lake: RemoteLake, found: StoredObject, sha256: str) -> bool:
+    """Whether the object is the result itself, not what an upload stored under its name since."""
+    head = lake.storage.head(found.key)
+    return head is not None and head.metadata.get("sha256") == sha256
