@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG
 from services.parallel import each
+from services.queries.athena.workgroup import workgroup_tags
 
 Item = TypeVar("Item")
 MARK = (TAG["Key"], TAG["Value"])  # among a database's properties
@@ -87,7 +88,7 @@ def look_at_catalog(
             database_exists=properties is not None,
             database_is_ours=database != _DEFAULT and (marked or (bool(tables) and not others)),
             workgroup_exists=exists,
-            workgroup_is_ours=exists and workgroup != _PRIMARY and TAG in _workgroup_tags(aws, workgroup),
+            workgroup_is_ours=exists and workgroup != _PRIMARY and TAG in workgroup_tags(aws, workgroup),
         )
 
 
@@ -102,11 +103,6 @@ def partition_values(aws: Aws, database: str, table: str) -> Iterator[list[str]]
     except ClientError as error:
         if error_code(error) != _ABSENT:
             raise
-
-
-def workgroup_arn(aws: Aws, workgroup: str) -> str:
-    """The ARN of a workgroup of this account and region."""
-    return f"arn:aws:athena:{aws.access.region}:{aws.account_id}:workgroup/{workgroup}"
 
 
 def _database_properties(aws: Aws, database: str) -> dict[str, str] | None:
@@ -133,10 +129,6 @@ def _workgroup_exists(aws: Aws, workgroup: str) -> bool:
         if not page.get("NextToken"):
             return False
         token = {"NextToken": page["NextToken"]}
-
-
-def _workgroup_tags(aws: Aws, workgroup: str) -> list[Any]:
-    return list(aws.athena.list_tags_for_resource(ResourceARN=workgroup_arn(aws, workgroup))["Tags"])
 
 
 @dataclass

@@ -142,6 +142,7 @@ SETUP = Role(
             "athena:CreateWorkGroup",
             "athena:UpdateWorkGroup",
         ),
+        Grant("athena:ListTagsForResource", On.WORKGROUP, "know the workgroup for Shoreline's"),
         Grant("athena:TagResource", On.WORKGROUP, "tag the workgroup", "CreateWorkGroup needs it to set tags"),
         *_on(On.WORKGROUP, _DDL, "athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults"),
         *_on(

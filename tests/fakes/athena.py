@@ -85,6 +85,7 @@ class FakeAthena:
             "GetWorkGroup": self._workgroup,
             "CreateWorkGroup": self._create_workgroup,
             "UpdateWorkGroup": self._update_workgroup,
+            "ListTagsForResource": self._tags,
             "GetTable": self._table,
         }
 
@@ -185,6 +186,11 @@ class FakeAthena:
         updates["ResultConfiguration"] = updates.pop("ResultConfigurationUpdates")
         self.workgroups[request["WorkGroup"]] |= updates
         return {}
+
+    def _tags(self, request: Shape) -> Shape:
+        name = request["ResourceARN"].rpartition("/")[2]
+        self._workgroup({"WorkGroup": name})
+        return {"Tags": self.workgroups[name].get("Tags", [])}
 
     def _table(self, request: Shape) -> Shape:
         name = f"{request['DatabaseName']}.{request['Name']}"

@@ -43,7 +43,8 @@ from tests.faults.proxy import FaultProxy
 CATALOG = catalog_of("saas_datalake", TABLES)
 LAKE = "s3://bucket/datalake"
 GROUP = Workgroup("shoreline", "s3://bucket/athena-results/", 25_000_000)
-READY: dict[str, Shape] = {"shoreline": {}}
+TAGS = [{"Key": "project", "Value": "shoreline"}]
+READY: dict[str, Shape] = {"shoreline": {"Tags": TAGS}}
 
 
 @pytest.fixture
@@ -252,13 +253,14 @@ def test_setup_makes_the_workgroup_that_clients_cannot_change_and_runs_a_test_qu
         "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
         "ExpectedBucketOwner": "000000000000",
     }
-    assert made["Tags"] == [{"Key": "project", "Value": "shoreline"}]
+    assert made["Tags"] == TAGS
     assert fake.sql == ["SELECT 1"]
     assert "QueryExecutionContext" not in fake.queries[0].request
 
 
 def test_setup_brings_a_workgroup_of_other_settings_back_to_these(aws: Aws, fake: FakeAthena) -> None:
-    fake.workgroups["shoreline"] = {"EnforceWorkGroupConfiguration": False, "BytesScannedCutoffPerQuery": 10**12}
+    loose = {"EnforceWorkGroupConfiguration": False, "BytesScannedCutoffPerQuery": 10**12}
+    fake.workgroups["shoreline"] = {**loose, "Tags": TAGS}
     group = replace(GROUP, cut_off=100, kms_key="arn:aws:kms:us-east-1:000000000000:key/1")
     AthenaEngine(aws, group, "saas_datalake", pause=lambda _: None).setup()
     made = fake.workgroups["shoreline"]
@@ -268,6 +270,19 @@ def test_setup_brings_a_workgroup_of_other_settings_back_to_these(aws: Aws, fake
         "EncryptionOption": "SSE_KMS",
         "KmsKey": "arn:aws:kms:us-east-1:000000000000:key/1",
     }
+
+
+@pytest.mark.parametrize("tags", [[], [{"Key": "project", "Value": "analytics"}]])
+def test_somebody_elses_workgroup_is_refused_and_left_as_it_is(
+    aws: Aws, fake: FakeAthena, tags: list[dict[str, str]]
+) -> None:
+    theirs = {"EnforceWorkGroupConfiguration": False, "BytesScannedCutoffPerQuery": 10**12, "Tags": tags}
+    fake.workgroups["analytics"] = dict(theirs)
+    with pytest.raises(InputError, match="The workgroup analytics is not Shoreline's") as caught:
+        AthenaEngine(aws, replace(GROUP, name="analytics"), "saas_datalake").setup()
+    assert caught.value.next_step == "Name another in ATHENA_WORKGROUP, or tag this one yourself."
+    assert fake.workgroups["analytics"] == theirs
+    assert "UpdateWorkGroup" not in fake.asked
 
 
 def test_the_accounts_primary_workgroup_is_left_alone(aws: Aws, fake: FakeAthena) -> None:

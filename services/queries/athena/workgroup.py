@@ -29,7 +29,7 @@ class Workgroup:
     def setup(self, aws: Aws) -> bool:
         """Makes the workgroup, or brings it to this configuration. True when it was made now.
 
-        Raises InputError for 'primary', which is everybody's.
+        Raises InputError for 'primary', which is everybody's, and for one without our tag: it is never taken over.
         """
         if self.name == "primary":
             raise InputError(
@@ -37,6 +37,7 @@ class Workgroup:
             )
         with translated():
             if self._exists(aws):
+                self._refuse_foreign(aws)
                 self._update(aws)
                 return False
             aws.athena.create_work_group(
@@ -55,6 +56,13 @@ class Workgroup:
                 return False
             raise no_athena(error) or error from error
         return True
+
+    def _refuse_foreign(self, aws: Aws) -> None:
+        if TAG not in workgroup_tags(aws, self.name):
+            raise InputError(
+                f"The workgroup {self.name} is not Shoreline's: it has no tag project=shoreline.",
+                next_step="Name another in ATHENA_WORKGROUP, or tag this one yourself.",
+            )
 
     def _configuration(self, aws: Aws) -> Any:
         return {
@@ -79,3 +87,9 @@ class Workgroup:
         updates = self._configuration(aws)
         updates["ResultConfigurationUpdates"] = updates.pop("ResultConfiguration")
         aws.athena.update_work_group(WorkGroup=self.name, State="ENABLED", ConfigurationUpdates=updates)
+
+
+def workgroup_tags(aws: Aws, workgroup: str) -> list[Any]:
+    """The tags of a workgroup of this account and region."""
+    arn = f"arn:aws:athena:{aws.access.region}:{aws.account_id}:workgroup/{workgroup}"
+    return list(aws.athena.list_tags_for_resource(ResourceARN=arn)["Tags"])
