@@ -42,12 +42,15 @@ def command(ctx: typer.Context, account: InAccount = False, as_json: Json = Fals
 
 def audit(run: Run, *, in_account: bool) -> AuditReport:
     """Reads the receipts, and looks in the account when asked."""
+    from jobs.preflight import require_caller
     from services.costs.receipt import read_receipts
     from services.safety.account import look_at_account
     from services.safety.audit import called
 
     if in_account and run.settings.aws_endpoint_url is not None:
         raise InputError("--account looks in an AWS account, and AWS_ENDPOINT_URL is none.")
+    if in_account:
+        require_caller(run)
     folder = run.settings.receipts_dir
     receipts, unreadable = read_receipts(folder)
     looks = tuple(look_at_account(run.aws)) if in_account else ()

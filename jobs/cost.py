@@ -93,9 +93,11 @@ def cost(asked: _Asked) -> CostReport:
 def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
     """The costs of the database whose backups the bucket holds, now and in a year if it grows on as it did."""
     from jobs.archives import archive_of
+    from jobs.preflight import require_caller
     from services.costs.history import history_of
     from services.costs.report.inputs import parse_size
 
+    require_caller(run)
     run.storage.require()
     database = run.database.name
     manifests = [backup.manifest for backup in archive_of(run).catalog.read().of(database)]

@@ -83,6 +83,15 @@ def before(run: Run) -> None:
     found.require()
 
 
+def require_caller(run: Run) -> None:
+    """For what asks AWS without a role of its own: raises WrongAccount for another caller than the expected one."""
+    from services.safety.caller import find_caller, require
+
+    given = run.settings
+    if given.aws_endpoint_url is None:
+        require(find_caller(run.aws), expected=given.aws_expected_account_id, allow_root=given.aws_allow_root)
+
+
 def look(run: Run, job: str) -> Preflight:
     """The look for one job. Root is refused on AWS only: LocalStack knows no one else."""
     from jobs.iam import target_of
@@ -93,7 +102,8 @@ def look(run: Run, job: str) -> Preflight:
     on_aws = given.aws_endpoint_url is None
     return look_at(
         run.aws,
-        grants_of(job, with_catalog=on_aws or given.query_engine == "athena"),
+        # cleanup looks there for what another engine left
+        grants_of(job, with_catalog=given.query_engine == "athena" or (on_aws and job == "cleanup")),
         target_of(run, None),
         expected=given.aws_expected_account_id,
         allow_root=given.aws_allow_root or not on_aws,

@@ -112,6 +112,7 @@ class RefreshReport:
 
 def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
     """Holds the price file against AWS's list. Raises InputError against an endpoint that is not AWS."""
+    from jobs.preflight import require_caller
     from services.costs.pricelist import AwsPriceList
     from services.costs.prices import PRICE_FILE, load_prices
     from services.costs.refresh import differences, rewritten
@@ -121,6 +122,7 @@ def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
         raise InputError(
             "The price list is AWS's own; this run is set to another endpoint.", next_step="Unset AWS_ENDPOINT_URL."
         )
+    require_caller(run)
     listed = load_prices()
     like = listed.regions[0]
     found: list[Difference] = []

@@ -121,3 +121,27 @@ def test_preflight_tells_account_bucket_permissions_and_cost(on_aws: OnAws, stor
     assert outcome.exit_code == 0, outcome.errors
     for part in ("account     000000000000, as expected", "bucket      ours", "will cost   at most $", "s3:PutObject"):
         assert part in outcome.output
+
+
+@pytest.mark.parametrize("job", ["audit --account", "cost --from-backups", "prices --refresh"])
+@pytest.mark.parametrize(
+    ("env", "arn"),
+    [
+        ({"AWS_EXPECTED_ACCOUNT_ID": "111111111111"}, "arn:aws:sts::000000000000:assumed-role/backup/session"),
+        ({}, "arn:aws:iam::000000000000:root"),
+    ],
+)
+def test_another_caller_is_refused_by_what_asks_aws_without_a_role_of_its_own(
+    on_aws: OnAws, storage: Storage, job: str, env: dict[str, str], arn: str
+) -> None:
+    outcome, proxy = on_aws(*job.split(), env=env, arn=arn)
+    assert outcome.exit_code == WRONG_ACCOUNT, outcome.errors
+    assert [asked.method for asked in proxy.asked] == ["POST"]  # GetCallerIdentity, and nothing more
+
+
+def test_no_permission_of_athena_is_asked_for_where_another_engine_answers(on_aws: OnAws, storage: Storage) -> None:
+    for job, asked in (("setup", False), ("athena", False), ("query", False), ("cleanup", True)):
+        outcome, _ = on_aws("preflight", job, "--json", env={"QUERY_ENGINE": "duckdb"})
+        assert outcome.exit_code == 0, outcome.errors
+        actions = {finding["action"] for finding in outcome.json["result"]["findings"]}
+        assert bool([action for action in actions if action.startswith(("athena:", "glue:"))]) == asked, job
