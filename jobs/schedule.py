@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,19 +58,27 @@ def command(
 
 
 def schedules(run: Run) -> dict[str, Schedule]:
-    """The schedules that the settings name. Raises SettingsError when there are none."""
+    """The schedules that the settings name. Raises SettingsError when there are none, or one that cannot run."""
     from services.operations.schedule import Schedule
 
     given = run.settings
+    names = given.database_names
+    if len(names) > 1 and given.lake_schedule != "off":
+        raise SettingsError(
+            f"Settings need attention:\n  LAKE_SCHEDULE  PGDATABASE names {len(names)} databases, and export takes one",
+            next_step="Set LAKE_SCHEDULE=off, and run a second scheduler for the lake with one database in PGDATABASE.",
+        )
     lines = {
         "backup": (given.backup_schedule, ("backup",)),
-        "drill": (given.drill_schedule, ("drill",)),
+        "drill": (given.drill_schedule, _drills(names)),
         "lake": (given.lake_schedule, ("export", "upload", "athena")),
     }
     jitter, grace = timedelta(seconds=given.schedule_jitter), timedelta(seconds=given.schedule_grace)
     zone = given.schedule_timezone
     found = {
-        name: Schedule(name, cron, jobs, zone, jitter, grace) for name, (cron, jobs) in lines.items() if cron != "off"
+        name: Schedule(name, cron, jobs, zone, jitter, grace, independent=name == "drill")
+        for name, (cron, jobs) in lines.items()
+        if cron != "off"
     }
     if not found:
         raise SettingsError(
@@ -77,6 +86,13 @@ def schedules(run: Run) -> dict[str, Schedule]:
             next_step="Set one of them to a cron expression, such as '0 2 * * *'.",
         )
     return found
+
+
+def _drills(names: list[str]) -> tuple[str, ...]:
+    """A drill of each database: it takes one at a time."""
+    if len(names) == 1:
+        return ("drill",)
+    return tuple(shlex.join(["drill", f"--database={name}"]) for name in names)
 
 
 def keep(run: Run, *, embedded: bool) -> ScheduleReport:
@@ -98,7 +114,7 @@ def keep(run: Run, *, embedded: bool) -> ScheduleReport:
     for entry in look(run, check=False).entries:
         logger.info("{}: '{}' in {}, next at {}", entry.name, entry.cron, run.settings.schedule_timezone, entry.next)
     diary = Diary.open(run.settings.schedule_state, tuple(found), run.started)
-    Scheduler(found, diary, lambda job: [sys.executable, "-m", "jobs", *options, job], tell_late).run()
+    Scheduler(found, diary, lambda job: [sys.executable, "-m", "jobs", *options, *shlex.split(job)], tell_late).run()
     return look(run, check=False)
 
 

@@ -16,6 +16,7 @@ from services.operations.cron import parse
 class Schedule:
     """One line of the timetable: `jobs` run one after another whenever `cron` says so in `zone`.
 
+    Each is a job with its options as a shell reads them. One that fails ends the run, unless they are `independent`.
     A run begins up to `jitter` after its time, and is late when none has ended well within `grace` after that.
     """
 
@@ -25,6 +26,7 @@ class Schedule:
     zone: str
     jitter: timedelta
     grace: timedelta
+    independent: bool = False
 
     def trigger(self) -> CronTrigger:
         """The expression as APScheduler takes it, jitter included."""

@@ -58,13 +58,14 @@ class Scheduler:
             self.diary.close()
 
     def _turn(self, name: str) -> None:
-        """One run of a schedule: its jobs in order, up to the first that fails."""
+        """One run of a schedule: its jobs in order, up to the first that fails where the next one needs it."""
         past = self.diary.pasts[name].begin(datetime.now(UTC))
         self.diary.note(name, past, datetime.now(UTC))
-        exit_code = 0
-        for job in self.schedules[name].jobs:
-            exit_code = self._run(job)
-            if exit_code:
+        schedule, exit_code = self.schedules[name], 0
+        for job in schedule.jobs:
+            code = self._run(job)
+            exit_code = exit_code or code
+            if exit_code and not schedule.independent:
                 break
         if self._stopping:
             return  # it stays open in the diary, and is caught up by the next start

@@ -169,12 +169,12 @@ def start(settings: dict[str, str], tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-def until_a_run_has_ended(diary: Path, seconds: float = 60) -> dict[str, Any]:
-    """What the diary says of the backup once a run of it has ended."""
+def until_a_run_has_ended(diary: Path, seconds: float = 60, of: str = "backup") -> dict[str, Any]:
+    """What the diary says of a schedule once a run of it has ended."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if diary.exists():
-            past: dict[str, Any] = json.loads(diary.read_text())["schedules"]["backup"]
+            past: dict[str, Any] = json.loads(diary.read_text())["schedules"][of]
             if "ended" in past:
                 return past
         time.sleep(0.1)
@@ -210,3 +210,23 @@ def test_a_run_that_was_missed_is_caught_up_at_the_start(start: Start, tmp_path:
     os.kill(scheduler.pid, signal.SIGTERM)
     _, errors = scheduler.communicate(timeout=60)
     assert "catching up" in errors
+
+
+def test_a_drill_of_several_databases_tries_each_and_fails_when_one_does(
+    start: Start, shoreline: Shoreline, settings: dict[str, str], tmp_path: Path
+) -> None:
+    env = {"PGDATABASE": f"{settings['PGDATABASE']},not_there"}
+    assert shoreline("backup", env=env).exit_code == 11
+    reversed_ = ",".join(reversed(env["PGDATABASE"].split(",")))  # the one that fails is drilled first
+    scheduler = start(PGDATABASE=reversed_, BACKUP_SCHEDULE="off", DRILL_SCHEDULE="*/5 * * * * *")
+    assert until_a_run_has_ended(tmp_path / "schedule.json", of="drill")["exit_code"] == 12
+    os.kill(scheduler.pid, signal.SIGTERM)
+    _, errors = scheduler.communicate(timeout=60)
+    assert "There is no complete backup of not_there" in errors
+    assert f"drilling backups/postgres/{settings['PGDATABASE']}/" in errors
+
+
+def test_a_lake_schedule_for_several_databases_is_refused_at_the_start(shoreline: Shoreline) -> None:
+    planned = shoreline("schedule", "--plan", env={"PGDATABASE": "a,b", "LAKE_SCHEDULE": "0 5 * * *"})
+    assert planned.exit_code == 2
+    assert "LAKE_SCHEDULE  PGDATABASE names 2 databases" in planned.errors
