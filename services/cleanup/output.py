@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _LAKE_FILE = re.compile(
-    r"[a-z][a-z0-9_]*/year=\d{4}/month=\d{2}/day=\d{2}/[A-Za-z0-9_.-]+\.parquet(\.partial)?"
+    r"[a-z][a-z0-9_]*/year=\d{4}/month=\d{2}/day=\d{2}/(data(-\d+)?\.parquet|\.data(-\d+)?\.parquet\.partial)"
     r"|_export/[a-z][a-z0-9_]*\.json"
 )
 _RECEIPT = re.compile(r"[a-z_-]+_\d{8}_\d{6}[A-Za-z0-9_-]*\.json")
@@ -64,13 +65,14 @@ def _look(folder: Path, pattern: re.Pattern[str]) -> LocalFiles:
 
 
 def _remove(folder: Path, pattern: re.Pattern[str]) -> int:
-    removed = 0
+    """Removes what it can: what will not go, the proof finds and names."""
+    removed: list[Path] = []
     for path in [path for path, ours in _files(folder, pattern) if ours]:
-        path.unlink(missing_ok=True)
-        removed += 1
-    if removed:
-        _remove_empty(folder)
-    return removed
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    _remove_empty(folder, removed)
+    return len(removed)
 
 
 def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
@@ -87,7 +89,9 @@ def _sorted(*names: Iterable[str]) -> list[str]:
     return sorted(name for some in names for name in some)
 
 
-def _remove_empty(folder: Path) -> None:
-    for place, _, _ in os.walk(folder, topdown=False):
-        if not os.listdir(place):  # noqa: PTH208  # the names are not wanted, only whether there are any
-            Path(place).rmdir()
+def _remove_empty(folder: Path, removed: Iterable[Path]) -> None:
+    """Removes the folders that held removed files and hold nothing now; a mount point stays."""
+    places = {place for path in removed for place in path.parents if place == folder or folder in place.parents}
+    for place in sorted(places, key=lambda place: len(place.parts), reverse=True):
+        with suppress(OSError):  # it is not empty, is mounted, or may not be removed
+            place.rmdir()

@@ -12,7 +12,7 @@ from services import human
 from services.aws import Aws
 from services.cleanup.items import Action
 from services.cleanup.looks import Look, Looks
-from services.cleanup.output import look_at_output, look_at_receipts
+from services.cleanup.output import LocalFiles, look_at_output, look_at_receipts
 from services.cleanup.plan import Plan
 from services.cleanup.removal import Removed
 from services.cleanup.scope import Scope
@@ -144,10 +144,9 @@ class Proof:
 
     def _local(self) -> Iterator[Check]:
         output = look_at_output(self._plan.output.folder)
-        yield _local_check(f"local {output.folder}/", output.files, output.folder.exists())
+        yield _local_check(output)
         if self._plan.receipts is not None:
-            receipts = look_at_receipts(self._plan.receipts.folder)
-            yield _local_check(f"local {receipts.folder}/", receipts.files, receipts.folder.exists())
+            yield _local_check(look_at_receipts(self._plan.receipts.folder))
 
     def _kept(self, resource: str) -> Check:
         why: Iterable[str] = (
@@ -175,7 +174,11 @@ def _look_at_database(database: Database) -> Look:
     return Look("pg_database: no such row", int(database.exists()), "the database is still there")
 
 
-def _local_check(resource: str, files: int, there: bool) -> Check:
-    if files:
-        return Check(resource, "deleted", "listed again", Verdict.LEFT, human.count(files, "file"))
-    return Check(resource, "deleted", "only other files there" if there else "no such folder", Verdict.GONE)
+def _local_check(found: LocalFiles) -> Check:
+    resource = f"local {found.folder}/"
+    if found.files:
+        return Check(resource, "deleted", "listed again", Verdict.LEFT, human.count(found.files, "file"))
+    if not found.folder.exists():
+        return Check(resource, "deleted", "no such folder", Verdict.GONE)
+    left = "only other files there" if found.others else "no files there, the folder stays"
+    return Check(resource, "deleted", left, Verdict.GONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,19 @@ from services.cleanup.output import look_at_output, remove_output
 
 OURS = [
     "orders/year=2025/month=01/day=10/data.parquet",
-    "events/year=2025/month=12/day=31/part-00001.parquet",
+    "events/year=2025/month=12/day=31/data-12.parquet",
     "orders/year=2025/month=01/day=10/.data.parquet.partial",
+    "orders/year=2025/month=01/day=10/.data-1.parquet.partial",
     "_export/orders.json",
 ]
 THEIRS = [
     "notes.txt",
     "data.parquet",
     "orders/data.parquet",
+    "orders/year=2025/month=01/day=10/part-0000.snappy.parquet",
+    "orders/year=2025/month=01/day=10/part-00001.parquet",
+    "orders/year=2025/month=01/day=10/data.parquet.partial",
+    "orders/year=2025/month=01/day=10/data-old.parquet",
     "orders/year=2025/month=1/day=10/data.parquet",
     "orders/year=2025/month=01/day=10/data.csv",
     "Orders/year=2025/month=01/day=10/data.parquet",
@@ -46,6 +52,40 @@ def test_folders_that_become_empty_go_with_the_output_folder_itself(tmp_path: Pa
     write(tmp_path / "output", OURS[0])
     remove_output(tmp_path / "output")
     assert not (tmp_path / "output").exists()
+
+
+def test_folders_that_held_nothing_of_ours_stay(tmp_path: Path) -> None:
+    (tmp_path / "output" / "mine" / "empty").mkdir(parents=True)
+    write(tmp_path / "output", OURS[0])
+    remove_output(tmp_path / "output")
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["mine"]
+    assert (tmp_path / "output" / "mine" / "empty").is_dir()
+
+
+def test_a_folder_that_cannot_go_as_a_mount_point_stays_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "output"
+    write(output, OURS[0])
+    rmdir = Path.rmdir
+
+    def mounted(self: Path) -> None:
+        if self == output:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        rmdir(self)
+
+    monkeypatch.setattr(Path, "rmdir", mounted)
+    assert remove_output(output) == 1
+    assert list(output.iterdir()) == []
+
+
+def test_a_file_that_cannot_go_is_found_by_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, OURS[0])
+
+    def refused(self: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert remove_output(tmp_path) == 0
+    assert look_at_output(tmp_path).files == 1
 
 
 @pytest.mark.parametrize("linked", ["file", "folder"])
