@@ -114,5 +114,6 @@ class Run:
             password=given.pgpassword.get_secret_value() if given.pgpassword else None,
             passfile=given.pgpassfile,
             sslmode=given.pgsslmode,
+            sslrootcert=given.pgsslrootcert,
             programs=given.pg_bin,
         )

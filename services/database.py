@@ -25,7 +25,6 @@ _PASSED_ON = (
     "HOME",
     "SSL_CERT_FILE",
     "LD_LIBRARY_PATH",
-    "PGSSLROOTCERT",
     "PGSSLCERT",
     "PGSSLKEY",
     "PGSERVICEFILE",
@@ -43,6 +42,7 @@ class Connection:
     password: str | None = field(default=None, repr=False)
     passfile: Path | None = None
     sslmode: str = "prefer"
+    sslrootcert: str | None = None  # a file, or libpq's word "system"
     programs: Path | None = None
 
     def environment(self) -> dict[str, str]:
@@ -63,6 +63,8 @@ class Connection:
             env["PGPASSWORD"] = self.password
         if self.passfile is not None:
             env["PGPASSFILE"] = str(self.passfile)
+        if self.sslrootcert is not None:
+            env["PGSSLROOTCERT"] = self.sslrootcert
         return env
 
 
@@ -120,6 +122,7 @@ class Database:
                 password=given.password,
                 passfile=str(given.passfile) if given.passfile else None,
                 sslmode=given.sslmode,
+                sslrootcert=given.sslrootcert,
                 connect_timeout=_TIMEOUT,
                 application_name="shoreline",
                 options="-c timezone=UTC",

@@ -96,6 +96,13 @@ def existing_file(value: Path) -> Path:
     return value
 
 
+def root_certificates(value: str) -> str:
+    """The file of the certificate authorities that are trusted, or libpq's word for the system's. Raises ValueError."""
+    if value != "system":
+        existing_file(Path(value))
+    return value
+
+
 BucketName = Annotated[str, AfterValidator(bucket_name)]
 KeyPrefix = Annotated[str, AfterValidator(key_prefix)]
 DatabaseNames = Annotated[str, AfterValidator(database_names)]
@@ -103,6 +110,7 @@ Recipients = Annotated[str, AfterValidator(age_recipients)]
 WorkgroupName = Annotated[str, AfterValidator(workgroup_name)]
 CatalogName = Annotated[str, AfterValidator(catalog_name)]
 ByteCount = Annotated[int, BeforeValidator(byte_count), Field(gt=0)]
+RootCertificates = Annotated[str, AfterValidator(root_certificates)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[int, Field(ge=1)]

@@ -20,6 +20,7 @@ from services.settings.fields import (
     Port,
     Positive,
     Recipients,
+    RootCertificates,
     TimeZone,
     Words,
     WorkgroupName,
@@ -38,6 +39,7 @@ class DatabaseSettings(BaseSettings):
     pgdatabase: DatabaseNames = "saas_platform"
     pgpassfile: ExistingFile | None = None
     pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    pgsslrootcert: RootCertificates | None = None
     pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, when they are not on PATH")
 
     @property
