@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
-from services.errors import BucketMissing, BucketNotOurs, StorageError
+from services.errors import BucketMissing, BucketNotOurs, SettingsError, StorageError
 from services.stored import KeyTaken, Stamped, StoredObject, Upload
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ class Storage:
             self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key, "BucketKeyEnabled": True}
 
     def exists(self) -> bool:
-        """Whether the bucket is there and ours. Raises BucketNotOurs when it is someone else's."""
+        """Whether the bucket is there and ours.
+
+        Raises BucketNotOurs when it is someone else's, SettingsError when it is in another region.
+        """
         with translated():
             try:
-                self.aws.s3.head_bucket(Bucket=self.bucket)
+                answer = self.aws.s3.head_bucket(Bucket=self.bucket)
             except ClientError as error:
                 if error_code(error) in {*_ABSENT, "NoSuchBucket"}:
                     return False
@@ -54,7 +57,17 @@ class Storage:
                     )
                     raise BucketNotOurs(message) from error
                 raise
+        self._require_region(answer.get("BucketRegion"))
         return True
+
+    def _require_region(self, found: str | None) -> None:
+        """On AWS: S3 would answer from there, but Athena, the prices and the policies are of this one."""
+        region = self.aws.access.region
+        if found and found != region and not self.aws.access.foreign:
+            raise SettingsError(
+                f"Settings need attention:\n  AWS_REGION  is {region}, and the bucket {self.bucket} is in {found}",
+                next_step=f"Set AWS_REGION={found}, or name another bucket in BUCKET.",
+            )
 
     def now(self) -> datetime:
         """The store's own time, in UTC: that of a machine may be an hour off."""

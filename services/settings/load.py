@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.errors import SettingsError
+from services.settings.aws_profile import region_of_profile
 from services.settings.profile import clashes
 from services.settings.rooms import Settings
 
@@ -42,6 +43,8 @@ def load(
     given |= secrets
     if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
         given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
+    if not environment.get("AWS_REGION") and not environment.get("AWS_ENDPOINT_URL"):
+        given |= _region(environment)
     try:
         settings = Settings(_env_file=dotenv, **{name.lower(): value for name, value in given.items()})  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
@@ -50,6 +53,12 @@ def load(
     if problems:
         raise SettingsError(_message(problems))
     return settings
+
+
+def _region(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """AWS_REGION as AWS's own tools find it: from AWS_DEFAULT_REGION, or from the profile."""
+    found = environment.get("AWS_DEFAULT_REGION") or region_of_profile(environment.get("AWS_PROFILE") or None)
+    return {"AWS_REGION": found} if found else {}
 
 
 def log_format(dotenv: Path = Path(".env")) -> Literal["text", "json"]:

@@ -15,6 +15,10 @@ from services.settings.load import secret_names
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in Settings.model_fields:
         monkeypatch.delenv(field.upper(), raising=False)
+    for name in ("AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
     monkeypatch.chdir(tmp_path)
 
 
@@ -80,3 +84,40 @@ def test_sizes_are_written_as_people_write_them(given: str, meant: int) -> None:
 def test_a_prefix_that_leads_elsewhere_is_refused(prefix: str) -> None:
     with pytest.raises(SettingsError, match="is no key prefix"):
         load({"BUCKET": "abc", "LAKE_PREFIX": prefix})
+
+
+REGIONS = "[default]\nregion = eu-west-1\n[profile other]\nregion = eu-north-1\n[profile none]\noutput = json\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "region"),
+    [
+        ({"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3", "AWS_PROFILE": "other"}, "eu-west-2"),
+        ({"AWS_DEFAULT_REGION": "eu-west-3", "AWS_PROFILE": "other"}, "eu-west-3"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "other"}, "eu-north-1"),
+        ({"AWS_PROFILE": ""}, "eu-west-1"),
+        ({"AWS_PROFILE": "none"}, "us-east-1"),
+        ({"AWS_PROFILE": "not-there"}, "us-east-1"),
+        ({"AWS_ENDPOINT_URL": "http://localhost:4566", "AWS_DEFAULT_REGION": "eu-west-3"}, "us-east-1"),
+    ],
+)
+def test_the_region_is_the_variables_then_the_profiles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str], region: str
+) -> None:
+    (tmp_path / "aws-config").write_text(REGIONS)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert load({"BUCKET": "abc"}).aws_region == region
+
+
+def test_without_files_of_aws_the_region_is_the_default() -> None:
+    assert load({"BUCKET": "abc"}).aws_region == "us-east-1"
+
+
+def test_the_root_certificates_are_a_file_or_libpqs_word_for_the_systems(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    Path(".env").write_text(f"BUCKET=abc\nPGSSLROOTCERT={tmp_path / 'ca.pem'}\n")
+    assert load().pgsslrootcert == str(tmp_path / "ca.pem")
+    assert load({"PGSSLROOTCERT": "system"}).pgsslrootcert == "system"
+    with pytest.raises(SettingsError, match="PGSSLROOTCERT  '/not/there' is no file"):
+        load({"PGSSLROOTCERT": "/not/there"})
