@@ -20,6 +20,11 @@ from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanC
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _TIMEOUT = 10  # seconds until a server that does not answer counts as unreachable
+SCRATCH = "shoreline: scratch"  # the comment of a database that a restore or a drill made, and will drop
+IS_SCRATCH = (  # a condition on a row of pg_database
+    f"(coalesce(shobj_description(oid, 'pg_database'), '') = '{SCRATCH}'"
+    " AND datname ~ '_(restoring|old)_[0-9a-f]{8}$')"
+)
 _PASSED_ON = (
     "PATH",
     "HOME",
@@ -153,9 +158,12 @@ class Database:
         return int(self.scalar("SELECT pg_database_size(current_database())"))
 
     def all_on_server(self) -> list[Database]:
-        """Every database of the server that one can connect to, templates left out, by name."""
+        """Every database of the server that one can connect to, by name; templates and scratch databases left out."""
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname")
+            cursor.execute(
+                "SELECT datname FROM pg_database"  # noqa: S608  # our own condition
+                f" WHERE datallowconn AND NOT datistemplate AND NOT {IS_SCRATCH} ORDER BY datname"
+            )
             return [self.sibling(row[0]) for row in cursor.fetchall()]
 
     def exists(self) -> bool:

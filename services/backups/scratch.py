@@ -11,12 +11,11 @@ from psycopg2 import errorcodes, sql
 
 from services.backups.manifest import DatabaseTraits
 from services.backups.traits import apply, create_like, provide_roles
-from services.database import Database
+from services.database import IS_SCRATCH, SCRATCH, Database
 from services.errors import DatabaseError, RestoreFailed
 
 _NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 _ATTEMPTS = 20
-_MARK = "shoreline: scratch"  # the comment of a database that is ours to drop
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('shoreline'), hashtext(%s))"
 
 
@@ -88,11 +87,7 @@ def _drop_abandoned(cursor: Any) -> list[str]:
 
 def _abandoned(cursor: Any) -> list[str]:
     """Those whose maker is gone; their locks are held by this connection from now on."""
-    cursor.execute(
-        "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = %s"
-        " AND datname ~ '_(restoring|old)_[0-9a-f]{8}$'",
-        (_MARK,),
-    )
+    cursor.execute(f"SELECT datname FROM pg_database WHERE {IS_SCRATCH}")  # noqa: S608  # our own condition
     found = []
     for (name,) in cursor.fetchall():
         cursor.execute(_LOCK, (name,))
@@ -107,7 +102,7 @@ def _derived(name: str, purpose: str) -> str:
 
 
 def _mark(cursor: Any, name: str) -> None:
-    cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(sql.Identifier(name)), (_MARK,))
+    cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(sql.Identifier(name)), (SCRATCH,))
 
 
 def _drop(cursor: Any, name: str) -> None:

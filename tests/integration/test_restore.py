@@ -101,6 +101,10 @@ def test_a_killed_restores_scratch_database_goes_with_the_next_one_and_a_running
     mine.create()
     with copy.sibling("postgres").connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"COMMENT ON DATABASE \"{left.name}\" IS 'shoreline: scratch'")
+    listed = [each.name for each in database.all_on_server()]
+    assert held[0].name not in listed
+    assert left.name not in listed
+    assert mine.name in listed
     restore(archives.storage, backup, copy)
     assert not left.exists()
     assert mine.exists()
