@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -41,3 +43,16 @@ def test_a_database_of_one_or_ten_gigabytes_needs_little_memory(sent: int, large
         number += 1
         total += plan.size(number)
     assert plan.size(number) < largest
+
+
+def test_the_table_of_memory_in_the_documentation_is_what_the_plan_gives() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "backups.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d,]+) GB \| ([\d,]+) \| ([\d,]+) MB \| ([\d.]+) GB \|", page, re.MULTILINE)
+    assert len(rows) == 7
+    plan = PartPlan()
+    sent = list(accumulate(plan.size(number) for number in range(1, plan.most + 1)))
+    for size, *told in rows:
+        wanted = int(size.replace(",", "")) * 10**9
+        last = next(number for number, total in enumerate(sent, start=1) if total >= wanted)
+        part = plan.size(last)
+        assert told == [f"{last:,}", f"{part / 10**6:,.0f}", f"{3 * part / 10**9:.2f}"]
