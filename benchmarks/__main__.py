@@ -47,10 +47,10 @@ def main() -> int:
     failed: list[str] = []
     with World(size) as world:
         for room in rooms:
-            made, lines = _measure_room(room, world, chosen)
-            whole, failed = whole.merged(made), [*failed, *lines]
-            if not (options.check or options.baseline or options.dry):
-                console.print(f"{room}: written to {record.keep(made).name}")  # at once: a later room may take long
+            for made in _measure_room(room, world, chosen, failed):
+                whole = whole.merged(made)
+                if not (options.check or options.baseline or options.dry):
+                    record.keep(made)  # at once: a later case may take long, or be stopped
     table.show(whole.cases, whole.growths, console)
     for line in failed:
         console.print(f"FAILED {line}", style="red", markup=False)
@@ -95,27 +95,25 @@ def _empty(size: Size) -> record.Record:
     return record.Record(f"{datetime.now(UTC):%Y-%m-%d}", size, record.machine(), {}, {})
 
 
-def _measure_room(name: str, world: World, chosen: _Chosen) -> tuple[record.Record, list[str]]:
-    """What was measured, and a sentence for each of ours that failed."""
+def _measure_room(name: str, world: World, chosen: _Chosen, failed: list[str]) -> Iterator[record.Record]:
+    """A record for each case as it is measured; `failed` gets a sentence for each of ours that failed."""
     cases = cast(Room, importlib.import_module(f"benchmarks.{name}").cases)
     console = Console(stderr=True)
-    found: list[CaseResult | GrowthResult] = []
-    failed: list[str] = []
     for case in cases(world):
         if case not in chosen:
             continue
         try:
-            found.append(_measured(name, case, world, lambda text: console.print(text, style="dim", markup=False)))
+            found = _measured(name, case, world, lambda text: console.print(text, style="dim", markup=False))
         except CommandFailed as error:
             failed.append(f"{name}/{case.name}: {error}")
-    made = replace(
-        _empty(world.size),
-        versions=world.described(),
-        peers=world.peers.versions(),
-        cases=tuple(result for result in found if isinstance(result, CaseResult)),
-        growths=tuple(result for result in found if isinstance(result, GrowthResult)),
-    )
-    return made, failed
+            continue
+        yield replace(
+            _empty(world.size),
+            versions=world.described(),
+            peers=world.peers.versions(),
+            cases=(found,) if isinstance(found, CaseResult) else (),
+            growths=(found,) if isinstance(found, GrowthResult) else (),
+        )
 
 
 def _measured(room: str, case: Case | Growth, world: World, say: measure.Say) -> CaseResult | GrowthResult:
@@ -148,7 +146,8 @@ def _regressed(made: record.Record, rooms: Sequence[str], chosen: _Chosen, conso
         console.print(f"measured again: {', '.join(again)}")
         with World("small") as world:
             for room in again:
-                now = check.best(now, record.ratios(_measure_room(room, world, chosen)[0].cases))
+                for made_again in _measure_room(room, world, chosen, []):
+                    now = check.best(now, record.ratios(made_again.cases))
     found = check.regressions(kept, now)
     for line in found:
         console.print(f"slower: {line}", style="red", markup=False)

@@ -87,7 +87,7 @@ def _contenders(world: World, objects: int) -> tuple[Contender, ...]:
 
 
 def _key(number: int) -> str:
-    return f"datalake/orders/year=2025/month=01/day=01/{number:06}.parquet"
+    return f"datalake/orders/{number:06}.parquet"
 
 
 def _fill(world: World, bucket: str, objects: int) -> None:

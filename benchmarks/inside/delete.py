@@ -17,7 +17,7 @@ def main() -> None:
     s3 = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     for start in range(0, objects, 1000):
         numbers = range(start, min(start + 1000, objects))
-        keys = [{"Key": f"datalake/orders/year=2025/month=01/day=01/{number:06}.parquet"} for number in numbers]
+        keys = [{"Key": f"datalake/orders/{number:06}.parquet"} for number in numbers]
         s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})  # type: ignore[typeddict-item]
     s3.delete_bucket(Bucket=bucket)
 
