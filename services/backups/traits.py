@@ -11,6 +11,7 @@ from services.backups.manifest import DatabaseTraits, Grant
 from services.database import Database
 from services.errors import RestoreFailed
 
+_FIRST_WITH_PROVIDERS = 15_00_00  # PostgreSQL 15. Source: CREATE DATABASE, LOCALE_PROVIDER
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 # Settings whose value is a list, which SQL writes without quotes around it. Source: PostgreSQL, GUC_LIST_QUOTE.
 _LISTS = {"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"}
@@ -67,10 +68,11 @@ def create_like(cursor: Any, name: str, traits: DatabaseTraits) -> None:
     clauses = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         *map(sql.Literal, (traits.encoding, traits.collate, traits.ctype))
     )
+    if cursor.connection.server_version >= _FIRST_WITH_PROVIDERS:  # else template0's own would count
+        clauses += sql.SQL(f" LOCALE_PROVIDER {traits.locale_provider}")
     if traits.locale_provider != "libc" and traits.locale:
         keyword = "ICU_LOCALE" if traits.locale_provider == "icu" else "BUILTIN_LOCALE"
-        provider = sql.SQL(f" LOCALE_PROVIDER {traits.locale_provider} {keyword} {{}}")
-        clauses += provider.format(sql.Literal(traits.locale))
+        clauses += sql.SQL(f" {keyword} {{}}").format(sql.Literal(traits.locale))
     cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
 
 

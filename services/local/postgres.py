@@ -88,7 +88,9 @@ class Cluster:
         self._password_file.write_text(secrets.token_urlsafe(18))
         for path in (self._log, self._password_file):
             self._identity.own(path)
-        flags = f"--username={SUPERUSER} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256".split()
+        # PostgreSQL's own C.UTF-8: the operating system's is not everywhere, as on macOS
+        locale = "--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C"
+        flags = f"--username={SUPERUSER} --encoding=UTF8 {locale} --auth=scram-sha-256".split()
         files = [f"--pgdata={self.data}", f"--pwfile={self._password_file}"]
         made = self._identity.run([programs() / "initdb", *flags, *files], cwd="/", env=self._environment())
         if made.returncode != 0:

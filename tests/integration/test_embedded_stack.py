@@ -36,6 +36,13 @@ def test_a_server_in_a_folder_with_spaces_starts_stops_and_keeps_its_data(cluste
     assert Database(cluster.start()).scalar("SELECT answer FROM kept") == 42
 
 
+def test_a_server_needs_no_locale_of_the_operating_system(cluster: Cluster) -> None:
+    database = Database(cluster.start())
+    found = "SELECT concat_ws(' ', datlocprovider, datlocale, datcollate, datctype) FROM pg_database WHERE datname = %s"
+    assert database.scalar(found, "template0") == "b C.UTF-8 C C"
+    assert database.scalar("SELECT upper('straße çé')") == "STRAßE ÇÉ"  # letters beyond ASCII have cases all the same
+
+
 def test_a_server_that_runs_is_reused(cluster: Cluster) -> None:
     assert cluster.start() == cluster.start()
 

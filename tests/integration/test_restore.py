@@ -15,7 +15,7 @@ from services.backups.making import DumpOptions
 from services.backups.naming import MANIFEST
 from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
-from services.backups.traits import traits_of
+from services.backups.traits import create_like, traits_of
 from services.database import Database
 from services.errors import BackupNotFound, InputError, RestoreFailed, SettingsError
 from services.storage import Storage
@@ -65,6 +65,26 @@ def test_the_owner_settings_grants_and_comment_come_back(
     assert role in before.roles
     copy.drop()
     execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        "LOCALE_PROVIDER libc LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'",
+        "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C' LC_COLLATE 'C' LC_CTYPE 'C'",
+    ],
+)
+def test_a_database_of_another_locale_than_the_servers_is_made_like_it_was(database: Database, locale: str) -> None:
+    odd, copy = database.sibling(f"{database.name}_odd"), database.sibling(f"{database.name}_copy")
+    with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {odd.name} TEMPLATE template0 ENCODING 'UTF8' {locale}")
+        try:
+            before = traits_of(odd)
+            create_like(cursor, copy.name, before)
+            assert traits_of(copy) == before
+        finally:
+            odd.drop()
+            copy.drop()
 
 
 def test_a_restore_that_replaces_ends_the_connections_to_the_old_database(
