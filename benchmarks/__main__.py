@@ -41,7 +41,8 @@ def main() -> int:
         return _write_page()
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     size: Size = "small" if options.check or options.baseline else options.size
-    rooms: list[str] = options.rooms or list(ROOMS)
+    kept = {case.room for case in record.read(record.BASELINE).cases} if options.check else set(ROOMS)
+    rooms: list[str] = options.rooms or [room for room in ROOMS if room in kept]
     chosen = _Chosen(options.only, growth=not (options.check or options.baseline))
     whole = _empty(size)
     failed: list[str] = []
