@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from jobs.restore import moment, pick
+from jobs.restore import moment, pick, show
+from services.backups.restore import Restored
 from services.errors import InputError
 
 
@@ -30,3 +32,11 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
 def test_options_that_name_two_backups_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="give one of them"):
         pick(SimpleNamespace(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [(True, "part of a backup of 3 tables, 7 rows, 1.2 KB"), (False, "3 tables, 7 rows, 1.2 KB")]
+)
+def test_a_restored_part_is_not_told_as_the_whole(part: bool, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show(Restored("k.dump", "x", False, 3, 7, 1200, 0.5, part), Console(highlight=False))
+    assert f"  content     {told}\n" in capsys.readouterr().out
