@@ -71,12 +71,14 @@ BACKUP = Role(
 )
 LAKE = Role(
     "lake",
-    "generate, export, upload, tables",
+    "generate, export, upload, compact, tables",
     (
         _LIST,
-        Grant("s3:GetObject", On.LAKE, "compare checksums, read the lake's manifests"),
+        Grant("s3:GetObject", On.LAKE, "compare checksums, read the lake's manifests, and the files that are merged"),
         Grant("s3:PutObject", On.LAKE, "write files and manifests"),
-        Grant("s3:DeleteObject", On.LAKE, "remove strays of the partitions that were written"),
+        Grant(
+            "s3:DeleteObject", On.LAKE, "remove strays of the partitions that were written, and files that were merged"
+        ),
         Grant("s3:AbortMultipartUpload", On.LAKE, "end a failed upload of a large file", _FAILING),
         *_on(On.KMS, "encrypt and read objects", "kms:GenerateDataKey", "kms:Decrypt", unseen=_KMS),
     ),

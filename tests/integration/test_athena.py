@@ -198,7 +198,7 @@ REASONS = [
     ("HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split s3://b/x: not a valid Parquet File", "names it"),
     ("Access denied when writing output to url: s3://bucket/athena-results/x.csv", "ATHENA_RESULTS_PREFIX"),
     ("Unable to verify/create output bucket bucket", "s3:GetBucketLocation"),
-    ("com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied", "Allow this role"),
+    ("com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied", "`shoreline iam query`"),
     ("PERMISSION_DENIED: Insufficient permissions to execute the query. glue:GetTable", "ATHENA_RESULTS_PREFIX"),
     ("TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.saas_datalake.orders' does not exist", "makes the tables"),
     ("SCHEMA_NOT_FOUND: line 1:15: Schema 'saas_datalake' does not exist", "makes it"),

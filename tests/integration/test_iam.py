@@ -88,6 +88,10 @@ def test_the_lake_role_allows_what_its_jobs_ask_for_and_no_more(
     storage.put("datalake/orders/year=2025/month=01/day=10/stray.parquet", b"of an older upload")
     (tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet").unlink()
     made += [shoreline("generate", "--json", "--seed", "2"), shoreline("upload", "--json")]
+    body = (tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet").read_bytes()
+    storage.put("datalake/orders/year=2025/month=01/day=10/part-0.snappy.parquet", body)
+    made += [shoreline("compact", "--json"), shoreline("tables", "--json")]
+    assert made[-2].json["result"]["files_after"] == 1
     hold(LAKE, asked(*made))
 
 

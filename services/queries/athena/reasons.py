@@ -33,7 +33,7 @@ _KNOWN: dict[str, str] = {
         "result location, ATHENA_RESULTS_PREFIX in the bucket."
     ),
     r"(?i)access denied|not authorized|insufficient permissions|lake formation": (
-        "Allow this role the S3 and Glue actions that the README lists for the athena job."
+        "Allow this role the S3 and Glue actions that `shoreline iam query` and `shoreline iam setup` print."
     ),
     r"TABLE_NOT_FOUND|(?i:table .* does not exist)": "Run `shoreline athena`, which makes the tables.",
     r"SCHEMA_NOT_FOUND|(?i:(database|schema) .* (does not exist|not found))": "Run `shoreline athena`, which makes it.",
