@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from services.operations.figures import Figure
     from services.queries.named import NamedQuery
+    from services.queries.output import Format as FileFormat
     from services.queries.report import Plan, Result
 
 EngineName = Literal["duckdb", "athena"]
@@ -35,16 +36,44 @@ def command(  # one parameter an option
     """Ask a query of the lake, once it is proved to be held to its partitions and small enough."""
     from services.queries.named import query_text
 
+    def explained(run: Run) -> Plan:
+        _require_no_form(form, output, "--explain runs nothing that could be written")
+        return plan(run, query_text(sql), engine)
+
+    def asked(run: Run) -> Result:
+        if as_json:
+            _require_no_form(form, output, "--json prints the result itself")
+        _require_place(form, output)
+        return query(run, query_text(sql), engine)
+
     if explain:
-        run_job(ctx, "query", lambda run: plan(run, query_text(sql), engine), show_plan, as_json=as_json)
+        run_job(ctx, "query", explained, show_plan, as_json=as_json)
     run_job(
         ctx,
         "query",
-        lambda run: query(run, query_text(sql), engine),
+        asked,
         lambda found, console: show(found, console, form, output),
         as_json=as_json,
         figures=figures,
     )
+
+
+def _require_no_form(form: Format, output: Path | None, why: str) -> None:
+    """Raises InputError for rows in a form, or a file, that would never be written."""
+    from services.errors import InputError
+
+    if form != "table" or output is not None:
+        raise InputError(f"{why}: give it without --format and --output.")
+
+
+def _require_place(form: Format, output: Path | None) -> None:
+    """Raises InputError where the rows cannot go there: before they are asked for, and paid."""
+    from services.errors import InputError
+
+    if form == "table" and output is not None:
+        raise InputError("A file takes csv, json or parquet.", next_step="Add --format csv, json or parquet.")
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise InputError("Parquet is no text for a terminal.", next_step="Add --output FILE, or redirect the output.")
 
 
 def plan(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Plan:
@@ -90,22 +119,18 @@ def show(found: Result, console: Console, form: Format, output: Path | None) -> 
     """Prints the rows, or writes them in the form that was asked for."""
     from jobs.lake import show_figures, show_rows
 
-    if form == "table" and output is None:
+    if form == "table":
         show_rows(found, console, _SHOWN)
         show_figures(found.figures, console, ran=True, estimated=found.estimated)
         return
     write(found, form, output)
 
 
-def write(found: Result, form: Format, output: Path | None) -> None:
-    """Writes the rows to a file or to standard output. Raises InputError where they cannot go there."""
+def write(found: Result, form: FileFormat, output: Path | None) -> None:
+    """Writes the rows to a file or to standard output. Raises InputError for a file that cannot be written."""
     from services.errors import InputError
     from services.queries.output import encoded
 
-    if form == "table":
-        raise InputError("A file takes csv, json or parquet.", next_step="Add --format csv, json or parquet.")
-    if output is None and form == "parquet" and sys.stdout.isatty():
-        raise InputError("Parquet is no text for a terminal.", next_step="Add --output FILE, or redirect the output.")
     body = encoded(found.columns, found.rows, form)
     if output is None:
         sys.stdout.buffer.write(body)

@@ -149,6 +149,23 @@ def test_a_query_prints_its_rows_as_a_table_and_writes_them_as_a_file(
     assert pl.read_parquet(output).to_dicts() == rows
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--json", "--format", "csv", "--output", "rows.csv"], "--json prints the result itself"),
+        (["--json", "--output", "rows.csv"], "give it without --format and --output"),
+        (["--output", "rows.csv"], "A file takes csv, json or parquet."),
+        (["--explain", "--output", "rows.csv"], "--explain runs nothing"),
+    ],
+)
+def test_rows_that_would_not_be_written_are_refused_before_they_are_asked_for(
+    options: list[str], words: str, shoreline: Shoreline
+) -> None:
+    done = shoreline("query", "no such query, which asking for it would tell", *options)
+    assert done.exit_code == 2
+    assert words in done.errors
+
+
 def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Storage, shoreline: Shoreline) -> None:
     done = shoreline("query", "04", "--explain", "--json")
     assert done.exit_code == 0, done.errors
@@ -170,6 +187,7 @@ def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Stor
         (["SELECT 1 / 0"], {}, 18, "Division by zero"),
         (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "does not exist"),
         (["02", "--output", "x.csv"], {}, 2, "--format csv"),
+        (["02", "--format", "csv", "--output", "no/such/folder/x.csv"], {}, 2, "cannot be written"),
     ],
 )
 def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
