@@ -113,7 +113,7 @@ def look(run: Run, job: str) -> Preflight:
 def _predict(run: Run, job: str) -> Usage | None:
     """At most what the job will use; None where its options decide."""
     from jobs.archives import dump_options
-    from services.cleanup.output import look_at_output
+    from jobs.upload import sending
     from services.costs import predict
 
     if job == "backup":
@@ -122,8 +122,9 @@ def _predict(run: Run, job: str) -> Usage | None:
             (predict.upload(size, dump_options(run).parts.size) for size in sizes), predict.requests("ListObjectsV2", 4)
         )
     if job == "upload":
-        files = look_at_output(run.settings.output_dir).files
-        return predict.requests("PutObject", files) + predict.requests("HeadObject", 2 * files)
+        files = run.settings.output_dir.glob("*/year=*/month=*/day=*/data*.parquet")
+        sizes = [path.stat().st_size for path in files]
+        return sending(sizes) + predict.requests("HeadObject", 2 * len(sizes))
     if job == "query":
         return predict.query(run.settings.scan_limit_bytes)
     return predict.requests("PutObject", 20) if job == "setup" else None

@@ -6,6 +6,8 @@ AWS is LocalStack here, reached as AWS is: without AWS_ENDPOINT_URL, so that the
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +147,13 @@ def test_no_permission_of_athena_is_asked_for_where_another_engine_answers(on_aw
         assert outcome.exit_code == 0, outcome.errors
         actions = {finding["action"] for finding in outcome.json["result"]["findings"]}
         assert bool([action for action in actions if action.startswith(("athena:", "glue:"))]) == asked, job
+
+
+def test_preflight_counts_the_parts_of_large_files(on_aws: OnAws, storage: Storage, tmp_path: Path) -> None:
+    file = tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as sparse:
+        sparse.truncate(256_000_000)
+    outcome, _ = on_aws("preflight", "upload", "--json")
+    puts = 33 * Decimal("0.000005")
+    assert Decimal(outcome.json["result"]["usd"]) == puts + 2 * Decimal("0.0000004")
