@@ -38,7 +38,7 @@ class World:
 
     def __init__(self, size: Size, home: Path = HOME / "benchmarks") -> None:
         self.size = size
-        self.folder = home / "work"
+        self.folder = home / "scratch"
         self.peers = Peers()
         self._home = home
         self._started = False
