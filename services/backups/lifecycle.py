@@ -102,19 +102,20 @@ def transition(policy: Retention, prices: PriceList, region: str) -> Transition 
 
 def merged(existing: Sequence[Rule], ours: Sequence[Rule]) -> list[Rule]:
     """What the bucket should have: everybody else's rules as they are, and ours as they should be."""
-    return [rule for rule in existing if not _is_ours(rule)] + list(ours)
+    return [rule for rule in existing if not is_ours(rule)] + list(ours)
 
 
 def drift(existing: Sequence[Rule], ours: Sequence[Rule]) -> list[str]:
     """How the bucket's rules differ from ours, a sentence for each; others' rules do not count."""
-    found = {str(rule["ID"]): _canonical(rule) for rule in existing if _is_ours(rule)}
+    found = {str(rule["ID"]): _canonical(rule) for rule in existing if is_ours(rule)}
     wanted = {str(rule["ID"]): _canonical(rule) for rule in ours}
     told = [f"{name} is missing" for name in wanted if name not in found]
     told += [f"{name} was changed" for name, rule in wanted.items() if name in found and found[name] != rule]
     return told + [f"{name} should not be there" for name in found if name not in wanted]
 
 
-def _is_ours(rule: Mapping[str, Any]) -> bool:
+def is_ours(rule: Mapping[str, Any]) -> bool:
+    """Whether a lifecycle rule is Shoreline's, by the beginning of its name."""
     return str(rule.get("ID", "")).startswith(_OURS)
 
 

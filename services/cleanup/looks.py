@@ -9,9 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
+from services.backups.lifecycle import is_ours
 from services.bucket import TAG, other_statements, read_policy
 from services.cleanup.scope import Area, Scope
-from services.cleanup.settings import is_ours, rules, tags
+from services.cleanup.settings import rules, tags
 from services.parallel import each
 from services.storage import Storage
 

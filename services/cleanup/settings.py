@@ -8,10 +8,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
+from services.backups.lifecycle import is_ours
 from services.bucket import TAG, other_statements, read_policy
 from services.storage import Storage
-
-RULE_PREFIX = "shoreline-"  # how the names of Shoreline's lifecycle rules begin
 
 
 def take_settings(storage: Storage) -> None:
@@ -34,11 +33,6 @@ def rules(storage: Storage) -> list[Any]:
         if error_code(error) == "NoSuchLifecycleConfiguration":
             return []
         raise
-
-
-def is_ours(rule: Any) -> bool:
-    """Whether a lifecycle rule is Shoreline's."""
-    return str(rule.get("ID", "")).startswith(RULE_PREFIX)
 
 
 def tags(storage: Storage) -> list[Any]:
