@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import threading
 from collections import deque
@@ -14,6 +13,7 @@ from typing import IO, Self
 
 from services.backups.streams import BLOCK
 from services.errors import ShorelineError
+from services.pipes import widen
 
 _SAID = 50  # last lines of standard error that are kept
 _END_SECONDS = 10
@@ -49,7 +49,7 @@ class Program:
         self._listener.start()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                _widen(pipe)
+                widen(pipe)
 
     def __enter__(self) -> Self:
         return self
@@ -132,13 +132,3 @@ class Program:
         assert self._process.stderr is not None  # noqa: S101
         for line in self._process.stderr:
             self._said.append(line.decode(errors="replace").rstrip())
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """A pipe that holds a whole block wakes its reader less often. Not every system lets it grow."""
-    setting = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
-    if setting is not None:
-        try:
-            fcntl.fcntl(pipe.fileno(), setting, BLOCK)
-        except OSError:
-            return

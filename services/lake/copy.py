@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, Any
 
 import pyarrow as pa
@@ -19,9 +18,9 @@ from services.errors import DatabaseError, LakeError
 from services.lake.convert import convert
 from services.lake.pgtypes import Kept
 from services.lake.source import SESSION
+from services.pipes import widen
 
 _BLOCK = 4 * 1024 * 1024
-_SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1 << 20  # Linux's F_SETPIPE_SZ: fewer switches between psql and us
 _PATIENCE = 1.0  # seconds for a psql that failed to end
 _COLUMN = re.compile(r"column #(\d+)")
 
@@ -103,7 +102,7 @@ def _psql(database: Database, snapshot: str, query: str) -> Iterator[IO[bytes]]:
         )
         assert process.stdout is not None  # noqa: S101  # PIPE was asked for
         with process.stdout as output:
-            _widen(output)
+            widen(output)
             try:
                 yield output
             except BaseException as error:
@@ -129,8 +128,3 @@ def _failed(errors: IO[bytes], code: int) -> DatabaseError:
     errors.seek(0)
     told = errors.read().decode(errors="replace").strip().splitlines()
     return DatabaseError(f"PostgreSQL refused to copy: {told[0] if told else f'psql ended with {code}'}")
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    with suppress(OSError):  # on another system, or where the user's pipes are at their limit, it works with less
-        fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, _PIPE_BYTES)
