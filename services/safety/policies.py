@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.queries.athena.arn import workgroup_arn
 from services.safety.grants import ROLES, Grant, On, Role
 
 MANAGED_POLICY_CHARACTERS = 6144  # that IAM takes, white space not counted
@@ -44,7 +45,6 @@ def policy(role: Role, target: Target) -> dict[str, Any]:
 def _resources(target: Target) -> Mapping[On, list[str]]:
     bucket = f"arn:aws:s3:::{target.bucket}"
     glue = f"arn:aws:glue:{target.region}:{target.account_id}"
-    athena = f"arn:aws:athena:{target.region}:{target.account_id}"
     return {
         On.ACCOUNT: ["*"],
         On.BUCKET: [bucket],
@@ -52,7 +52,7 @@ def _resources(target: Target) -> Mapping[On, list[str]]:
         On.LAKE: [f"{bucket}/{target.lake}*"],
         On.RESULTS: [f"{bucket}/{target.results}*"],
         On.KMS: [target.kms_key] if target.kms_key else [],
-        On.WORKGROUP: [f"{athena}:workgroup/{target.workgroup}"],
+        On.WORKGROUP: [workgroup_arn(target.region, target.account_id, target.workgroup)],
         On.CATALOG: [
             f"{glue}:catalog",
             f"{glue}:database/default",

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.parallel import each
+from services.queries.athena.arn import workgroup_arn
 from services.safety.grants import Grant, On
 from services.safety.policies import Target
 
@@ -70,10 +71,6 @@ def _prefix(on: On, target: Target) -> str:
     return {On.BACKUPS: target.backups, On.LAKE: target.lake, On.RESULTS: target.results}.get(on, "")
 
 
-def _workgroup_arn(target: Target) -> str:
-    return f"arn:aws:athena:{target.region}:{target.account_id}:workgroup/{target.workgroup}"
-
-
 _PROBES: Mapping[str, Ask] = {
     "s3:ListAllMyBuckets": lambda aws, _, __: aws.s3.list_buckets(MaxBuckets=1),
     "s3:ListBucket": lambda aws, target, _: aws.s3.list_objects_v2(Bucket=target.bucket, MaxKeys=1),
@@ -107,7 +104,7 @@ _PROBES: Mapping[str, Ask] = {
     "athena:GetWorkGroup": lambda aws, target, _: aws.athena.get_work_group(WorkGroup=target.workgroup),
     "athena:ListWorkGroups": lambda aws, _, __: aws.athena.list_work_groups(MaxResults=1),
     "athena:ListTagsForResource": lambda aws, target, _: aws.athena.list_tags_for_resource(
-        ResourceARN=_workgroup_arn(target)
+        ResourceARN=workgroup_arn(target.region, target.account_id, target.workgroup)
     ),
     "glue:GetDatabase": lambda aws, target, _: aws.glue.get_database(Name=target.database),
     "glue:GetTables": lambda aws, target, _: aws.glue.get_tables(DatabaseName=target.database, MaxResults=1),

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG
 from services.errors import InputError
+from services.queries.athena.arn import workgroup_arn
 from services.queries.athena.reasons import no_athena
 
 SMALLEST_CUT_OFF = 10_000_000
@@ -91,5 +92,5 @@ class Workgroup:
 
 def workgroup_tags(aws: Aws, workgroup: str) -> list[Any]:
     """The tags of a workgroup of this account and region."""
-    arn = f"arn:aws:athena:{aws.access.region}:{aws.account_id}:workgroup/{workgroup}"
+    arn = workgroup_arn(aws.access.region, aws.account_id, workgroup)
     return list(aws.athena.list_tags_for_resource(ResourceARN=arn)["Tags"])
