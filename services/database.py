@@ -21,10 +21,12 @@ from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanC
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _TIMEOUT = 10  # seconds until a server that does not answer counts as unreachable
 SCRATCH = "shoreline: scratch"  # the comment of a database that a restore or a drill made, and will drop
-IS_SCRATCH = (  # a condition on a row of pg_database
-    f"(coalesce(shobj_description(oid, 'pg_database'), '') = '{SCRATCH}'"
-    " AND datname ~ '_(restoring|old)_[0-9a-f]{8}$')"
-)
+# As it is from its first moment on, until it has its comment: closed to all. CREATE DATABASE takes no comment.
+_UNMARKED = "(NOT datallowconn AND datconnlimit = 0 AND shobj_description(oid, 'pg_database') IS NULL)"
+IS_SCRATCH = f"""
+(datname ~ '_(restoring|old)_[0-9a-f]{{8}}$'
+ AND (coalesce(shobj_description(oid, 'pg_database'), '') = '{SCRATCH}' OR {_UNMARKED}))
+"""  # a condition on a row of pg_database
 _PASSED_ON = (
     "PATH",
     "HOME",

@@ -23,16 +23,18 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtext('shoreline'), hashtext(%s))"
 def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = False) -> Iterator[Database]:
     """A new, empty database beside `target`; at the end it is dropped, unless it has another name by then.
 
-    It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left.
+    It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left. Until it
+    has its mark it is closed, which is a mark of its own.
     """
     fresh = target.sibling(_derived(target.name, "restoring"))
     with target.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
         provide_roles(cursor, traits, create=create_roles)
         _drop_abandoned(cursor)
         cursor.execute(_LOCK, (fresh.name,))
-        create_like(cursor, fresh.name, traits)
         try:
+            create_like(cursor, fresh.name, traits, closed=True)
             _mark(cursor, fresh.name)
+            _open(cursor, fresh.name)
             yield fresh
         finally:
             _drop(cursor, fresh.name)
@@ -103,6 +105,10 @@ def _derived(name: str, purpose: str) -> str:
 
 def _mark(cursor: Any, name: str) -> None:
     cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(sql.Identifier(name)), (SCRATCH,))
+
+
+def _open(cursor: Any, name: str) -> None:
+    cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true CONNECTION LIMIT -1").format(sql.Identifier(name)))
 
 
 def _drop(cursor: Any, name: str) -> None:

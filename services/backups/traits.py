@@ -63,8 +63,11 @@ def traits_of(database: Database) -> DatabaseTraits:
         )
 
 
-def create_like(cursor: Any, name: str, traits: DatabaseTraits) -> None:
-    """Makes the database `name`, empty, with the encoding and locale of the one that was backed up."""
+def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool = False) -> None:
+    """Makes the database `name`, empty, with the encoding and locale of the one that was backed up.
+
+    Nobody may connect to a `closed` one.
+    """
     clauses = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         *map(sql.Literal, (traits.encoding, traits.collate, traits.ctype))
     )
@@ -73,6 +76,8 @@ def create_like(cursor: Any, name: str, traits: DatabaseTraits) -> None:
     if traits.locale_provider != "libc" and traits.locale:
         keyword = "ICU_LOCALE" if traits.locale_provider == "icu" else "BUILTIN_LOCALE"
         clauses += sql.SQL(f" {keyword} {{}}").format(sql.Literal(traits.locale))
+    if closed:
+        clauses += sql.SQL(" ALLOW_CONNECTIONS false CONNECTION LIMIT 0")
     cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
 
 
