@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jobs.run import Run
     from services.backups.archive import Archive
     from services.backups.encryption import Identity
     from services.backups.making import DumpOptions
-    from services.backups.retention import Retention
+    from services.backups.retention import Decision, Retention
+    from services.operations.figures import Figure
 
 
 def archive_of(run: Run) -> Archive:
@@ -56,3 +59,20 @@ def retention_of(run: Run) -> Retention:
         weekly=given.backup_keep_weekly,
         monthly=given.backup_keep_monthly,
     )
+
+
+def retention_figures(decisions: Iterable[Decision]) -> list[Figure]:
+    """How many backups retention keeps of each database, and how many it deleted."""
+    from services.operations.figures import Figure
+
+    kept: dict[str, list[bool]] = {}
+    for each in decisions:
+        kept.setdefault(each.database, []).append(each.keep)
+    return [
+        Figure(name, count, {"database": database})
+        for database, keeps in kept.items()
+        for name, count in (
+            ("shoreline_backups_kept", keeps.count(True)),
+            ("shoreline_backups_pruned", keeps.count(False)),
+        )
+    ]

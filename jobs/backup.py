@@ -207,6 +207,7 @@ def show(report: BackupReport, console: Console) -> str | None:
 
 def figures(report: BackupReport) -> list[Figure]:
     """What was stored of each database, and what retention made of the backups."""
+    from jobs.archives import retention_figures
     from services.operations.figures import Figure
 
     found = [
@@ -219,6 +220,4 @@ def figures(report: BackupReport) -> list[Figure]:
             ("shoreline_backup_rows", made.rows),
         )
     ]
-    kept = sum(decision.keep for decision in report.retention)
-    pruned = len(report.retention) - kept
-    return [*found, Figure("shoreline_backups_kept", kept), Figure("shoreline_backups_pruned", pruned)]
+    return found + retention_figures(report.retention)

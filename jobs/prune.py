@@ -104,10 +104,6 @@ def show(report: PruneReport, console: Console) -> str:
 
 def figures(report: PruneReport) -> list[Figure]:
     """What retention made of the backups; a dry run changes nothing that could be told."""
-    from services.operations.figures import Figure
+    from jobs.archives import retention_figures
 
-    if report.dry_run:
-        return []
-    kept = sum(decision.keep for decision in report.decisions)
-    pruned = len(report.decisions) - kept
-    return [Figure("shoreline_backups_kept", kept), Figure("shoreline_backups_pruned", pruned)]
+    return [] if report.dry_run else retention_figures(report.decisions)

@@ -91,11 +91,13 @@ def _measure(event: Event, settings: Settings) -> None:
     def record() -> list[str]:
         from services.operations import metrics
 
-        fresh = metrics.series(metrics.run_figures(event), event.database)
+        fresh = metrics.series(metrics.run_figures(event), settings.database_names)
         if path is not None:
             metrics.write(path, fresh)
         if gateway is not None:
-            metrics.push(gateway.get_secret_value(), fresh, event.job, event.database)
+            # not the host, whose name is another one in each container
+            instance = f"{settings.pgdatabase}@{settings.pghost}:{settings.pgport}"
+            metrics.push(gateway.get_secret_value(), fresh, event.job, instance)
         return []
 
     _attempt("metrics", record, settings)

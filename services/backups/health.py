@@ -99,4 +99,4 @@ def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta)
 def candidate(backup: Backup) -> Candidate:
     """What retention needs to know of a backup."""
     proved = backup.drill is not None and backup.drill.ok
-    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved)
+    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved, backup.manifest.database)

@@ -32,6 +32,7 @@ class Candidate:
     taken_at: datetime
     stored_at: datetime
     proved: bool = False
+    database: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Decision:
     key: str
     keep: bool
     reason: str
+    database: str = ""
 
 
 def plan(candidates: Sequence[Candidate], policy: Retention, now: datetime) -> list[Decision]:
@@ -57,9 +59,10 @@ def plan(candidates: Sequence[Candidate], policy: Retention, now: datetime) -> l
         age = now - max(each.taken_at, each.stored_at)
         reason = _why_kept(each, rank, age, policy, proved) or reasons.get(each.key)
         if reason:
-            decisions.append(Decision(each.key, True, reason))
+            decisions.append(Decision(each.key, True, reason, each.database))
         else:
-            decisions.append(Decision(each.key, False, f"older than {human.count(policy.days, 'day')}"))
+            reason = f"older than {human.count(policy.days, 'day')}"
+            decisions.append(Decision(each.key, False, reason, each.database))
     return decisions
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -39,9 +39,13 @@ def run_figures(event: Event) -> list[Figure]:
     return [*figures, *event.figures]
 
 
-def series(figures: Iterable[Figure], database: str) -> dict[Series, float]:
-    """Each figure as a series with its value."""
-    return {(each.name, tuple(sorted({"database": database, **each.labels}.items()))): each.value for each in figures}
+def series(figures: Iterable[Figure], databases: Sequence[str]) -> dict[Series, float]:
+    """Each figure as a series with its value, for each database of the run that it does not name itself."""
+    return {
+        (each.name, tuple(sorted({"database": database, **each.labels}.items()))): each.value
+        for each in figures
+        for database in databases
+    }
 
 
 def write(path: Path, fresh: Mapping[Series, float]) -> None:
@@ -56,8 +60,12 @@ def write(path: Path, fresh: Mapping[Series, float]) -> None:
         write_to_textfile(str(path), registry)
 
 
-def push(gateway: str, fresh: Mapping[Series, float], job: str, database: str) -> None:
-    """Adds series to a Pushgateway, in the group of this job and database. Raises OSError."""
+def push(gateway: str, fresh: Mapping[Series, float], job: str, instance: str) -> None:
+    """Adds series to a Pushgateway, in the group of this job and instance. Raises OSError.
+
+    A gateway puts the group's labels over those of its series, and lets a push replace the series of the same name in
+    its group: so `database` is none of the group's labels, and `instance` differs where other databases are meant.
+    """
     parts = urlsplit(gateway)
     user, password = (None if each is None else unquote(each) for each in (parts.username, parts.password))
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -71,7 +79,7 @@ def push(gateway: str, fresh: Mapping[Series, float], job: str, database: str) -
 
     registry = CollectorRegistry()
     registry.register(_Given(fresh))
-    group = {"job_name": job, "database": database}
+    group = {"job_name": job, "instance": instance}
     pushadd_to_gateway(bare, job="shoreline", registry=registry, grouping_key=group, timeout=10, handler=handler)
 
 

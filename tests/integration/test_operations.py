@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -82,7 +83,8 @@ def test_a_good_backup_is_told_to_people_the_monitor_and_prometheus(
     titles = [json.loads(body)["title"] for body in listener.bodies("/hook")]
     assert titles == [f"backup of {database} started", f"backup of {database} done"]
     [pushed] = [each for each in listener.heard if each[1].startswith("/metrics/")]
-    assert pushed[1] == f"/metrics/job/shoreline/database/{database}/job_name/backup"
+    instance = f"{database}@{settings['PGHOST']}:{settings['PGPORT']}"
+    assert unquote(pushed[1]) == f"/metrics/job/shoreline/instance/{instance}/job_name/backup"
     assert pushed[3] == "Basic " + base64.b64encode(b"me:push-word").decode()
     written = (tmp_path / "metrics" / "shoreline.prom").read_text()
     for text in (pushed[2], written):
@@ -90,6 +92,23 @@ def test_a_good_backup_is_told_to_people_the_monitor_and_prometheus(
         assert f'shoreline_backup_rows{{database="{database}"}} 0.0' in text
     for secret in ("hook-token", "secret-uuid", "push-word"):
         assert secret not in outcome.errors + outcome.output
+
+
+def test_each_database_of_a_run_has_metrics_of_its_own_at_the_gateway(
+    shoreline: Shoreline, listener: Listener, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """No label of the group is one of the series': a gateway would put `a,b` over every database, and refuse them."""
+    first, second = settings["PGDATABASE"], "postgres"
+    outcome = shoreline("backup", env={**watched(listener, tmp_path), "PGDATABASE": f"{first},{second}"})
+    assert outcome.exit_code == 0, outcome.errors
+    [(_, path, body, _)] = [each for each in listener.heard if each[1].startswith("/metrics/")]
+    group = path.removeprefix("/metrics/").split("/")[::2]
+    assert sorted(group) == ["instance", "job", "job_name"]
+    for database in (first, second):
+        assert f'shoreline_run_success{{database="{database}",job_name="backup"}} 1.0' in body
+        assert f'shoreline_backup_rows{{database="{database}"}} 0.0' in body
+        assert f'shoreline_backups_kept{{database="{database}"}} 1.0' in body
+    assert f'{first},{second}"' not in body
 
 
 def test_a_failed_backup_is_told_as_one(shoreline: Shoreline, listener: Listener, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def read(path: Path) -> dict[tuple[str, str, str], float]:
 
 
 def record(path: Path, event: Event) -> None:
-    write(path, series(run_figures(event), event.database))
+    write(path, series(run_figures(event), [event.database]))
 
 
 def test_the_jobs_and_databases_of_one_file_keep_their_own_values(tmp_path: Path) -> None:
