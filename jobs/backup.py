@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from services.backups.archive import Archive
     from services.backups.catalog import Backup, Contents
     from services.backups.lease import Lease
+    from services.backups.making import DumpOptions
     from services.backups.retention import Decision
     from services.database import Database
     from services.errors import ShorelineError
@@ -55,12 +57,17 @@ class Failed:
 
 @dataclass(frozen=True)
 class BackupReport:
-    """What was made, what was not, and what retention made of the backups of the databases that were."""
+    """What was made, what was not, and what retention made of the backups of the databases that were.
+
+    `retention_failed` is what stopped retention, if anything did; `own_folders`, whether each database has a folder.
+    """
 
     backups: tuple[Made, ...]
     failed: tuple[Failed, ...]
     retention: tuple[Decision, ...]
+    retention_failed: ShorelineError | None
     leftovers_removed: int
+    own_folders: bool
 
 
 def command(
@@ -86,10 +93,11 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     """Makes all backups, one at a time, and only then applies retention to what succeeded."""
     from loguru import logger
 
-    from jobs.archives import archive_of
+    from jobs.archives import archive_of, dump_options
     from services import human
     from services.errors import ShorelineError
 
+    options = dump_options(run)
     run.storage.require()
     archive = archive_of(run)
     databases = run.database_named("postgres").all_on_server() if all_databases else run.databases
@@ -98,6 +106,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     made: list[Made] = []
     failed: list[Failed] = []
     decisions: list[Decision] = []
+    retention_failed = None
     with archive.lease("backup", logger.info) as lease:
         before = archive.catalog.read()
         cleared = archive.clear(before, lease)
@@ -105,7 +114,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
             logger.info("removed {} of failed runs", human.count(cleared, "leftover"))
         for database in databases:
             try:
-                new = _make(run, archive, lease, database, before, several=several)
+                new = _make(run, archive, lease, database, before, options, several=several)
             except ShorelineError as error:
                 if not several:
                     raise
@@ -114,18 +123,28 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
                 continue
             fresh.append(new)
             made.append(_made(run, new, before))
-        for new in fresh:
-            decisions += _retain(run, archive, lease, (new, *before.of(new.manifest.database)))
-    return BackupReport(tuple(made), tuple(failed), tuple(decisions), cleared)
+        try:
+            for new in fresh:
+                decisions += _retain(run, archive, lease, (new, *before.of(new.manifest.database)))
+        except ShorelineError as error:  # the backups are made, and told
+            retention_failed = error
+    return BackupReport(tuple(made), tuple(failed), tuple(decisions), retention_failed, cleared, several)
 
 
-def _make(run: Run, archive: Archive, lease: Lease, database: Database, before: Contents, *, several: bool) -> Backup:
+def _make(
+    run: Run,
+    archive: Archive,
+    lease: Lease,
+    database: Database,
+    before: Contents,
+    options: DumpOptions,
+    *,
+    several: bool,
+) -> Backup:
     from loguru import logger
 
-    from jobs.archives import dump_options
     from services.costs import predict
 
-    options = dump_options(run)
     last = next((each.manifest for each in before.of(database.name)), None)
     size = last.object.bytes if last else database.size()
     run.account.expect(predict.upload(size, options.parts.size), f"Backing up {database.name}")
@@ -173,12 +192,14 @@ def _made(run: Run, new: Backup, before: Contents) -> Made:
 
 
 def verdict(report: BackupReport) -> ShorelineError | None:
-    """A run that missed a database failed."""
+    """A run that missed a database failed, and so did one whose retention failed."""
     from services.errors import BackupFailed
 
     if not report.failed:
-        return None
+        return report.retention_failed
     told = "".join(f"\n  {each.database}: {each.error}" for each in report.failed)
+    if report.retention_failed:
+        told += f"\n  retention: {report.retention_failed}"
     total = len(report.failed) + len(report.backups)
     return BackupFailed(f"{len(report.failed)} of {total} databases were not backed up:{told}")
 
@@ -197,11 +218,14 @@ def show(report: BackupReport, console: Console) -> str | None:
         console.print(f"  {each.url}", soft_wrap=True)
     removed = [decision for decision in report.retention if not decision.keep]
     kept = len(report.retention) - len(removed)
-    console.print(f"  retention   {human.count(kept, 'backup')} kept, {len(removed):,} removed")
+    counts = f"{human.count(kept, 'backup')} kept, {len(removed):,} removed"
+    console.print(f"  retention   {'FAILED' if report.retention_failed else counts}")
     for decision in removed:
         console.print(f"    removed {decision.key}: {decision.reason}", soft_wrap=True)
     if len(report.backups) + len(report.failed) > 1:
         return "shoreline backups"  # a drill takes one database
+    if report.own_folders and report.backups:  # --all-databases found one, which need not be PGDATABASE's
+        return shlex.join(["shoreline", "drill", f"--database={report.backups[0].database}"])
     return "shoreline drill" if report.backups else None
 
 

@@ -10,9 +10,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from services.errors import ShorelineError
+
 
 def jsonable(value: Any) -> Any:
-    """Dataclasses as objects, times in ISO 8601, spans in seconds, money as a string of its exact digits."""
+    """Dataclasses as objects, times in ISO 8601, spans in seconds, money as a string of its exact digits.
+
+    An error is what it says.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -23,7 +28,7 @@ def jsonable(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, Decimal | Path):
+    if isinstance(value, Decimal | Path | ShorelineError):
         return str(value)
     if isinstance(value, Enum):
         return value.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -117,13 +118,45 @@ def test_all_databases_are_backed_up_before_retention_removes_anything(
             assert "Next: shoreline backups" in first.errors
             proxy.skew = timedelta(days=31)
             proxy.decide = lambda asked: _DENIED if asked.is_delete_objects else None
-            refused = shoreline("backup", env=env)
-        assert refused.exit_code == 10
+            refused = shoreline("backup", "--json", env=env)
+            plainly = shoreline("backup", env=env)
+        assert refused.exit_code == plainly.exit_code == 10
         assert "Not you." in refused.errors
+        assert refused.json["result"]["retention_failed"] == refused.json["error"]
+        assert [each["database"] for each in refused.json["result"]["backups"]] == [database.name, other.name]
+        assert all(f"database    {name}," in plainly.output for name in (database.name, other.name))
+        assert "retention   FAILED" in plainly.output
         taken = [each.manifest.database for each in Archives(storage).assert_whole()]
-        assert sorted(taken) == sorted([database.name, other.name] * 2)
+        assert sorted(taken) == sorted([database.name, other.name] * 3)
     finally:
         other.drop()
+
+
+def test_a_mistyped_recipient_is_a_problem_with_the_settings_told_once_before_anything_starts(
+    shoreline: Shoreline, database: Database, storage: Storage
+) -> None:
+    env = {"PGDATABASE": f"{database.name},not_there", "BACKUP_AGE_RECIPIENTS": "age1typo0000"}
+    outcome = shoreline("backup", "--json", env=env)
+    assert outcome.exit_code == 2
+    assert outcome.json["error"].count("BACKUP_AGE_RECIPIENTS  'age1typo0000...' is no age recipient") == 1
+    assert list(storage.objects("")) == []
+
+
+def test_the_one_database_of_a_server_is_drilled_by_the_command_that_its_backup_names(
+    shoreline: Shoreline, tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "autovacuum": "off"})
+    try:
+        server = Database(cluster.start())
+        env = {"PGPORT": str(server.connection.port), "PGPASSWORD": server.connection.password or ""}
+        outcome = shoreline("backup", "--all-databases", env=env)
+        assert outcome.exit_code == 0, outcome.errors
+        program, *arguments = shlex.split(outcome.errors.rpartition("Next: ")[2])
+        assert (program, arguments) == ("shoreline", ["drill", "--database=postgres"])
+        drilled = shoreline(*arguments, env=env)
+        assert drilled.exit_code == 0, drilled.errors
+    finally:
+        cluster.stop("immediate")
 
 
 def test_every_database_of_a_server_is_backed_up_whatever_its_name(
