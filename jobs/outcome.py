@@ -38,7 +38,7 @@ class Outcome:
         self._following: str | None = None
         self.errors = Console(stderr=True, highlight=False)
         self._json = as_json
-        self._style: Style = "text"
+        self._style: Style | None = None  # until the log is set up
         self._how, self._error = "done", ShorelineError("")
         self._redact = hiding(())
         self._began = time.monotonic()
@@ -73,6 +73,10 @@ class Outcome:
 
     def stopped(self, reason: BaseException) -> None:
         """Someone stopped the job."""
+        if self._style is None:  # before the settings were read
+            from services.settings import log_format
+
+            self.log("INFO", log_format())
         name, self.exit_code = ("SIGTERM", TERMINATED) if isinstance(reason, Terminated) else ("Ctrl-C", INTERRUPTED)
         if self._json:
             self._print({"ok": False, "error": f"stopped by {name}", "exit_code": self.exit_code})

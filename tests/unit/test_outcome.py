@@ -1,0 +1,22 @@
+"""How a run's end is told, whenever it comes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.outcome import Outcome, Terminated
+
+
+def test_a_job_that_is_stopped_before_its_settings_are_read_says_so_in_the_log_s_format(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    outcome = Outcome("backup", "12345678", as_json=False)
+    outcome.stopped(Terminated())
+    outcome.close()
+    line = json.loads(capsys.readouterr().err)
+    assert line["job"] == "backup"
+    assert line["exit_code"] == 143
+    assert line["message"].startswith("backup stopped by SIGTERM")
