@@ -2,40 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from jobs import (
-    athena,
-    audit,
-    backup,
-    backups,
-    cleanup,
-    compact,
-    cost,
-    database,
-    demo,
-    drill,
-    export,
-    generate,
-    iam,
-    preflight,
-    prices,
-    prune,
-    query,
-    receipts,
-    restore,
-    schedule,
-    setup,
-    stack,
-    status,
-    tables,
-    upload,
-)
 from jobs.runner import Invocation
 
+JOBS = {
+    "demo": "jobs.demo:command",
+    "up": "jobs.stack:up_command",
+    "down": "jobs.stack:down_command",
+    "setup": "jobs.setup:command",
+    "cleanup": "jobs.cleanup:command",
+    "preflight": "jobs.preflight:command",
+    "iam": "jobs.iam:command",
+    "audit": "jobs.audit:command",
+    "database": "jobs.database:command",
+    "backup": "jobs.backup:command",
+    "backups": "jobs.backups:command",
+    "restore": "jobs.restore:command",
+    "drill": "jobs.drill:command",
+    "prune": "jobs.prune:command",
+    "status": "jobs.status:command",
+    "schedule": "jobs.schedule:command",
+    "generate": "jobs.generate:command",
+    "export": "jobs.export:command",
+    "upload": "jobs.upload:command",
+    "compact": "jobs.compact:command",
+    "athena": "jobs.athena:command",
+    "query": "jobs.query:command",
+    "tables": "jobs.tables:command",
+    "cost": "jobs.cost:command",
+    "prices": "jobs.prices:command",
+    "receipts": "jobs.receipts:command",
+}
+
+
+class Chosen(Mapping[str, Any]):
+    """The commands by name. The module of one is imported when it is looked up; the help of all looks up all."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, function = JOBS[name].split(":")
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        alone.command(name)(getattr(import_module(module), function))
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(JOBS)
+
+    def __len__(self) -> int:
+        return len(JOBS)
+
+
+class Jobs(TyperGroup):
+    """The group of all jobs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "commands": Chosen()})
+
+
 app = typer.Typer(
+    cls=Jobs,
     name="shoreline",
     help="PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill.",
     no_args_is_help=True,
@@ -55,34 +85,6 @@ def options(
 ) -> None:
     """PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill."""
     ctx.obj = Invocation(embedded=embedded)
-
-
-app.command("demo")(demo.command)
-app.command("up")(stack.up_command)
-app.command("down")(stack.down_command)
-app.command("setup")(setup.command)
-app.command("cleanup")(cleanup.command)
-app.command("preflight")(preflight.command)
-app.command("iam")(iam.command)
-app.command("audit")(audit.command)
-app.command("database")(database.command)
-app.command("backup")(backup.command)
-app.command("backups")(backups.command)
-app.command("restore")(restore.command)
-app.command("drill")(drill.command)
-app.command("prune")(prune.command)
-app.command("status")(status.command)
-app.command("schedule")(schedule.command)
-app.command("generate")(generate.command)
-app.command("export")(export.command)
-app.command("upload")(upload.command)
-app.command("compact")(compact.command)
-app.command("athena")(athena.command)
-app.command("query")(query.command)
-app.command("tables")(tables.command)
-app.command("cost")(cost.command)
-app.command("prices")(prices.command)
-app.command("receipts")(receipts.command)
 
 
 def main() -> None:

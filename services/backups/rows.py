@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
-
 from services.backups.fingerprint import Content
 
 _CLOSING = b"\\.\n"
@@ -55,6 +53,8 @@ def _find_closing(text: bytes, at: int) -> tuple[int, int | None]:
 
     numpy looks at two gigabytes in a second, bytes.count and bytes.find together at a third of one.
     """
+    import numpy as np
+
     letters = np.frombuffer(text, np.uint8)
     last = len(text) - len(_CLOSING)  # the last newline after which a closing line fits
     rows = 0
