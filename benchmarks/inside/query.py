@@ -16,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import sqlglot.dialects.athena  # here, as the peers' engines are imported before their time begins, too
+import sqlglot.dialects.duckdb
 
 from services.lake.tables import TABLES
 from services.queries.ask import ask, prepare
