@@ -16,8 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import sqlglot.dialects.athena  # here, as the peers' engines are imported before their time begins, too
-import sqlglot.dialects.duckdb
+from sqlglot import Dialect
 
 from services.lake.tables import TABLES
 from services.queries.ask import ask, prepare
@@ -38,6 +37,8 @@ _NEEDS = {  # by query: the folder below which it reads, and the columns
 
 def main() -> None:
     """Answers the query and prints the figures."""
+    for dialect in ("athena", "duckdb"):  # the peers' engines are imported before their time begins, too
+        Dialect.get_or_raise(dialect)
     folder, name = Path(sys.argv[1]), sys.argv[2]
     query = read_query(QUERIES / f"{name}.sql")
     catalog, lake = catalog_of("lake", TABLES), Lake(FolderFiles(folder))
