@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from services.errors import StackError
 
 if TYPE_CHECKING:
+    from services.local.stack import Stack
     from services.settings import Settings
 
 BUCKET = "shoreline-local"  # where no setting names another
@@ -18,16 +19,23 @@ def embedded_settings() -> Settings:
 
     from services.settings import load
 
-    try:
-        from services.local.stack import Stack
-    except ImportError as error:
-        message = "The embedded stack is not installed."
-        raise StackError(message, next_step="Run `make up`, which installs it.") from error
-    started = Stack().up(logger.info)
+    started = embedded_stack().up(logger.info)
     settings = load(started.settings, defaults={"BUCKET": BUCKET})
     if started.empty:
         _make_bucket(settings)
     return settings
+
+
+def embedded_stack() -> Stack:
+    """The servers of this checkout. Raises StackError where it is not installed: a wheel and the image have none."""
+    try:
+        from services.local.stack import Stack
+    except ImportError as error:
+        raise StackError(
+            "The embedded stack is not installed.",
+            next_step="Run `make up` in a checkout of Shoreline, which installs it.",
+        ) from error
+    return Stack()
 
 
 def _make_bucket(settings: Settings) -> None:

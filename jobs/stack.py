@@ -39,9 +39,9 @@ def up() -> StackReport:
 
 def down() -> StackReport:
     """Ends what runs."""
-    from services.local.stack import Stack
+    from jobs.embedded import embedded_stack
 
-    Stack().down()
+    embedded_stack().down()
     return StackReport(None, None)
 
 
