@@ -10,7 +10,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import NoDecode
 
 from services.operations.cron import parse
 from services.operations.events import Moment
@@ -146,4 +145,4 @@ def time_zone(value: str) -> str:
 
 CronExpression = Annotated[str, AfterValidator(cron_expression)]
 TimeZone = Annotated[str, AfterValidator(time_zone)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
+Words = Annotated[tuple[str, ...], BeforeValidator(words)]

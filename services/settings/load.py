@@ -45,8 +45,9 @@ def load(
         given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
     if not environment.get("AWS_REGION") and not environment.get("AWS_ENDPOINT_URL"):
         given |= _region(environment)
+    filled = {name: value for source in (dotenv_values(dotenv), os.environ) for name, value in source.items() if value}
     try:
-        settings = Settings(_env_file=dotenv, **{name.lower(): value for name, value in given.items()})  # type: ignore[call-arg, arg-type]
+        settings = Settings.model_validate({name.lower(): value for name, value in {**filled, **given}.items()})
     except ValidationError as error:
         found = dict(map(_explain, error.errors()))
         raise SettingsError(_message({**found, **problems})) from None

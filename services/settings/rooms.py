@@ -6,8 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from services.settings.fields import (
     BucketName,
@@ -29,7 +28,13 @@ from services.settings.fields import (
 )
 
 
-class DatabaseSettings(BaseSettings):
+class Room(BaseModel):
+    """The settings of one room. Validators are made for `Settings` only, at its first use: those of rooms have none."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class DatabaseSettings(Room):
     """PostgreSQL, by libpq's own variable names."""
 
     pghost: str = "localhost"
@@ -48,7 +53,7 @@ class DatabaseSettings(BaseSettings):
         return split_names(self.pgdatabase)
 
 
-class StorageSettings(BaseSettings):
+class StorageSettings(Room):
     """The bucket and the AWS account, by AWS's own variable names."""
 
     bucket: BucketName
@@ -65,7 +70,7 @@ class StorageSettings(BaseSettings):
     aws_allow_root: bool = False
 
 
-class BackupSettings(BaseSettings):
+class BackupSettings(Room):
     """Where backups lie and how long they are kept."""
 
     backup_prefix: KeyPrefix = "backups/postgres"
@@ -84,14 +89,14 @@ class BackupSettings(BaseSettings):
     backup_max_parts: Annotated[int, Field(ge=1, le=10_000)] = 10_000
 
 
-class LakeSettings(BaseSettings):
+class LakeSettings(Room):
     """The lake's files."""
 
     lake_prefix: KeyPrefix = "datalake"
     output_dir: Path = Path("output")
 
 
-class QuerySettings(BaseSettings):
+class QuerySettings(Room):
     """Athena and the offline engine."""
 
     query_engine: Literal["duckdb", "athena"] = "duckdb"
@@ -102,7 +107,7 @@ class QuerySettings(BaseSettings):
     scan_limit_bytes: ByteCount = 10_000_000
 
 
-class RunSettings(BaseSettings):
+class RunSettings(Room):
     """How a run logs, and what it may cost."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -113,7 +118,7 @@ class RunSettings(BaseSettings):
     compose_profile_file: Path | None = None  # set by docker-compose.yml: see services.settings.profile
 
 
-class OperationsSettings(BaseSettings):
+class OperationsSettings(Room):
     """Who is told how jobs go, and when the scheduler runs them."""
 
     watch_jobs: Words = ("backup", "restore", "drill", "prune", "export", "upload", "athena", "cleanup")
@@ -148,8 +153,6 @@ class Settings(
     DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, QuerySettings, RunSettings, OperationsSettings
 ):
     """All of them. Made by `load`, which turns problems into one message."""
-
-    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, frozen=True)
 
     def secrets(self) -> list[str]:
         """The values that must never be shown, longest first."""
