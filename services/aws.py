@@ -15,7 +15,6 @@ import boto3
 import botocore.session
 from botocore import exceptions as aws
 from botocore.config import Config
-from botocore.handlers import set_list_objects_encoding_type_url
 from botocore.utils import parse_timestamp
 
 from services import __version__
@@ -27,6 +26,7 @@ from services.errors import (
     StorageError,
     StorageUnreachable,
 )
+from services.s3_requests import adapt
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -121,7 +121,7 @@ class Aws:
             connect_timeout=5,
             read_timeout=self.access.answer_seconds,
             max_pool_connections=64,
-            user_agent_extra=f"shoreline/{__version__}" + (f" run/{self.access.run_id}" if self.access.run_id else ""),
+            user_agent=self._user_agent,
             request_checksum_calculation=self.access.request_checksums,  # type: ignore[arg-type]
             s3={"addressing_style": "path"} if self.access.endpoint_url else None,
         )
@@ -130,13 +130,18 @@ class Aws:
         self._on_client(client)
         return client
 
+    @property
+    def _user_agent(self) -> str:
+        """Said whole: botocore composes its own anew, twice for every request."""
+        run = f" run/{self.access.run_id}" if self.access.run_id else ""
+        return f"shoreline/{__version__}{run} Boto3/{boto3.__version__}"
+
     @cached_property
     def s3(self) -> S3Client:
         """S3, every request of which names the account that must own the bucket, where the operation allows."""
         client: S3Client = self._client("s3")
         client.meta.events.register("provide-client-params.s3", self._name_owner)  # type: ignore[arg-type]
-        if self.access.endpoint_url:
-            _list_in_plain_text(client)
+        adapt(client, plain_listings=self.access.endpoint_url is not None)
         return client
 
     @cached_property
@@ -174,16 +179,6 @@ class Aws:
         if "ExpectedBucketOwner" in model.input_shape.members:
             params.setdefault("ExpectedBucketOwner", self.account_id)
         return params
-
-
-def _list_in_plain_text(client: S3Client) -> None:
-    """Lists keys as they are, not percent-encoded.
-
-    LocalStack compares encoded keys with decoded markers: from the second page on it leaves out keys that hold a '=',
-    as all of a Hive layout do.
-    """
-    for operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions"):
-        client.meta.events.unregister(f"before-parameter-build.s3.{operation}", set_list_objects_encoding_type_url)
 
 
 def _parse_time(value: Any) -> datetime:
