@@ -36,17 +36,28 @@ def test_there_is_a_service_for_each_job(services: dict[str, Any]) -> None:
         assert services[job]["restart"] == "no"
 
 
-def test_what_we_run_is_locked_down(services: dict[str, Any]) -> None:
-    ours = [name for name, service in services.items() if "build" in service]
-    assert set(JOBS) < set(ours)
-    for name in ours:
-        service = services[name]
+def test_every_service_is_locked_down(services: dict[str, Any]) -> None:
+    assert {"postgres", "localstack", *JOBS} < set(services)
+    for name, service in services.items():
         assert service["read_only"] is True, name
-        assert service["init"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert service["user"].split(":")[0] != "0", name
         assert service["tmpfs"], name
+        assert "build" not in service or service["init"] is True, name
+        if name != "postgres":
+            assert service["user"].split(":")[0] != "0", name
+            assert "cap_add" not in service, name
+
+
+def test_servers_run_without_a_capability_and_not_as_root(here: Project) -> None:
+    """PostgreSQL starts as root, which owns its data folder, and becomes `postgres`."""
+    here.compose("up", "--detach", "--wait", "postgres", "localstack")
+    for server in ("postgres", "localstack"):
+        lines = here.compose("exec", "-T", server, "cat", "/proc/1/status").output.splitlines()
+        status = {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
+        assert "0" not in status["Uid"], server
+        assert int(status["CapEff"][0], 16) == int(status["CapPrm"][0], 16) == 0, server
+        assert status["NoNewPrivs"] == ["1"], server
 
 
 def test_every_service_has_limits_and_a_log_that_is_rotated(services: dict[str, Any]) -> None:
@@ -114,6 +125,10 @@ def test_the_image_holds_what_jobs_need_and_nothing_else(image: str) -> None:
 
 
 def test_a_job_starts_in_under_a_second(image: str) -> None:
-    timing = "import time; t = time.monotonic(); import jobs.cli; print(time.monotonic() - t)"
-    best = min(float(docker("run", "--rm", "--entrypoint", "python", image, "-c", timing).output) for _ in range(3))
-    assert best < 1
+    """In seconds of CPU, which other work on this machine does not lengthen; the engine's 0.3 s come to them."""
+    code = (
+        "import resource, subprocess; subprocess.run(['shoreline', 'backup', '--help'], check=True, stdout=2);"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime)"
+    )
+    best = min(float(docker("run", "--rm", "--entrypoint", "python", image, "-c", code).output) for _ in range(3))
+    assert best < 0.7
