@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -44,11 +45,12 @@ def main() -> int:
     kept = {case.room for case in record.read(record.BASELINE).cases} if options.check else set(ROOMS)
     rooms: list[str] = options.rooms or [room for room in ROOMS if room in kept]
     chosen = _Chosen(options.only, growth=not (options.check or options.baseline))
-    whole = _empty(size)
+    whole, load = _empty(size), round(os.getloadavg()[0], 2)
     failed: list[str] = []
     with World(size) as world:
         for room in rooms:
-            for made in _measure_room(room, world, chosen, failed):
+            for measured in _measure_room(room, world, chosen, failed):
+                made = replace(measured, load=load)
                 whole = whole.merged(made)
                 if not (options.check or options.baseline or options.dry):
                     record.keep(made)  # at once: a later case may take long, or be stopped

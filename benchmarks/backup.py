@@ -28,7 +28,7 @@ _PREFIX = "backups/postgres"
 
 
 def cases(world: World) -> Iterator[Case | Growth]:
-    """The stream, the backup, the restore; then their growth."""
+    """The stream, the backup, the restore; then their growth, and the drill's."""
     database = world.sample_database(world.pick(small=20_000, medium=3_000_000, large=10_000_000))
     storage = world.bucket("backup")
     plain = _plain_bytes(world, database)
@@ -38,7 +38,7 @@ def cases(world: World) -> Iterator[Case | Growth]:
     world.clear(storage)
     yield _growth(world, storage)
     world.clear(storage)
-    yield _restore_growth(world)
+    yield from _growth_of_proofs(world)
 
 
 def _plain_bytes(world: World, database: Database) -> int:
@@ -214,21 +214,25 @@ def _growth(world: World, storage: Storage) -> Growth:
     )
 
 
-def _restore_growth(world: World) -> Growth:
-    points = []
+def _growth_of_proofs(world: World) -> Iterator[Growth]:
+    """The restore and the drill of the same backups."""
+    restores, drills = [], []
     target = world.server.sibling("restored")
-    for rows in world.pick(small=(2_000, 20_000), medium=(3_000, 30_000, 300_000), large=(10_000, 1_000_000)):
+    sizes = world.pick(small=(2_000, 20_000), medium=(3_000, 30_000, 300_000), large=(10_000, 100_000, 1_000_000))
+    for rows in sizes:
         database, storage = world.sample_database(rows), world.bucket(f"restore-{rows}")
         env = world.settings(database, storage)
         subprocess.run(world.shoreline("backup"), env=env, check=True, capture_output=True)
         command = world.shoreline("restore", "--latest", "--into", target.name)
         whole = partial(_expect_rows, target, _rows(database))
-        points.append(Point(rows, ours(f"{rows} rows", command, env=env, prepare=target.drop, check=whole)))
-    return Growth(
-        name="restore-growth",
-        title="Restore, by rows in each table",
-        unit="rows",
-        points=tuple(points),
-        memory_power=0.2,
-        memory_bytes=200_000_000,
-    )
+        restores.append(Point(rows, ours(f"{rows} rows", command, env=env, prepare=target.drop, check=whole)))
+        drills.append(Point(rows, ours(f"{rows} rows", world.shoreline("drill"), env=env)))
+    for name, points in (("restore", restores), ("drill", drills)):
+        yield Growth(
+            name=f"{name}-growth",
+            title=f"{name.capitalize()}, by rows in each table",
+            unit="rows",
+            points=tuple(points),
+            memory_power=0.2,
+            memory_bytes=200_000_000,
+        )

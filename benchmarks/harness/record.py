@@ -20,7 +20,10 @@ BASELINE = FOLDER / "baseline.json"  # the small size, which a regression check 
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that one run, or several of one day, measured."""
+    """Everything that one run, or several of one day, measured.
+
+    `load` is the machine's load average over the minute before: the highest where there were several runs.
+    """
 
     taken_on: str
     size: str
@@ -29,6 +32,7 @@ class Record:
     peers: Mapping[str, list[str]]
     cases: tuple[CaseResult, ...] = ()
     growths: tuple[GrowthResult, ...] = field(default=())
+    load: float | None = None
 
     def merged(self, newer: Record) -> Record:
         """This record with what `newer` measured again in the place of what stood here."""
@@ -42,6 +46,7 @@ class Record:
             {**self.peers, **newer.peers},
             tuple(cases.values()),
             tuple(growths.values()),
+            max((load for load in (self.load, newer.load) if load is not None), default=None),
         )
 
 
@@ -68,6 +73,7 @@ def write(record: Record, to: Path) -> None:
         "taken_on": record.taken_on,
         "size": record.size,
         "machine": dict(record.machine),
+        "load": record.load,
         "versions": dict(sorted(record.versions.items())),
         "peers": dict(sorted(record.peers.items())),
         "cases": [as_json(case) for case in record.cases],

@@ -104,6 +104,8 @@ def test_a_record_is_read_as_it_was_written_and_newer_runs_take_the_place_of_old
     assert read(tmp_path / "record.json") == made
     quicker = Record("2026-01-02", "small", {"cores": 2}, {}, {}, (case(measured("ours", Role.OURS, 0.5), runs[1]),))
     merged = made.merged(quicker)
+    assert merged.load is None
+    assert made.merged(replace(quicker, load=0.5)).merged(replace(quicker, load=0.25)).load == 0.5
     assert ratios(merged.cases) == {"room/case against the best peer": 10.0}
     assert merged.versions == {"duckdb": "2.0"}
 
@@ -200,9 +202,10 @@ def test_the_page_says_of_each_promise_whether_it_was_kept_and_shows_a_chart_for
         "room", "g", "By rows", "rows", (GrowthPoint(1, 1.0, 5), GrowthPoint(10, 9.0, 5)), 0.95, 0, True, True
     )
     machine: dict[str, str | int] = {"cores": 2, "memory_gb": 24, "system": "Linux", "python": "3.11"}
-    made = Record("2026-01-02", "medium", machine, {"duckdb": "2"}, {"awscli": ["awscli==1"]}, (one,), (grown,))
+    made = Record("2026-01-02", "medium", machine, {"duckdb": "2"}, {"awscli": ["awscli==1"]}, (one,), (grown,), 0.25)
     files = written(made, "2026-01-02-medium.json", {"room": "A room"})
     page = files["benchmarks.md"]
+    assert "The load average was 0.25 when the measuring began." in page
     assert "at most 1.5 times the bare. Measured: 2.00 times, **not kept**. It hashes: 0.9 s of it." in page
     assert "at least twice as fast. Measured: 2.50 times, kept." in page
     assert "third (no such file)" in page
