@@ -78,8 +78,7 @@ def _hidden(relative: Path) -> bool:
 
 def contents(files: Sequence[LocalFile]) -> list[Contents]:
     """What is in each file. Raises LakeError for one that is no whole Parquet file."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(_contents, files))
+    return [_contents(file) for file in files]
 
 
 def _contents(file: LocalFile) -> Contents:
@@ -111,11 +110,14 @@ def _extremes(footer: Any) -> tuple[dict[str, str], dict[str, str]]:
         for index in range(group.num_columns):
             chunk = group.column(index)
             statistics = chunk.statistics
-            if statistics is None or not statistics.has_min_max or isinstance(statistics.min, str | bytes | bool):
+            if statistics is None or not statistics.has_min_max:
+                continue
+            low, high = statistics.min, statistics.max  # each look decodes it
+            if isinstance(low, str | bytes | bool):
                 continue
             name = chunk.path_in_schema
-            least[name] = min(least.get(name, statistics.min), statistics.min)
-            most[name] = max(most.get(name, statistics.max), statistics.max)
+            least[name] = min(least.get(name, low), low)
+            most[name] = max(most.get(name, high), high)
     return {name: _text(value) for name, value in least.items()}, {name: _text(value) for name, value in most.items()}
 
 
