@@ -39,6 +39,10 @@ from services.storage import Storage
 _FROM = date(2024, 1, 1)
 _ROWS_OF_30_KB = 4_800
 _GROUP = 1_000_000  # rows
+_PUTS_TAKE_HALF = (
+    "LocalStack's own limit is in the way: bare PUTs of the same files, without signatures, checksums or a start-up of"
+    " any weight, take half of aws s3 sync's time (3.8 of 7.7 s), as LocalStack needs 1.7 ms of a processor for each."
+)
 
 
 def cases(world: World) -> Iterator[Case | Growth]:
@@ -138,7 +142,15 @@ def _many(world: World, output: Path, storage: Storage, files: int) -> Case:
         title=f"Upload of {files:,} files of {size // files // 1000} KB",
         work=Work(size, "bytes"),
         contenders=(_put(world, output, storage), *uploaders),
-        promises=(Promise("at least twice as fast as aws s3 sync", against="aws s3 sync", at_least=2),),
+        promises=(
+            Promise("at least twice as fast as aws s3 sync", against="aws s3 sync", at_least=2, why=_PUTS_TAKE_HALF),
+            Promise(
+                "at most 0.8 times the processor time of aws s3 sync",
+                against="aws s3 sync",
+                at_most=0.8,
+                of="cpu_seconds",
+            ),
+        ),
         note="Ours also reads every file's footer, sends and records SHA-256, and writes a manifest of the rows.",
     )
 

@@ -31,7 +31,8 @@ It is a generator, so that what one case needs is made just before it and remove
   `context` is shown but compared with nothing.
 - A contender whose command prints one JSON object as its last line of standard output reports figures, such as
   {"seconds": 0.012, "bytes_read": 1963218}. `seconds` then takes the place of the wall time (with `inner=True` only),
-  so that what happens inside a process can be measured.
+  so that what happens inside a process can be measured. `cpu_seconds`, the processor time of the command's processes
+  (not of servers), is a figure of every run.
 - `needs` names environments of `benchmarks/peers.toml`, installed under `.local/peers/` at pinned versions.
   `world.peer_python("export")` and the PATH of `world.environment()` reach them. A peer's Python script lies in
   `benchmarks/peers/`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import tempfile
 import threading
@@ -26,10 +27,14 @@ class CommandFailed(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that ended well. `peak_bytes` is the largest sum of the resident sizes of the command's processes."""
+    """A run that ended well. `peak_bytes` is the largest sum of the resident sizes of the command's processes.
+
+    `cpu_seconds` is the processor time that they took: servers, which others started, do not count.
+    """
 
     seconds: float
     peak_bytes: int
+    cpu_seconds: float
     output: str = field(default="", repr=False)
 
     @property
@@ -55,7 +60,7 @@ def arguments(command: Command) -> list[str]:
 def run(command: Command, env: Mapping[str, str], folder: Path, timeout: float) -> Finished:
     """Runs the command in `folder` to its end. Raises CommandFailed when it fails or takes longer than `timeout`."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), _cpu_of_children()
         process = subprocess.Popen(
             arguments(command), env=dict(env), cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=errors
         )
@@ -77,7 +82,13 @@ def run(command: Command, env: Mapping[str, str], folder: Path, timeout: float) 
             how = f"took longer than {timeout:.0f} s" if code is None else f"ended with {code}"
             told = errors.read().decode(errors="replace")[-_TAIL:].strip()
             raise CommandFailed(f"{arguments(command)[-1][:200]}: {how}\n{told}")
-        return Finished(seconds, memory.peak, output.read().decode(errors="replace"))
+        return Finished(seconds, memory.peak, _cpu_of_children() - spent, output.read().decode(errors="replace"))
+
+
+def _cpu_of_children() -> float:
+    """Seconds of processor time of all processes that were started from here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _end(pid: int) -> None:

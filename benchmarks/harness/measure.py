@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.harness.case import Case, Contender, Growth, Role
 from benchmarks.harness.child import CommandFailed, Finished, run
@@ -98,12 +98,12 @@ def _once(contender: Contender, world: World, timeout: float) -> Finished:
     finished = run(contender.command, contender.env or world.environment(), world.folder, timeout)
     contender.check(finished)
     if contender.inner:
-        return Finished(finished.figures["seconds"], finished.peak_bytes, finished.output)
+        return replace(finished, seconds=finished.figures["seconds"])
     return finished
 
 
 def _measured(one: _Runs, world: World) -> Measured:
-    reported = [finished.figures for finished in one.done]
+    reported = [{**finished.figures, "cpu_seconds": finished.cpu_seconds} for finished in one.done]
     names = {name for figures in reported for name in figures} - {"seconds"}
     command = one.contender.command
     return Measured(

@@ -164,6 +164,12 @@ def test_a_run_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
         run("sleep 30 | sleep 30", {"PATH": "/bin:/usr/bin"}, tmp_path, 0.2)
 
 
+def test_processor_time_is_a_commands_work_and_not_its_waits(tmp_path: Path) -> None:
+    busy = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    assert run(f"{sys.executable} -c '{busy}'", {"PATH": "/bin:/usr/bin"}, tmp_path, 30).cpu_seconds >= 0.3
+    assert run("sleep 0.4", {"PATH": "/bin:/usr/bin"}, tmp_path, 30).cpu_seconds < 0.3
+
+
 def test_a_command_reports_figures_on_its_last_line_and_its_own_time_when_asked(world: World) -> None:
     tell = """echo talk; echo '{"seconds": 0.001, "bytes_read": 42}'"""
     made = Case("c", "", Work(1, "row"), (ours("inner", tell, inner=True), peer("outer", f"sleep 0.05; {tell}")))
