@@ -21,6 +21,7 @@ from benchmarks.harness import (
     peer,
 )
 from benchmarks.harness.child import CommandFailed
+from benchmarks.stream import stream, stream_growth
 from services.database import Database
 from services.storage import Storage
 
@@ -32,7 +33,8 @@ def cases(world: World) -> Iterator[Case | Growth]:
     database = world.sample_database(world.pick(small=20_000, medium=3_000_000, large=10_000_000))
     storage = world.bucket("backup")
     plain = _plain_bytes(world, database)
-    yield _stream(world, database, plain)
+    yield stream(world, database, plain)
+    yield stream_growth(world)
     yield _backup(world, database, storage, plain)
     yield from _restore(world, database, storage, plain)
     world.clear(storage)
@@ -44,23 +46,6 @@ def cases(world: World) -> Iterator[Case | Growth]:
 def _plain_bytes(world: World, database: Database) -> int:
     told = subprocess.check_output("pg_dump | wc -c", shell=True, env=world.environment(database))  # noqa: S602
     return int(told)
-
-
-def _stream(world: World, database: Database, plain: int) -> Case:
-    return Case(
-        name="stream",
-        title="The backup's stream into nothing",
-        work=Work(plain, "bytes"),
-        contenders=(
-            limit("pg_dump >/dev/null", "pg_dump >/dev/null", env=world.environment(database)),
-            ours("stream", world.script("benchmarks.inside.stream"), env=world.settings(database, None)),
-        ),
-        promises=(
-            Promise("at most 1.15 times `pg_dump >/dev/null`", against="pg_dump >/dev/null", at_most=1.15),
-            Promise("at most 200 MB of memory", of="peak_bytes", at_most=200e6, sizes=("small", "medium", "large")),
-        ),
-        note="Ours reads, hashes every table, compresses to gzip and hashes again while pg_dump writes.",
-    )
 
 
 def _backup(world: World, database: Database, storage: Storage, plain: int) -> Case:
