@@ -9,6 +9,13 @@ from benchmarks.harness.child import CommandFailed
 from benchmarks.inside.long_dump import stand_in
 from services.database import Database
 
+# CPU seconds: the least of several runs over 806 MB on two cores that had other work, by getrusage and /proc.
+_WHY = (
+    "Python and its settings take 0.4 s of CPU before pg_dump starts. The stream's own 3.0 s (gzip 1.9, SHA-256 of the"
+    " tables 0.6 and of the object 0.2, rows 0.2, the pipe 0.2) come beside the server's 4.5 and pg_dump's 0.8, which"
+    " two cores have room for: what is lost beyond the start is not explained by CPU."
+)
+
 
 def stream(world: World, database: Database, plain: int) -> Case:
     """The stream of a database whose dump has `plain` bytes, against pg_dump alone."""
@@ -22,7 +29,7 @@ def stream(world: World, database: Database, plain: int) -> Case:
             ours("stream", world.script("benchmarks.inside.stream"), env=world.settings(database, None)),
         ),
         promises=(
-            Promise("at most 1.15 times `pg_dump >/dev/null`", against="pg_dump >/dev/null", at_most=1.15),
+            Promise("at most 1.15 times `pg_dump >/dev/null`", against="pg_dump >/dev/null", at_most=1.15, why=_WHY),
             Promise("at most 200 MB of memory", of="peak_bytes", at_most=200e6, sizes=("small", "medium", "large")),
         ),
         note="Ours reads, hashes every table, compresses to gzip and hashes again while pg_dump writes.",
