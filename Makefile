@@ -25,11 +25,11 @@ COMPOSE := docker compose run --rm
 .PHONY: menu
 menu:
 	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\nOptions of a job go into ARGS: make restore ARGS="--latest --into scratch"; make backup ARGS=--help\n'
+	@printf '\nOptions of a job go into ARGS: make restore ARGS="--into scratch"\nWhat they are: make restore ARGS=--help\n'
 
 ##@ Start here
 .PHONY: demo test
-demo: ## the whole loop: backup, restore, compare, lake, queries, cleanup
+demo: ## the whole loop: backup, restore, lake, queries, cleanup
 	@$(MAKE) in-$(DEMO_STACK) JOB=demo
 
 test: $(INSTALLED) ## every test but those of the containers
@@ -87,7 +87,7 @@ test-containers: $(INSTALLED) ## the container tests; needs a Docker engine
 	@echo "stack: compose"
 	$(BIN)/pytest tests/containers $(ARGS)
 
-bench: $(INSTALLED) ## measure against the peers: BENCH=backup for one room, SIZE=small|medium|large
+bench: $(INSTALLED) ## measure against the peers: BENCH=room, SIZE=small|medium
 	@echo "stack: embedded"
 	$(BIN)/python -m benchmarks $(BENCH) --size $(or $(SIZE),medium) $(ARGS)
 

@@ -105,8 +105,8 @@ def show_receipt(receipt: Receipt, console: Console) -> None:
         table.add_row(f"  {line.what}{note}", _amount(line.amount), unit, _usd(line.rounded))
     table.add_row("  total", "", "", _usd(receipt.total), style="bold")
     if receipt.monthly:
-        objects = f"{receipt.objects_left:,}"
-        table.add_row("  left behind, for each month", objects, "objects", _usd(receipt.total_monthly))
+        unit = "object" if receipt.objects_left == 1 else "objects"
+        table.add_row("  left behind, for each month", f"{receipt.objects_left:,}", unit, _usd(receipt.total_monthly))
     if receipt.total_free:
         table.add_row("  the free tier would take", "", "", _usd(receipt.total_free))
     console.print(table)

@@ -130,4 +130,4 @@ def show(report: Restored, console: Console) -> str:
     whole = f"{human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}, {human.size(report.bytes)}"
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
     console.print(f"  restored    in {human.seconds(report.seconds)}")
-    return f'psql -d "{report.database}"'
+    return "shoreline status"

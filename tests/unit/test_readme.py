@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from services import errors
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+PROJECT = Path(__file__).resolve().parents[2]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 def classes(parent: type[errors.ShorelineError]) -> Iterator[type[errors.ShorelineError]]:
     for child in parent.__subclasses__():
         yield child
         yield from classes(child)
+
+
+def test_the_menu_fits_a_terminal_of_eighty_columns() -> None:
+    menu = subprocess.run(["make", "menu"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert "make demo" in menu
+    assert max(map(len, menu.splitlines())) <= 80
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:
