@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -21,6 +16,9 @@ from services.aws import Aws, AwsAccess
 from services.database import Connection, Database
 from services.local.stack import HOME, PROJECT, Stack
 from services.storage import Storage
+from tests import command_line
+from tests.command_line import Outcome as Outcome
+from tests.command_line import Shoreline as Shoreline
 
 _FOLDER = "SHORELINE_TEST_STACK"  # tells the workers of a parallel run where the stack of this run is
 # A busy machine is no failure: the examples are judged by what they show, not by how long they take.
@@ -56,23 +54,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         stack = _test_stack()
         if stack.folder.exists():
             _remove(stack)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run of the command line ended."""
-
-    exit_code: int
-    output: str
-    errors: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output."""
-        return json.loads(self.output)
-
-
-Shoreline = Callable[..., Outcome]
 
 
 def stand_in(url: str) -> dict[str, str]:
@@ -144,19 +125,16 @@ def settings(stack: dict[str, str], database: Database, storage: Storage, tmp_pa
 
 @pytest.fixture
 def shoreline(settings: dict[str, str], tmp_path: Path) -> Shoreline:
-    """Runs `shoreline ARGUMENTS` to its end, as a user would; `env` changes its settings."""
+    """Runs `shoreline ARGUMENTS` to its end, as a user would; `env` changes its settings.
 
-    def run(*arguments: object, env: Mapping[str, str] | None = None, timeout: float = 120) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", "jobs", *map(str, arguments)],
-            env={**settings, "PYTHONPATH": str(PROJECT), **(env or {})},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+    `fresh` does so in an interpreter of its own, which costs ten times as much: for one test of each job, and for
+    those that look at what is imported or at the process itself.
+    """
+
+    def run(
+        *arguments: object, env: Mapping[str, str] | None = None, timeout: float = 120, fresh: bool = False
+    ) -> Outcome:
+        begin = command_line.fresh if fresh else command_line.forked
+        return begin([*map(str, arguments)], command_line.environment(settings, env), tmp_path, timeout)
 
     return run

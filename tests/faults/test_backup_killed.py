@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -28,12 +27,11 @@ from services.errors import BackupFailed
 from services.local.postgres import Cluster
 from services.local.stack import PROJECT
 from services.storage import Storage
+from tests.command_line import FORKS
 from tests.faults.conftest import LEASE_SECONDS, PREFIX, Archives, filled
 from tests.faults.proxy import Asked, FaultProxy
 
 _SECONDS = 60  # until a condition that never comes true fails the test
-_FORKS = multiprocessing.get_context("forkserver")  # a killed process costs a fork, not an interpreter's start
-_FORKS.set_forkserver_preload(["tests.faults.test_backup_killed"])
 
 
 @pytest.fixture
@@ -138,7 +136,7 @@ def test_a_job_that_is_killed_at_thirty_random_moments_loses_nothing(
     kept = archives.back_up(medium)
     usual = time.monotonic() - began
     for _ in range(5):
-        process = _FORKS.Process(
+        process = FORKS.Process(
             target=back_up_in_a_process,
             args=(medium.connection, stack["AWS_ENDPOINT_URL"], archives.storage.bucket, "killed"),
         )
@@ -164,7 +162,7 @@ def die_before(step: str, database: Database) -> None:
 def test_a_restore_that_is_killed_as_it_makes_its_scratch_database_leaves_one_that_the_next_drops(
     database: Database, scratch_names: Callable[[str], list[str]], step: str
 ) -> None:
-    process = _FORKS.Process(target=die_before, args=(step, database))
+    process = FORKS.Process(target=die_before, args=(step, database))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL

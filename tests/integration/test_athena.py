@@ -363,7 +363,7 @@ def test_the_athena_job_makes_the_tables_and_holds_the_prediction_against_athena
 ) -> None:
     fake = FakeAthena({"FROM orders": Reply(scanned=4321), "FROM events": Reply(scanned=10_000_001)})
     with FaultProxy(stack["AWS_ENDPOINT_URL"], fake) as proxy:
-        done = shoreline("athena", "--engine", "athena", "--json", env={"AWS_ENDPOINT_URL": proxy.url})
+        done = shoreline("athena", "--engine", "athena", "--json", env={"AWS_ENDPOINT_URL": proxy.url}, fresh=True)
         checked = shoreline("athena", "--engine", "athena", "--check", env={"AWS_ENDPOINT_URL": proxy.url})
     results = done.json["result"]["results"]
     assert [found["figures"]["scanned"] for found in results] == [4321, 4321, 10_000_001, 4321, 10_000_001]

@@ -52,7 +52,7 @@ def test_retention_runs_after_a_backup_and_prune_prints_the_same_plan(
     young = shoreline("backup", "--json", env=later(20)).json["result"]["backups"][0]["key"]
     planned = shoreline("prune", "--dry-run", "--json", env=later(31)).json["result"]["decisions"]
     assert [(each["keep"], each["reason"]) for each in planned] == [(True, "the newest"), (False, "older than 30 days")]
-    refused = shoreline("prune", "--json", env=later(31))
+    refused = shoreline("prune", "--json", env=later(31), fresh=True)
     assert refused.exit_code == 23
     assert "none goes before a new one succeeds" in refused.json["error"]
     assert storage.head(old) is not None
@@ -215,7 +215,7 @@ def test_status_is_for_a_monitor(
     execute("CREATE TABLE t AS SELECT 1 AS id")
     shoreline("backup")
     shoreline("drill")
-    fine = shoreline("status", "--json")
+    fine = shoreline("status", "--json", fresh=True)
     assert fine.exit_code == 0
     assert fine.json["result"]["databases"][0]["drill_ok"] is True
     stale = shoreline("status", env=later(2))

@@ -197,7 +197,7 @@ def test_the_job_asks_for_the_cost_before_anything_is_read(
     shoreline: Shoreline, lake: RemoteLake, whole: pa.Table
 ) -> None:
     before = lake.listed("orders")
-    outcome = shoreline("compact", "--json", env={"MAX_RUN_COST_USD": "0.000015"})
+    outcome = shoreline("compact", "--json", env={"MAX_RUN_COST_USD": "0.000015"}, fresh=True)
     assert "Merging 10 files" in outcome.errors
     assert "Nothing was done" in outcome.errors
     assert lake.listed("orders") == before

@@ -17,7 +17,7 @@ def test_the_backups_in_the_bucket_tell_size_and_compression(
 ) -> None:
     execute("CREATE TABLE t AS SELECT n, md5(n::text) AS word FROM generate_series(1, 5000) AS n")
     made = shoreline("backup", "--json").json["result"]["backups"][0]
-    result = shoreline("cost", "--from-backups", "--json").json["result"]
+    result = shoreline("cost", "--from-backups", "--json", fresh=True).json["result"]
     assert result["basis"].startswith(f"1 backup of {database.name}: ")
     dumps = result["rows"][0]
     # thirty dumps of this size in Standard, and the requests of thirty uploads: cents of a cent

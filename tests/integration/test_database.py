@@ -9,7 +9,7 @@ from tests.conftest import Shoreline
 
 
 def test_a_new_database_has_five_rows_a_table_and_its_foreign_keys(shoreline: Shoreline, database: Database) -> None:
-    result = shoreline("database", "--json").json["result"]
+    result = shoreline("database", "--json", fresh=True).json["result"]
     assert result["rows"] == {"users": 5, "orders": 5, "events": 5}
     keys = database.scalar("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated")
     assert keys == 2

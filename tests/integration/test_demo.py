@@ -14,7 +14,7 @@ LOOP = ["setup", "database", "backup", "restore", "drill", "generate", "upload",
 
 
 def test_the_demo_runs_every_job_and_leaves_nothing_behind(shoreline: Shoreline, aws: Aws, database: Database) -> None:
-    outcome = shoreline("demo", "--json")
+    outcome = shoreline("demo", "--json", fresh=True)
     assert outcome.exit_code == 0, outcome.errors
     steps = outcome.json["result"]["steps"]
     assert [step["job"] for step in steps] == LOOP

@@ -439,7 +439,7 @@ def test_the_job_exports_uploads_and_has_nothing_left_to_do(
     (tmp_path / "lake.toml").write_text(
         '[tables.people]\nsource = "users"\ntime_column = "created_at"\nleave_out = ["email"]\n'
     )
-    first = shoreline("export", "--json").json["result"]["tables"][0]
+    first = shoreline("export", "--json", fresh=True).json["result"]["tables"][0]
     assert (first["name"], first["rows"], first["files"]) == ("people", 5, 5)
     assert "5 rows" in shoreline("upload").output
     assert "5 unchanged" in shoreline("export").output

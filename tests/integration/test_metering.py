@@ -147,7 +147,7 @@ def test_a_job_ends_with_a_receipt_that_is_kept_and_added_up(shoreline: Shorelin
     assert receipt["billed"] is False
     (kept,) = Path(settings["RECEIPTS_DIR"]).glob("setup_*.json")
     assert f'"run_id": "{receipt["run_id"]}"' in kept.read_text()
-    added = shoreline("receipts", "--json").json["result"]
+    added = shoreline("receipts", "--json", fresh=True).json["result"]
     assert added["receipts"] == 1
     assert Decimal(added["usd"]) == Decimal(receipt["usd"])
     assert Decimal(added["usd_billed"]) == 0

@@ -139,7 +139,7 @@ def test_a_query_prints_its_rows_as_a_table_and_writes_them_as_a_file(
     bucket: Storage, sample: Path, shoreline: Shoreline, tmp_path: Path
 ) -> None:
     rows = expected("02_revenue_by_status", sample)
-    table = shoreline("query", "02")
+    table = shoreline("query", "02", fresh=True)
     assert all(str(row["revenue"]) in table.output for row in rows)
     assert "predicted" in table.output
     as_csv = shoreline("query", "02", "--format", "csv")
@@ -201,7 +201,7 @@ def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
 
 
 def test_the_tables_are_shown_with_their_newest_day(bucket: Storage, sample: Path, shoreline: Shoreline) -> None:
-    done = shoreline("tables", "--json")
+    done = shoreline("tables", "--json", fresh=True)
     assert done.exit_code == 0, done.errors
     orders = done.json["result"]["tables"][0]
     rows = pl.read_parquet(sorted((sample / "orders").rglob("*.parquet"))).height

@@ -133,7 +133,7 @@ def test_no_secret_is_in_logs_receipts_manifests_objects_or_command_lines(
     with search.watching_processes():
         for number, job in enumerate(JOBS):
             style = {"LOG_FORMAT": "json" if number % 2 else "text"}
-            outcome = shoreline(*job.format(restored=restored).split(), env={**env, **style})
+            outcome = shoreline(*job.format(restored=restored).split(), env={**env, **style}, fresh=True)
             assert outcome.exit_code == 0, f"{job}: {outcome.errors}"
             search.look_at(outcome, job)
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
