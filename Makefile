@@ -32,9 +32,10 @@ menu:
 demo: ## the whole loop: backup, restore, lake, queries, cleanup
 	@$(MAKE) in-$(DEMO_STACK) JOB=demo
 
+# pytest rewrites every test's assertions: kept, that is done once, and not by each worker of every run
 test: $(INSTALLED) ## every test but those of the containers
 	@echo "stack: embedded"
-	$(BIN)/pytest -n auto $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto $(ARGS)
 
 ##@ The stack
 .PHONY: up down
