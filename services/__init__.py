@@ -1,5 +1,12 @@
 """What the jobs are composed of."""
 
-from importlib.metadata import version
+from __future__ import annotations
 
-__version__ = version("shoreline")
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when it is asked for: `shoreline --help` need not find the package's metadata."""
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version
+
+    return version("shoreline")

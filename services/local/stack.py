@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from filelock import FileLock
 
 from services.local.localstack import LocalStack
 from services.local.postgres import Cluster
@@ -44,10 +44,10 @@ class Stack:
         """Starts what does not run yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
         HOME.mkdir(exist_ok=True)
-        with FileLock(HOME / "install.lock"):
+        with _alone(HOME / "install.lock"):
             if self.localstack.install():
                 say("LocalStack installed")
-        with FileLock(self.folder / "stack.lock"):
+        with _alone(self.folder / "stack.lock"):
             if not self.cluster.running():
                 say("starting PostgreSQL")
             postgres = self.cluster.start()
@@ -73,6 +73,14 @@ class Stack:
 
     def down(self) -> None:
         """Ends both servers. PostgreSQL's data stay; LocalStack's objects are gone, as they are in memory."""
-        with FileLock(self.folder / "stack.lock"):
+        with _alone(self.folder / "stack.lock"):
             self.localstack.stop()
             self.cluster.stop()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time: the system frees the lock of one that dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

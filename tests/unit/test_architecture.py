@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.cli import JOBS
+
 PROJECT = Path(__file__).resolve().parents[2]
 ADAPTERS = {"boto3", "botocore", "psycopg2", "loguru"}
 # Modules that only decide: no AWS, no PostgreSQL, no log, no clock, no environment.
@@ -134,8 +136,33 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
             assert lines <= 60, f"{node.name} has {lines} lines: about 40 is the measure"
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = "import sys, jobs.cli; print(*sys.modules)"
-    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True, cwd=PROJECT).split())
-    heavy = {"boto3", "botocore", "pyarrow", "polars", "duckdb", "psycopg2", "sqlglot", "numpy", "pydantic"}
-    assert not loaded & heavy
+def loaded_by(code: str) -> set[str]:
+    printed = subprocess.check_output([sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], text=True)
+    return set(printed.split("\n")[-2].split())
+
+
+HEAVY = {"boto3", "botocore", "pyarrow", "polars", "duckdb", "psycopg2", "sqlglot", "numpy", "rich", "asyncio"}
+
+
+def test_the_command_line_imports_nothing_heavy_and_no_job() -> None:
+    loaded = loaded_by("import jobs.cli")
+    assert not loaded & (HEAVY | {"pydantic", "importlib.metadata"})
+    assert not loaded & {target.split(":")[0] for target in JOBS.values()}
+
+
+def test_the_help_of_a_job_imports_no_other_job_and_nothing_heavy() -> None:
+    loaded = loaded_by("from jobs.cli import app\napp(['backups', '--help'], standalone_mode=False)")
+    assert not loaded & HEAVY
+    assert {target.split(":")[0] for target in JOBS.values()} & loaded == {"jobs.backups"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "unneeded"),
+    [
+        ("services.settings", HEAVY | {"pydantic_settings"}),
+        ("services.local.stack", HEAVY - {"psycopg2"}),
+        ("services.backups.archive", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
+    ],
+)
+def test_what_every_run_imports_leaves_out_what_only_some_need(modules: str, unneeded: set[str]) -> None:
+    assert not loaded_by(f"import {modules}") & unneeded

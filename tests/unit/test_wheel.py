@@ -14,7 +14,7 @@ from services.local.stack import PROJECT
 
 _WITHOUT_STACK = """
 import sys
-sys.modules["filelock"] = None  # as where it is not installed
+sys.modules["psutil"] = None  # as where it is not installed
 from jobs.cli import main
 main()
 """
