@@ -78,7 +78,7 @@ class TableExport:
         sources = {column.name: column.source for column in self.columns}
         keys = [f"t.{quote(sources[name])}" for name in self.layout.sort_by]
         if self.layout.sort_by[0] != self.layout.time_column:  # else the order of time is that of days, by an index
-            keys.insert(0, day_of_row(self.source, self.relation))
+            keys.insert(0, day_of_row(self.source))
         return f" ORDER BY {', '.join(keys)}"
 
 

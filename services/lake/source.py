@@ -119,22 +119,26 @@ class Snapshot:
 
         Raises LakeError for rows that have no day: NULL, infinity, years that no partition is named after.
         """
-        newest = "min(age(xmin))" if transactions and relation.tells_transactions else "NULL"
-        query = f"SELECT ({day_of_row(source, relation)})::text, count(*), {newest} FROM {from_where(source, relation, first, last)} GROUP BY 1"  # noqa: S608, E501
+        aged = transactions and relation.tells_transactions
+        day, newest = day_of_row(source), "min(age(xmin))" if aged else "NULL"
+        # Grouped by the date: its text is then made once a day, not once a row.
+        query = (
+            f"SELECT ({day})::text, count(*), {newest} FROM {from_where(source, relation, first, last)} GROUP BY {day}"  # noqa: S608
+        )
         self._cursor.execute(query)
         counted = self._cursor.fetchall()
+        following = self._next() if aged else 0
         states: dict[date, DayState] = {}
         for text, rows, age in counted:
-            day = _day(text)
-            if day is None:
+            known = _day(text)
+            if known is None:
                 raise LakeError(
                     f"{source.shown}: {rows:,} rows have {text or 'NULL'} in {source.time_column}, which is no day.",
                     next_step="Mend them, or export a view without them.",
                 )
-            states[day] = DayState(rows, None if age is None else self._next - age)
+            states[known] = DayState(rows, None if age is None else following - age)
         return states
 
-    @property
     def _next(self) -> int:
         """The transaction from which this one counts the age of rows."""
         self._cursor.execute("SELECT %s::bigint + age(%s::text::xid)", (self.horizon, self.horizon % 2**32))
@@ -167,10 +171,9 @@ def _origin(cursor: Any) -> str:
     return f"{server}/{cursor.fetchone()[0]}"
 
 
-def day_of_row(source: Source, relation: Relation) -> str:
-    """The SQL of the day in UTC that a row belongs to."""
-    column = quote(source.time_column)
-    return f"({column} AT TIME ZONE 'UTC')::date" if relation.time_type == "timestamptz" else f"{column}::date"
+def day_of_row(source: Source) -> str:
+    """The SQL of the day in UTC that a row belongs to, in a session that is in UTC."""
+    return f"{quote(source.time_column)}::date"
 
 
 def from_where(source: Source, relation: Relation, first: date | None, last: date | None) -> str:
