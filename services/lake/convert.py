@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from services.errors import LakeError
+from services.lake.columns import from_numpy
 from services.lake.pgtypes import Conversion, Kept
 
 pc: Any = pyarrow.compute  # whose type stubs do not know every function
@@ -38,14 +39,13 @@ def _column(values: Any, column: Kept, cut: Counter[str]) -> Any:
 
 def _milliseconds(values: Any, column: Kept, cut: Counter[str]) -> Any:
     """Times cut to the millisecond below, so that none of them moves into another day."""
-    micros = values.view(pa.int64())
-    whole = np.asarray(micros.fill_null(0))
+    whole = np.asarray(values.view(pa.int64()).fill_null(0))
     millis = whole // 1000
     lost = int(np.count_nonzero(millis * 1000 != whole))
     if lost:
         cut[column.source] += lost
-    mask = np.asarray(micros.is_null()) if micros.null_count else None
-    return pa.array(millis, mask=mask).view(column.type)
+    valid = values.is_valid().buffers()[1] if values.null_count else None
+    return from_numpy(millis, column.type, valid)
 
 
 def _bytes(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
+from services.lake.columns import from_numpy
 from services.lake.tables import EVENTS, ORDERS
 
 Integers = npt.NDArray[np.int64]
@@ -101,7 +102,7 @@ class _Chunk:
         since_midnight = np.interp(share, hours / hours[-1], np.linspace(0, _MS_PER_DAY, len(hours)))
         midnight = (self.day - date(1970, 1, 1)).days * _MS_PER_DAY
         milliseconds = midnight + np.minimum(since_midnight.astype(np.int64), _MS_PER_DAY - 1)
-        return pa.array(milliseconds).cast(pa.timestamp("ms", tz="UTC"))
+        return from_numpy(milliseconds, pa.timestamp("ms", tz="UTC"))
 
     def choose(self, table_of_levels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         return table_of_levels[self.random.integers(0, _LEVELS, self.count, dtype=np.uint16)]
@@ -110,10 +111,10 @@ class _Chunk:
 def _orders(chunk: _Chunk) -> pa.Table:
     cents = np.exp(chunk.random.standard_normal(chunk.count, dtype=np.float32) * np.float32(0.9) + np.float32(8.3))
     columns = [
-        pa.array(chunk.ids()),
-        pa.array(chunk.user_ids()),
+        from_numpy(chunk.ids(), pa.int64()),
+        from_numpy(chunk.user_ids(), pa.int64()),
         _decimals(np.maximum(cents.astype(np.int64), 50)),
-        pa.DictionaryArray.from_arrays(chunk.choose(_STATUS_LEVELS), pa.array(list(_STATUSES))),
+        pa.DictionaryArray.from_arrays(from_numpy(chunk.choose(_STATUS_LEVELS), pa.int16()), pa.array(list(_STATUSES))),
         chunk.times(),
     ]
     return pa.table(columns, schema=_by_dictionary(ORDERS.schema, "status"))
@@ -122,9 +123,11 @@ def _orders(chunk: _Chunk) -> pa.Table:
 def _events(chunk: _Chunk) -> pa.Table:
     choice = chunk.choose(_PAYLOAD_LEVELS)
     columns = [
-        pa.array(chunk.ids()),
-        pa.array(chunk.user_ids()),
-        pa.DictionaryArray.from_arrays(_TYPE_OF_PAYLOAD[choice], pa.array(list(_EVENT_PAYLOADS))),
+        from_numpy(chunk.ids(), pa.int64()),
+        from_numpy(chunk.user_ids(), pa.int64()),
+        pa.DictionaryArray.from_arrays(
+            from_numpy(_TYPE_OF_PAYLOAD[choice], pa.int8()), pa.array(list(_EVENT_PAYLOADS))
+        ),
         _payloads(chunk, choice),
         chunk.times(),
     ]
@@ -137,17 +140,17 @@ def _payloads(chunk: _Chunk, choice: npt.NDArray[np.int16]) -> Any:
     population = chunk.population
     orders = population.rows(ORDERS.name, chunk.day)
     bought = population.first_id(chunk.day) + chunk.random.integers(0, max(orders, 1), len(purchases))
-    texts = pc.binary_join_element_wise('{"order_id": ', pa.array(bought).cast(pa.string()), "}", "")
+    texts = pc.binary_join_element_wise('{"order_id": ', from_numpy(bought, pa.int64()).cast(pa.string()), "}", "")
     where = choice.astype(np.int64)
     where[purchases] += np.arange(len(purchases))
-    return pc.take(pa.concat_arrays([pa.array(_PAYLOADS, pa.string()), texts]), pa.array(where))
+    return pc.take(pa.concat_arrays([pa.array(_PAYLOADS, pa.string()), texts]), from_numpy(where, pa.int64()))
 
 
 def _decimals(cents: Integers) -> Any:
     """Whole cents as decimal(12,2), without a float on the way."""
     wide = np.zeros((len(cents), 2), dtype=np.int64)
     wide[:, 0] = cents
-    return pa.Array.from_buffers(pa.decimal128(12, 2), len(cents), [None, pa.py_buffer(wide.data)])
+    return from_numpy(wide, pa.decimal128(12, 2))
 
 
 def _by_dictionary(schema: pa.Schema, name: str) -> pa.Schema:
