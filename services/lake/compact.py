@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +23,11 @@ from services.lake.record import write_record
 from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
 from services.lake.transfer import THREADS
-from services.lake.upload import upload
+from services.lake.upload import Task, upload
 from services.storage import StoredObject
 
 SMALL_BYTES = 64_000_000
 _SORTED_BYTES = 50_000_000  # of files whose rows are sorted in memory, which takes several times as much
-
-Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,10 @@ def compact(
     expect(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
-        with task("compact", size) as advance:
+        with task("compact", size, files=before) as advance:
             for merge in merges:
                 _merge(lake, merge, output)
-                advance(merge.size)
+                advance(merge.size, len(merge.files))
         for table in {merge.table for merge in merges}:
             if (record := lake.export_record(table)) is not None:
                 write_record(output, record)  # the rows stay what was exported

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from services.errors import LakeError, ShorelineError
 from services.storage import Storage
@@ -16,6 +17,12 @@ THREADS = 32  # small files: they wait for the store
 _PART_THREADS = 8  # large files: memory holds a part for each
 _PARTS_AT_MOST = 10_000  # S3's limit
 _TYPE = "application/vnd.apache.parquet"
+
+
+class Advance(Protocol):
+    """Is told of bytes that are done, and of files that are complete."""
+
+    def __call__(self, amount: int, files: int = 0, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,9 @@ class Sending:
 
 
 def send_all(
-    storage: Storage, files: Iterable[Sending], advance: Callable[[int], None], part_bytes: int = PART_BYTES
+    storage: Storage, files: Iterable[Sending], advance: Advance, part_bytes: int = PART_BYTES
 ) -> dict[str, str]:
-    """Sends the files and gives each key's ETag. `advance` is told of bytes.
+    """Sends the files and gives each key's ETag. `advance` is told of bytes and files.
 
     Large files go in parts; none of them is visible before its last byte is there. At the first failure the
     rest is given up. Memory holds a part for each thread.
@@ -58,7 +65,7 @@ def send_all(
 
 
 def _send(
-    storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Callable[[int], None]
+    storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Advance
 ) -> tuple[str, str]:
     if file.size > part_bytes:
         return file.key, _send_in_parts(storage, file, part_bytes, parts, advance)
@@ -67,12 +74,12 @@ def _send(
     if digest.hexdigest() != file.sha256:
         raise _changed(file)
     etag = storage.put(file.key, body, metadata={"sha256": file.sha256}, content_type=_TYPE, sha256=digest.digest())
-    advance(file.size)
+    advance(file.size, 1)
     return file.key, etag
 
 
 def _send_in_parts(
-    storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Callable[[int], None]
+    storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Advance
 ) -> str:
     step = part_size(file.size, part_bytes)
     upload = storage.start_upload(file.key, metadata={"sha256": file.sha256}, content_type=_TYPE, sha256=True)
@@ -92,13 +99,15 @@ def _send_in_parts(
         etags, digests = zip(*(future.result() for future in futures), strict=True)
         if modified_at(file.location) != file.modified_ns:
             raise _changed(file)
-        return storage.complete_upload(file.key, upload, list(etags), digests)
+        etag = storage.complete_upload(file.key, upload, list(etags), digests)
     except BaseException:
         for future in futures:
             future.cancel()
         wait(futures)
         storage.abort_upload(file.key, upload)
         raise
+    advance(0, 1)
+    return etag
 
 
 def part_size(size: int, part_bytes: int = PART_BYTES) -> int:

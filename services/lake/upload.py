@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
-from services import human
 from services.errors import LakeError
 from services.lake.agreement import Count, agree_with_export
 from services.lake.local import Contents, LocalFile, contents, local_files
@@ -18,11 +18,14 @@ from services.lake.record import ExportRecord, read_records
 from services.lake.remote import Recorded, RemoteLake
 from services.lake.shape import check_shape, schema_of
 from services.lake.tables import TABLES
-from services.lake.transfer import Sending, send_all
+from services.lake.transfer import Advance, Sending, send_all
 from services.storage import StoredObject
 
-Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Opens a progress display with a label and a total in bytes, and gives what is told of bytes done."""
+
+class Task(Protocol):
+    """Opens a progress display of bytes and files, and gives what is told of those that are done."""
+
+    def __call__(self, label: str, total: int, *, files: int) -> AbstractContextManager[Advance]: ...
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, s
             file = table.local[change.path]
             key = lake.key(table.name, change.path)
             files.append(Sending(file.location, key, file.size, file.sha256, file.modified_ns))
-    with task(f"upload {human.count(len(files), 'file')}", sum(file.size for file in files)) as advance:
+    with task("upload", sum(file.size for file in files), files=len(files)) as advance:
         return send_all(lake.storage, files, advance)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from services.lake.manifest import Manifest
 from services.lake.remote import RemoteLake
+from services.lake.transfer import Advance
 from services.lake.upload import UploadReport
 from services.lake.upload import upload as _upload
 from services.queries.files import BucketFiles
@@ -18,9 +19,9 @@ from services.queries.recorded import count_rows, recorded_schema
 
 
 @contextmanager
-def no_task(label: str, total: int) -> Iterator[Callable[[int], None]]:
+def no_task(label: str, total: int, *, files: int | None = None) -> Iterator[Advance]:
     """Shows no progress."""
-    yield lambda _: None
+    yield lambda *_: None
 
 
 def upload(output: Path, lake: RemoteLake, **options: Any) -> UploadReport:

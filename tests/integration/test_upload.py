@@ -167,10 +167,15 @@ def test_a_large_file_goes_in_parts_and_is_the_same(
     path.write_bytes(body)
     sha256 = hashlib.sha256(body).hexdigest()
     sending = transfer.Sending(path, "big", len(body), sha256, path.stat().st_mtime_ns)
-    counted: list[int] = []
-    etags = transfer.send_all(lake.storage, [sending], counted.append, part_bytes=part)
+    counted: list[tuple[int, int]] = []
+
+    def advance(amount: int, files: int = 0, /) -> None:
+        counted.append((amount, files))
+
+    etags = transfer.send_all(lake.storage, [sending], advance, part_bytes=part)
     assert lake.storage.read("big") == body
-    assert sum(counted) == len(body)
+    assert sum(amount for amount, _ in counted) == len(body)
+    assert [files for _, files in counted] == [0, 0, 1]
     head = lake.storage.head("big")
     assert head is not None
     assert (head.etag, head.metadata["sha256"]) == (etags["big"], sha256)
@@ -183,7 +188,7 @@ def test_a_file_that_changes_under_way_is_never_taken_for_uploaded(output: Path,
         path.write_bytes(b"0" * size)
         sending = transfer.Sending(path, name, size, "00" * 32, modified_ns=0)
         with pytest.raises(LakeError, match="changed while"):
-            transfer.send_all(lake.storage, [sending], lambda _: None, part_bytes=part)
+            transfer.send_all(lake.storage, [sending], lambda *_: None, part_bytes=part)
         assert lake.storage.head(name) is None
     assert not list(lake.storage.uploads(""))
 
@@ -268,7 +273,7 @@ def test_the_cost_of_large_files_is_predicted_by_the_requests_that_they_take(
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         files.append(Sending(path, f"datalake/{size}", size, digest, modified_at(path)))
     account = Account(Biller(load_prices(), "us-east-1", "region"), limit=Decimal(1), enforced=False, billed=False)
-    send_all(Storage(aws.again(account.attach), storage.bucket), files, lambda _: None)
+    send_all(Storage(aws.again(account.attach), storage.bucket), files, lambda *_: None)
     sent = {name: tally.billable for name, tally in account.meter.snapshot().operations().items() if name[0] == "s3"}
     predicted = sending(file.size for file in files)
     assert {name: tally.billable for name, tally in predicted.operations().items()} == sent
