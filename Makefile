@@ -73,7 +73,10 @@ cleanup: ## delete everything that was made, and prove it
 cost: $(INSTALLED) ## write COST_ANALYSIS.md from prices and measurements
 	$(BIN)/shoreline cost $(ARGS)
 
-setup database backup backups restore drill prune status generate export upload compact athena cleanup:
+# Those that are not on the menu are jobs too.
+.PHONY: query tables preflight iam audit prices receipts schedule
+setup database backup backups restore drill prune status generate export upload compact athena cleanup \
+query tables preflight iam audit prices receipts schedule:
 	@$(MAKE) in-$(JOB_STACK) JOB=$@
 
 ##@ Development

@@ -33,3 +33,9 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     for each in declared:
         assert each.__doc__
         assert each.__doc__.splitlines()[0] in listed[each.exit_code]
+
+
+def test_every_job_that_a_next_command_may_name_is_a_target_of_make() -> None:
+    jobs = re.findall(r'"shoreline ([a-z]+)', "".join(path.read_text() for path in (PROJECT / "jobs").glob("*.py")))
+    assert "audit" in jobs
+    subprocess.run(["make", "--dry-run", "STACK=embedded", *set(jobs)], cwd=PROJECT, capture_output=True, check=True)
