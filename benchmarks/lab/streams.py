@@ -14,7 +14,8 @@ from typing import IO, cast
 
 from isal import igzip_threaded
 
-LEVEL = 3  # ISA-L's best: what Shoreline's backup compresses with
+from services.backups.streams import GZIP_LEVEL
+
 _BLOCK = 2**20
 
 
@@ -36,7 +37,7 @@ def timed() -> Iterator[Stopwatch]:
 
 def _opened(path: Path, mode: str) -> IO[bytes]:
     """A compressed file, (de)compressed by a thread beside."""
-    opened = igzip_threaded.open(path, mode, compresslevel=LEVEL, threads=1)  # type: ignore[no-untyped-call]
+    opened = igzip_threaded.open(path, mode, compresslevel=GZIP_LEVEL, threads=1)  # type: ignore[no-untyped-call]
     return cast(IO[bytes], opened)
 
 

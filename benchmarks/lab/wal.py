@@ -12,7 +12,7 @@ from typing import IO, cast
 from isal import igzip
 
 from benchmarks.lab.server import PATIENCE, Lab, lsn
-from benchmarks.lab.streams import LEVEL
+from services.backups.streams import GZIP_LEVEL
 from services.database import Database
 
 SEGMENT = 16 * 2**20
@@ -72,7 +72,7 @@ class ReceivedWal:
         name = database.scalar("SELECT pg_walfile_name(pg_current_wal_lsn())")
         database.scalar("SELECT pg_switch_wal()")
         segment = self._awaited(str(name))
-        return len(igzip.compress(segment.read_bytes(), LEVEL))
+        return len(igzip.compress(segment.read_bytes(), GZIP_LEVEL))
 
     def compressed(self, *loads: Load) -> dict[str, int]:
         """The segments that loads filled from their first byte to their last, and their bytes after compression."""
@@ -81,7 +81,7 @@ class ReceivedWal:
         return {
             "segments": len(segments),
             "segment_bytes": SEGMENT,
-            "stored_bytes": sum(len(igzip.compress(path.read_bytes(), LEVEL)) for path in segments),
+            "stored_bytes": sum(len(igzip.compress(path.read_bytes(), GZIP_LEVEL)) for path in segments),
         }
 
     def _awaited(self, name: str) -> Path:

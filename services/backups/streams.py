@@ -14,7 +14,7 @@ from services.errors import BackupDamaged
 Blocks = Generator[bytes, None, None]
 BLOCK = 1 << 20  # bytes
 _GZIP = 31  # zlib's window bits for a gzip header and trailer
-_LEVEL = 1
+GZIP_LEVEL = 1
 _NO_GZIP: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says that it is an instance
 _AHEAD = 4  # blocks
 
@@ -55,7 +55,7 @@ def ahead(blocks: Iterable[bytes], depth: int = _AHEAD) -> Blocks:
             with_room -= 1
 
 
-def compressed(blocks: Iterable[bytes], level: int = _LEVEL) -> Blocks:
+def compressed(blocks: Iterable[bytes], level: int = GZIP_LEVEL) -> Blocks:
     """Blocks as one gzip stream, by ISA-L."""
     stream = isal_zlib.compressobj(level, wbits=_GZIP)
     for block in blocks:
