@@ -35,7 +35,10 @@ Room = Callable[[World], Iterator[Case | Growth]]
 
 
 def main() -> int:
-    """Measures, prints, and writes the record. The exit code is 1 when a promise is broken without a known reason, or a ratio fell."""
+    """Measures, prints, and writes the record.
+
+    The exit code is 1 when a promise is broken without a reason that is on record, or a ratio fell.
+    """
     options = _options()
     signal.signal(signal.SIGTERM, _terminated)
     if options.page:
