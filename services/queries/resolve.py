@@ -16,15 +16,22 @@ from sqlglot.schema import MappingSchema
 from services.errors import QueryRefused
 from services.queries.catalog import TableSchema
 from services.queries.guard import Judged
-from services.queries.guard.statement import DIALECT
+from services.queries.guard.statement import DIALECT, Span
 
 SCAN = "scan_{}"
+_HIDDEN = {"$path", "$bucket", "$partition", "$file_size", "$file_modified_time"}
 
 
 class NameUnknown(QueryRefused):
     """A column or function cannot be resolved as Athena would."""
 
     next_step = "Correct the name; `shoreline tables` shows the tables and their columns."
+
+
+class HiddenColumn(QueryRefused):
+    """The query names a column that Athena has and no table declares, such as "$path"."""
+
+    next_step = "Leave it out; `shoreline query --explain` shows the partitions that are read."
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,12 @@ class Resolved:
 
 
 def resolve(judged: Judged) -> Resolved:
-    """Resolves names as Athena does. Raises NameUnknown for a name that is not there or ambiguous."""
-    isolated = _isolate(judged)
+    """Resolves names as Athena does.
+
+    Raises NameUnknown for a name that is not there or ambiguous, and HiddenColumn for "$path" and its like.
+    """
+    isolated = _balance(_isolate(judged))
+    _refuse_hidden(isolated)
     tables = [selection.scan.table for selection in judged.selections]
     schema = MappingSchema(
         {SCAN.format(number): _types(table) for number, table in enumerate(tables)}, dialect=DIALECT, normalize=False
@@ -50,7 +61,9 @@ def resolve(judged: Judged) -> Resolved:
         # Athena does not know a SELECT's own aliases in its WHERE and GROUP BY, which sqlglot would expand.
         tree = qualify(isolated, dialect=DIALECT, schema=schema, expand_alias_refs=False, quote_identifiers=True)
         _qualify_having(tree)
-        needed = pushdown_projections(_without_exists_outputs(tree.copy()))
+        asked = _without_exists_outputs(tree.copy())
+        _require_names(asked)
+        needed = pushdown_projections(asked)
         annotated = annotate_types(tree, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
         raise NameUnknown(_reason(error, judged)) from None
@@ -88,6 +101,52 @@ def _isolate(judged: Judged) -> exp.Query:
         table.set("db", None)
         table.set("catalog", None)
     return tree
+
+
+def _balance(tree: exp.Query) -> exp.Query:
+    """The query with its chains of AND and of OR as balanced trees, which mean the same.
+
+    As they are parsed, each condition is one level deeper than the one before it, and every look at what is around a
+    column climbs all of them: 3,000 conditions took seconds.
+    """
+    chains = [node for node in tree.find_all(exp.And, exp.Or) if type(node.parent) is not type(node)]
+    for chain in chains:
+        place = exp.Null()
+        chain.replace(place)
+        place.replace(_joined(type(chain), list(chain.flatten(unnest=False))))
+    return tree
+
+
+def _joined(kind: type[exp.Expr], parts: Sequence[exp.Expr]) -> exp.Expr:
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return kind(this=_joined(kind, parts[:middle]), expression=_joined(kind, parts[middle:]))
+
+
+def _refuse_hidden(tree: exp.Query) -> None:
+    """Raises HiddenColumn for a column that only Athena itself could give."""
+    named = [column for column in tree.find_all(exp.Column) if column.name.lower() in _HIDDEN]
+    if not named:
+        return
+    given = {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
+    given |= {column.name.lower() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
+    for column in named:
+        if column.name.lower() not in given:
+            span = Span(column.this)
+            raise HiddenColumn(
+                f'"{column.name}" (line {span.line}, column {span.column}) is a hidden column of Athena\'s: '
+                "which files rows are in is not answered here."
+            )
+
+
+def _require_names(tree: exp.Query) -> None:
+    """Raises NameUnknown where * stands for columns that have no names."""
+    if any(select.is_star for select in tree.find_all(exp.Select)):
+        raise NameUnknown(
+            "The query cannot be resolved: * stands for columns that have no names.",
+            next_step="Name them where they come from, such as UNNEST(...) AS t(value), or select columns by name.",
+        )
 
 
 def _qualify_having(tree: exp.Query) -> None:

@@ -116,6 +116,14 @@ def _children(value: object) -> Iterator[exp.Expr]:
     return (item for item in values if isinstance(item, exp.Expr))
 
 
+def read_in_base(cte: exp.CTE) -> exp.Table | None:
+    """Where the base of a recursive CTE reads it: the left side of its UNION, or all of it where there is none."""
+    body = cte.this.unnest()
+    base = body.left if isinstance(body, exp.SetOperation) else body
+    named = (table for table in base.find_all(exp.Table) if table.name.lower() == cte.alias.lower())
+    return next((table for table in named if not table.db), None)
+
+
 def renamed(node: exp.Expr, columns: Mapping[str, Origin | None] | Columns) -> Mapping[str, Origin | None] | None:
     """The columns under the names that an alias such as `t(a, b)` gives them."""
     alias = node.args.get("alias")

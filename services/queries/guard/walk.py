@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from services.errors import QueryRefused
 from services.queries.catalog import DATA_CATALOG, Catalog, TableSchema
-from services.queries.guard.scans import Block, Columns, Cte, Scan, Source, outputs, queries_in, renamed
+from services.queries.guard.scans import Block, Columns, Cte, Scan, Source, outputs, queries_in, read_in_base, renamed
 from services.queries.guard.statement import DIALECT, Span, parse
 
 
@@ -99,6 +99,13 @@ class _Walk:
         self.inside = cte
         columns = self.query(node.this, known, _within(place, f"CTE {node.alias}"), outer)
         self.inside = around
+        if cte.recursive and (read := read_in_base(node)):
+            span = Span(read.this)
+            raise QueryRefused(
+                f"The recursive CTE {node.alias} reads itself in its base (line {span.line}, column {span.column}), "
+                "which has no rows to begin with.",
+                next_step=f"Begin with a SELECT that does not read {node.alias}, then UNION ALL the one that does.",
+            )
         cte.columns = cte.columns or columns
         self.ctes.append(cte)
         scope[name] = cte

@@ -345,6 +345,10 @@ REFUSED = [
      "MATCH_RECOGNIZE reads orders whole"),
     ("a table in the step of a recursion", "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT o.user_id FROM orders o "
      "JOIN t ON t.n = o.user_id WHERE o.month = 1) SELECT n FROM t", "scans it again at every step"),
+    ("a recursion that begins with itself", "WITH RECURSIVE t(n) AS (SELECT n FROM t UNION ALL SELECT 1) SELECT n FROM t",
+     "The recursive CTE t reads itself in its base (line 1, column 39)"),
+    ("a recursion without a base", "WITH RECURSIVE t(n) AS (SELECT n FROM t) SELECT n FROM t",
+     "reads itself in its base"),
     ("a CTE over a table in the step of a recursion", "WITH RECURSIVE o AS (SELECT * FROM orders WHERE month = 1), "
      "t(n) AS (SELECT 1 UNION ALL SELECT o.user_id FROM o JOIN t ON t.n = o.user_id) SELECT n FROM t",
      "scans it again at every step"),

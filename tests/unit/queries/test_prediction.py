@@ -12,13 +12,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlglot import exp
 
 from services.errors import QueryRefused
 from services.queries.files import FileChanged, FolderFiles, LakeFile, list_table
 from services.queries.footers import TAIL, FileDamaged, Footers
 from services.queries.guard import check
 from services.queries.prediction import Lake, Prediction, ScanTooLarge, SchemaDiffers, predict
-from services.queries.resolve import NameUnknown, resolve
+from services.queries.resolve import HiddenColumn, NameUnknown, resolve
 from tests.unit.queries.lake import LAKE, ORDERS
 
 DAY = Path("orders/year=2025/month=01/day=10")
@@ -329,6 +330,12 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_told(tmp_path: Path
         ("SELECT status AS s, count(*) FROM orders WHERE month = 1 GROUP BY s", "column 's' could not be resolved"),
         ("SELECT user_id FROM orders o, events e WHERE o.month = 1 AND e.month = 1", "column 'user_id'"),
         ("SELECT x.amount FROM orders o WHERE month = 1", "x"),
+        ("SELECT * FROM UNNEST(ARRAY[1, 2])", "* stands for columns that have no names"),
+        ("SELECT * FROM orders o, UNNEST(ARRAY[1, 2]) WHERE o.month = 1", "* stands for columns that have no names"),
+        (
+            "SELECT t.* FROM orders o, UNNEST(ARRAY[1]) AS t WHERE o.month = 1",
+            "* stands for columns that have no names",
+        ),
     ],
 )
 def test_a_name_that_athena_would_not_resolve_is_refused(sql: str, words: str) -> None:
@@ -336,3 +343,40 @@ def test_a_name_that_athena_would_not_resolve_is_refused(sql: str, words: str) -
         resolve(check(sql, LAKE))
     assert words in str(refused.value)
     assert isinstance(refused.value, QueryRefused)
+
+
+@pytest.mark.parametrize(
+    ("sql", "place"),
+    [
+        ('SELECT "$path" FROM orders WHERE month = 1', '"$path" (line 1, column 8)'),
+        ('SELECT o."$path", count(*) FROM orders o WHERE month = 1 GROUP BY o."$path"', '"$path" (line 1, column 10)'),
+        ('SELECT 1 FROM orders WHERE month = 1 AND "$file_size" > 3', '"$file_size" (line 1, column 42)'),
+        ("SELECT 1 FROM orders WHERE month = 1 HAVING min(\"$path\") > 'a'", '"$path" (line 1, column 49)'),
+    ],
+)
+def test_a_hidden_column_of_athenas_is_refused_with_its_place(sql: str, place: str) -> None:
+    with pytest.raises(HiddenColumn) as refused:
+        resolve(check(sql, LAKE))
+    assert f"{place} is a hidden column of Athena's" in str(refused.value)
+
+
+def test_a_name_like_a_hidden_columns_that_the_query_gives_itself_is_no_hidden_column() -> None:
+    sql = 'SELECT "$path" FROM (SELECT status AS "$path" FROM orders WHERE month = 1)'
+    assert resolve(check(sql, LAKE)).columns == (("status",),)
+
+
+@pytest.mark.parametrize(("word", "bound"), [("AND", "<>"), ("OR", "=")])
+def test_thousands_of_conditions_do_not_nest_as_deep_as_they_are_many(word: str, bound: str) -> None:
+    many = f" {word} ".join(f"order_id {bound} {number}" for number in range(3_000))
+    resolved = resolve(check(f"SELECT status FROM orders WHERE month = 1 AND ({many})", LAKE))
+    assert max(column.depth for column in resolved.tree.find_all(exp.Column)) < 40
+    assert len(list(resolved.tree.find_all(exp.Column))) == 3_002
+
+
+def test_conditions_keep_their_order_and_their_parentheses_once_resolved() -> None:
+    where = (
+        "month = 1 AND (status = 'a' OR status = 'b' OR amount > 1 AND user_id > 2) AND amount < 3 AND NOT user_id = 4"
+    )
+    resolved = resolve(check(f"SELECT status FROM orders WHERE {where}", LAKE))
+    found = resolved.tree.args["where"].this.sql("athena").replace('"orders".', "").replace('"', "")
+    assert found == where
