@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -74,6 +75,17 @@ def _require_place(form: Format, output: Path | None) -> None:
         raise InputError("A file takes csv, json or parquet.", next_step="Add --format csv, json or parquet.")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise InputError("Parquet is no text for a terminal.", next_step="Add --output FILE, or redirect the output.")
+    if output is None:
+        return
+    if output.is_dir():
+        raise InputError(f"'{output}' cannot be written: it is a folder.", next_step="Add the file's name.")
+    if not output.parent.is_dir():
+        raise InputError(
+            f"'{output}' cannot be written: there is no folder '{output.parent}'.",
+            next_step="Make the folder, or name a file elsewhere; nothing was asked yet.",
+        )
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise InputError(f"'{output}' cannot be written: permission denied; nothing was asked yet.")
 
 
 def plan(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Plan:

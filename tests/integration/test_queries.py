@@ -187,7 +187,8 @@ def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Stor
         (["SELECT 1 / 0"], {}, 18, "Division by zero"),
         (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "does not exist"),
         (["02", "--output", "x.csv"], {}, 2, "--format csv"),
-        (["02", "--format", "csv", "--output", "no/such/folder/x.csv"], {}, 2, "cannot be written"),
+        (["02", "--format", "csv", "--output", "no/such/folder/x.csv"], {}, 2, "there is no folder 'no/such/folder'"),
+        (["02", "--format", "csv", "--output", "."], {}, 2, "it is a folder"),
     ],
 )
 def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
@@ -198,6 +199,14 @@ def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
     assert words in done.errors
     assert "Traceback" not in done.errors
     assert done.output == ""
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_lake_is_asked(shoreline: Shoreline) -> None:
+    # The bucket is not there either: whoever looked at the lake first would say so.
+    env = {"BUCKET": "no-such-bucket-of-ours"}
+    done = shoreline("query", "02", "--format", "csv", "--output", "no/such/folder/x.csv", env=env)
+    assert done.exit_code == 2
+    assert "there is no folder 'no/such/folder'" in done.errors
 
 
 def test_the_tables_are_shown_with_their_newest_day(bucket: Storage, sample: Path, shoreline: Shoreline) -> None:
