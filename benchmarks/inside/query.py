@@ -17,7 +17,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from sqlglot import Dialect
 
 from services.lake.tables import TABLES
 from services.queries.ask import ask, prepare
@@ -38,8 +37,6 @@ _NEEDS = {  # by query: the folder below which it reads, and the columns
 
 def main() -> None:
     """Answers the query and prints the figures."""
-    for dialect in ("athena", "duckdb"):  # the peers' engines are imported before their time begins, too
-        Dialect.get_or_raise(dialect)
     folder, name = Path(sys.argv[1]), sys.argv[2]
     query = read_query(QUERIES / f"{name}.sql")
     for _ in range(2):

@@ -76,7 +76,10 @@ class FolderFiles:
         for folder, _, names in os.walk(self.folder / prefix):
             for name in names:
                 path = f"{folder}/{name}"  # no Path: to make one for each of many files takes longer than to list them
-                status = os.stat(path)  # noqa: PTH116
+                try:
+                    status = os.stat(path)  # noqa: PTH116
+                except FileNotFoundError:  # removed since, or a link to nothing
+                    continue
                 if stat.S_ISREG(status.st_mode):
                     found.append(LakeFile(path.removeprefix(root), status.st_size, str(status.st_mtime_ns)))
         yield from sorted(found, key=lambda file: file.key)
