@@ -32,10 +32,13 @@ menu:
 demo: ## the whole loop: backup, restore, lake, queries, cleanup
 	@$(MAKE) in-$(DEMO_STACK) JOB=demo
 
+# one more than there are cores, as tests wait for the servers, too
+TESTERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
+
 # pytest rewrites every test's assertions: kept, that is done once, and not by each worker of every run
 test: $(INSTALLED) ## every test but those of the containers
 	@echo "stack: embedded"
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(TESTERS) --dist worksteal $(ARGS)
 
 ##@ The stack
 .PHONY: up down

@@ -16,12 +16,10 @@ import psutil
 import pytest
 
 from services.aws import Aws, AwsAccess
-from services.backups import scratch
 from services.backups.archive import Archive
 from services.backups.making import DumpOptions
 from services.backups.naming import Naming
 from services.backups.parts import SMALLEST, PartPlan
-from services.backups.traits import traits_of
 from services.database import Connection, Database
 from services.errors import BackupFailed
 from services.local.postgres import Cluster
@@ -149,37 +147,6 @@ def test_a_job_that_is_killed_at_thirty_random_moments_loses_nothing(
     whole = {each.key for each in archives.assert_whole()}
     assert {kept.key, last.key} <= whole
     archives.assert_nothing_left()
-
-
-def die_before(step: str, database: Database) -> None:
-    """Makes a scratch database, and is killed where it would go on with `step`; run in a process of its own."""
-    setattr(scratch, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with scratch.scratch(database, traits_of(database)):
-        pass
-
-
-@pytest.mark.parametrize("step", ["_mark", "_open"])
-def test_a_restore_that_is_killed_as_it_makes_its_scratch_database_leaves_one_that_the_next_drops(
-    database: Database, scratch_names: Callable[[str], list[str]], step: str
-) -> None:
-    process = FORKS.Process(target=die_before, args=(step, database))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    (left,) = scratch_names(database.name)
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext('shoreline'), hashtext(%s))", (left,))  # its maker is gone
-    closed = database.sibling(f"{database.name}_restoring_4567abcd")  # as a person may have named and closed one
-    closed.create()
-    try:
-        with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute(f"ALTER DATABASE {closed.name} ALLOW_CONNECTIONS false")
-        assert left not in [each.name for each in database.all_on_server()]
-        with scratch.scratch(database, traits_of(database)) as fresh:
-            assert sorted(scratch_names(database.name)) == sorted([closed.name, fresh.name])
-        assert scratch_names(database.name) == [closed.name]
-    finally:
-        closed.drop()
 
 
 def test_sigterm_takes_the_upload_back_and_exits_143(

@@ -7,7 +7,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from services.aws import Aws
 from services.backups.archive import Archive
 from services.backups.naming import Naming
 from services.bucket import policy_statements
-from services.database import Database
 from services.errors import ShorelineError
 from services.local.stack import PROJECT
 from services.storage import Storage
@@ -167,24 +166,6 @@ def test_receipts_go_when_asked_and_other_files_beside_them_stay(
     assert outcome.exit_code == 0, outcome.errors
     assert not (folder / "backup_20250610_143022.json").exists()
     assert (folder / "budget.json").exists()
-
-
-def test_scratch_databases_of_killed_restores_go_when_asked(
-    shoreline: Shoreline, storage: Storage, database: Database, execute: Callable[[str], None]
-) -> None:
-    left = database.sibling(f"{database.name}_restoring_0123abcd")
-    left.create()
-    execute(f"COMMENT ON DATABASE {left.name} IS 'shoreline: scratch'")
-    alike = database.sibling(f"{database.name}_restoring_4567abcd")  # as a person may have named one
-    alike.create()
-    try:
-        outcome = shoreline("cleanup", "--yes", "--json", "--scratch")
-        assert outcome.exit_code == 0, outcome.errors
-        assert checks(outcome)[f"scratch database {left.name}"] == "gone"
-        assert (left.exists(), alike.exists()) == (False, True)
-    finally:
-        left.drop()
-        alike.drop()
 
 
 @pytest.mark.parametrize(("typed", "exit_code"), [("{bucket}", 0), ("yes", NOT_CONFIRMED), ("", NOT_CONFIRMED)])

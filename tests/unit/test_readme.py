@@ -38,4 +38,5 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
 def test_every_job_that_a_next_command_may_name_is_a_target_of_make() -> None:
     jobs = re.findall(r'"shoreline ([a-z]+)', "".join(path.read_text() for path in (PROJECT / "jobs").glob("*.py")))
     assert "audit" in jobs
-    subprocess.run(["make", "--dry-run", "STACK=embedded", *set(jobs)], cwd=PROJECT, capture_output=True, check=True)
+    rules = re.findall(r"^([a-z][a-z -]*):(?!=)", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert set(jobs) <= set(" ".join(rules).split())

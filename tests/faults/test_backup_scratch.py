@@ -1,0 +1,81 @@
+"""Scratch databases that killed runs left, on a server of their own: any run drops what it finds of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from services.backups import scratch
+from services.backups.traits import traits_of
+from services.database import Connection, Database
+from services.local.postgres import Cluster
+from services.storage import Storage
+from tests.command_line import FORKS
+from tests.conftest import Shoreline
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A server on which no other test restores anything."""
+    cluster = Cluster(tmp_path_factory.mktemp("postgres"), {"fsync": "off", "autovacuum": "off"})
+    yield cluster.start()
+    cluster.stop("immediate")
+
+
+@pytest.fixture
+def settings(settings: dict[str, str], server: Connection) -> dict[str, str]:
+    """The environment of a job that works on this server."""
+    return settings | {"PGPORT": str(server.port), "PGPASSWORD": server.password or ""}
+
+
+def die_before(step: str, database: Database) -> None:
+    """Makes a scratch database, and is killed where it would go on with `step`; run in a process of its own."""
+    setattr(scratch, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with scratch.scratch(database, traits_of(database)):
+        pass
+
+
+@pytest.mark.parametrize("step", ["_mark", "_open"])
+def test_a_restore_that_is_killed_as_it_makes_its_scratch_database_leaves_one_that_the_next_drops(
+    database: Database, scratch_names: Callable[[str], list[str]], step: str
+) -> None:
+    process = FORKS.Process(target=die_before, args=(step, database))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    (left,) = scratch_names(database.name)
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('shoreline'), hashtext(%s))", (left,))  # its maker is gone
+    closed = database.sibling(f"{database.name}_restoring_4567abcd")  # as a person may have named and closed one
+    closed.create()
+    try:
+        with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {closed.name} ALLOW_CONNECTIONS false")
+        assert left not in [each.name for each in database.all_on_server()]
+        with scratch.scratch(database, traits_of(database)) as fresh:
+            assert sorted(scratch_names(database.name)) == sorted([closed.name, fresh.name])
+        assert scratch_names(database.name) == [closed.name]
+    finally:
+        closed.drop()
+
+
+def test_scratch_databases_of_killed_restores_go_when_asked(
+    shoreline: Shoreline, storage: Storage, database: Database, execute: Callable[[str], None]
+) -> None:
+    left = database.sibling(f"{database.name}_restoring_0123abcd")
+    left.create()
+    execute(f"COMMENT ON DATABASE {left.name} IS 'shoreline: scratch'")
+    alike = database.sibling(f"{database.name}_restoring_4567abcd")  # as a person may have named one
+    alike.create()
+    try:
+        outcome = shoreline("cleanup", "--yes", "--json", "--scratch")
+        assert outcome.exit_code == 0, outcome.errors
+        checks = {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
+        assert checks[f"scratch database {left.name}"] == "gone"
+        assert (left.exists(), alike.exists()) == (False, True)
+    finally:
+        left.drop()
+        alike.drop()
