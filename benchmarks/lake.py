@@ -19,6 +19,13 @@ from services.storage import Storage
 _FIRST = date(2025, 1, 1)
 
 
+_TWO_CORES = (
+    "The bare COPY takes 1.4 s, of which the server fills one core; counting the rows takes 0.5 s of the server's CPU"
+    " more, psql 0.3 s, and reading CSV, sorting and Parquet 1.9 s of ours: with the start, 2.6 s on two cores with no"
+    " moment lost. The peers count nothing."
+)
+
+
 def cases(world: World) -> Iterator[Case | Growth]:
     """Generate and export, and the growth of both."""
     yield _generate(world)
@@ -101,7 +108,10 @@ def _export(world: World) -> Case:
         ),
         promises=(
             Promise("at most 2.5 times the bare COPY", against="COPY TO STDOUT", at_most=2.5),
-            *(Promise(f"at least twice as fast as {name}", against=name, at_least=2) for name, _, _ in _EXPORTERS[:4]),
+            *(
+                Promise(f"at least twice as fast as {name}", against=name, at_least=2, why=_TWO_CORES)
+                for name, _, _ in _EXPORTERS[:4]
+            ),
         ),
         note="Ours counts the rows on both sides, sorts each day, and keeps decimals; dlt does not part by day.",
     )

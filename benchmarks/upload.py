@@ -39,6 +39,10 @@ from services.storage import Storage
 _FROM = date(2024, 1, 1)
 _ROWS_OF_30_KB = 4_800
 _GROUP = 1_000_000  # rows
+_HASHED_BEFORE = (
+    "Ours hashes the file before it is sent, as what is there is compared by SHA-256, and each part as it goes: 0.4 s"
+    " each at 1.4 GB/s. aws s3 sync compares size and time."
+)
 _PUTS_TAKE_HALF = (
     "LocalStack's own limit is in the way: bare PUTs of the same files, without signatures, checksums or a start-up of"
     " any weight, take half of aws s3 sync's time (3.8 of 7.7 s), as LocalStack needs 1.7 ms of a processor for each."
@@ -155,8 +159,15 @@ def _many(world: World, output: Path, storage: Storage, files: int) -> Case:
     )
 
 
+def _list(storage: Storage) -> None:
+    """Lists everything once: after many writes LocalStack takes half a second longer for the first listing."""
+    for _ in storage.objects(""):
+        pass
+
+
 def _nothing_to_do(world: World, output: Path, first: Storage, again: Storage, files: int) -> Case:
-    uploaders = _uploaders(world, output, again, lambda: None, partial(_expect_files, again, 2 * files))
+    settle = partial(_list, again)
+    uploaders = _uploaders(world, output, again, settle, partial(_expect_files, again, 2 * files))
     for one in uploaders[:2]:
         world.peers.install("awscli")
         subprocess.run(list(map(str, one.command)), env=dict(one.env), check=True, capture_output=True)
@@ -181,7 +192,7 @@ def _large(world: World, output: Path, storage: Storage) -> Case:
         title="Upload of one large file",
         work=Work(size, "bytes"),
         contenders=(_put(world, output, storage), *uploaders),
-        promises=(Promise("at least as fast as aws s3 sync", against="aws s3 sync", at_least=1),),
+        promises=(Promise("at least as fast as aws s3 sync", against="aws s3 sync", at_least=1, why=_HASHED_BEFORE),),
     )
 
 

@@ -99,6 +99,7 @@ class Case:
     contenders: tuple[Contender, ...]
     promises: tuple[Promise, ...] = ()
     note: str = ""  # what a reader must know to read the figures rightly
+    least_runs: int = 1  # of each contender, however long they take, where the spread between runs matters
     timeout: float = 900.0
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ def measure(room: str, case: Case, world: World, say: Say) -> CaseResult:
     runs = [_Runs(contender) for contender in case.contenders]
     for number in range(world.rounds):
         for one in list(runs):
-            if one.done and one.spent > world.patience(one.contender.role):
+            if len(one.done) >= case.least_runs and one.spent > world.patience(one.contender.role):
                 continue
             say(f"{case.name}: round {number + 1}, {one.contender.name}")
             try:

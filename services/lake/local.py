@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from services.lake.partitions import day_of, is_data_file
 from services.lake.types import athena_type
 
 _THREADS = 8
+_WORTH_A_THREAD = 1 << 20  # bytes: to hash fewer takes less time than to hand them over
 _HIDDEN = (".", "_")
 
 
@@ -54,11 +56,20 @@ def local_files(output: Path) -> tuple[LocalFile, ...]:
     file that does not lie in a day's folder.
     """
     found = [path for path in sorted(output.glob("*/**/*.parquet")) if not _hidden(path.relative_to(output))]
+    before = [path.stat() for path in found]
     with ThreadPoolExecutor(_THREADS) as pool:
-        return tuple(pool.map(lambda path: _local_file(output, path), found))
+        large = {
+            path: pool.submit(_sha256, path)
+            for path, status in zip(found, before, strict=True)
+            if status.st_size >= _WORTH_A_THREAD
+        }
+        return tuple(
+            _local_file(output, path, status, large[path].result() if path in large else _sha256(path))
+            for path, status in zip(found, before, strict=True)
+        )
 
 
-def _local_file(output: Path, path: Path) -> LocalFile:
+def _local_file(output: Path, path: Path, status: os.stat_result, sha256: str) -> LocalFile:
     table, relative = path.relative_to(output).as_posix().split("/", 1)
     day_folder, _, name = relative.rpartition("/")
     if day_of(day_folder) is None or not is_data_file(name):
@@ -66,10 +77,12 @@ def _local_file(output: Path, path: Path) -> LocalFile:
             f"{path} does not lie in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
             next_step="Move it away, or give it the layout of the others.",
         )
-    found = path.stat()
+    return LocalFile(table, relative, path, status.st_size, sha256, status.st_mtime_ns)
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return LocalFile(table, relative, path, found.st_size, digest, found.st_mtime_ns)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hidden(relative: Path) -> bool:

@@ -32,7 +32,9 @@ class LakeFile:
 
 
 class Files(Protocol):
-    """A place that holds the lake. Keys begin with the table's name."""
+    """A place that holds the lake. Keys begin with the table's name. `at_once` is how many reads side by side pay."""
+
+    at_once: int
 
     def list(self, prefix: str) -> Iterator[LakeFile]:
         """The files whose keys begin with `prefix`, in key order, their partitions not yet read from the key."""
@@ -46,6 +48,8 @@ class Files(Protocol):
 
 class BucketFiles:
     """The lake in a bucket, below a prefix."""
+
+    at_once = 32  # a read is mostly waiting
 
     def __init__(self, storage: Storage, prefix: str) -> None:
         self._storage = storage
@@ -67,6 +71,8 @@ class BucketFiles:
 
 class FolderFiles:
     """The lake in a local folder, as `shoreline generate` and `shoreline export` write it."""
+
+    at_once = 1  # a read is over sooner than a thread begins
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -18,7 +18,6 @@ from services.queries.files import Files, LakeFile
 MAGIC = b"PAR1"
 TAIL = 16_384
 """Bytes of a file's end that are read at once: DuckDB reads as many, so that it finds them here already."""
-READERS = 32
 
 
 class FileDamaged(LakeError):
@@ -79,11 +78,12 @@ class Footers:
         """The footers of these files, in their order. Raises FileDamaged for one that is no Parquet file."""
         wanted = list(wanted)
         missing = [file for file in wanted if file not in self._known]
-        if len(missing) == 1:
-            self._known[missing[0]] = self._read(missing[0])
-        elif missing:
-            with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
+        readers = min(self._files.at_once, len(missing))
+        if readers > 1:
+            with ThreadPoolExecutor(readers) as pool:
                 self._known.update(zip(missing, pool.map(self._read, missing), strict=True))
+        else:
+            self._known.update((file, self._read(file)) for file in missing)
         return [self._known[file] for file in wanted]
 
     def _read(self, file: LakeFile) -> Footer:

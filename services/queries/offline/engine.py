@@ -24,7 +24,7 @@ from services.queries.offline.translate import Translated, translate
 from services.queries.prediction import Lake
 from services.queries.resolve import SCAN
 
-_READERS = 8  # threads: most of them wait for the store
+_READERS = 8  # threads at most that wait for the store
 _BATCH_ROWS = 100_000
 _SETTINGS = """
 SET TimeZone = 'UTC';
@@ -82,7 +82,7 @@ class DuckDbEngine:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         connection.register_filesystem(self._system)
-        connection.execute(_SETTINGS.format(threads=max(os.cpu_count() or 1, _READERS)))
+        connection.execute(_SETTINGS.format(threads=max(os.cpu_count() or 1, min(_READERS, self.lake.files.at_once))))
         return connection
 
     def _answer(self, connection: duckdb.DuckDBPyConnection, translated: Translated) -> pa.Table:
