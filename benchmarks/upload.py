@@ -39,6 +39,10 @@ from services.storage import Storage
 _FROM = date(2024, 1, 1)
 _ROWS_OF_30_KB = 4_800
 _GROUP = 1_000_000  # rows
+_ALL_HASHED = (
+    "Its time is the start (0.6 s), hashing every file (0.2 s) and listings; the first upload, which took 9.2 s when"
+    " the promise was made, takes less now."
+)
 _HASHED_BEFORE = (
     "Ours hashes the file before it is sent, as what is there is compared by SHA-256, and each part as it goes: 0.4 s"
     " each at 1.4 GB/s. aws s3 sync compares size and time."
@@ -180,7 +184,11 @@ def _nothing_to_do(world: World, output: Path, first: Storage, again: Storage, f
             context("the first upload", ours_first.command, env=ours_first.env, prepare=ours_first.prepare),
             *uploaders,
         ),
-        promises=(Promise("at least 5 times as fast as the first upload", against="the first upload", at_least=5),),
+        promises=(
+            Promise(
+                "at least 5 times as fast as the first upload", against="the first upload", at_least=5, why=_ALL_HASHED
+            ),
+        ),
     )
 
 
