@@ -49,7 +49,11 @@ def written(record: Record, name: str, titles: Mapping[str, str], larger: Record
 
 def _machine(record: Record) -> str:
     found = record.machine
-    load = "" if record.load is None else f" The load average was {record.load:.2f} when the measuring began."
+    load = (
+        ""
+        if record.load is None
+        else f" The load average was at most {record.load:.2f} as a run began, the room before it included."
+    )
     return (
         f"The figures below were taken on {record.taken_on} at the {record.size} size on one machine:"
         f" {found['cores']} cores, {found['memory_gb']} GB, {found['system']}, Python {found['python']}.{load}"

@@ -11,22 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.command_line import Outcome
+
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ended(Outcome):
     """How a command ended."""
-
-    exit_code: int
-    output: str
-    errors: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output."""
-        return json.loads(self.output)
 
     @property
     def log(self) -> list[dict[str, Any]]:

@@ -211,7 +211,7 @@ def test_the_page_says_of_each_promise_whether_it_was_kept_and_shows_a_chart_for
     made = Record("2026-01-02", "medium", machine, {"duckdb": "2"}, {"awscli": ["awscli==1"]}, (one,), (grown,), 0.25)
     files = written(made, "2026-01-02-medium.json", {"room": "A room"})
     page = files["benchmarks.md"]
-    assert "The load average was 0.25 when the measuring began." in page
+    assert "The load average was at most 0.25 as a run began, the room before it included." in page
     assert "at most 1.5 times the bare. Measured: 2.00 times, **not kept**. It hashes: 0.9 s of it." in page
     assert "at least twice as fast. Measured: 2.50 times, kept." in page
     assert "third (no such file)" in page
