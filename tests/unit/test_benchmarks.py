@@ -97,6 +97,11 @@ def test_a_ratio_that_fell_once_and_held_when_it_was_measured_again_is_no_regres
     assert best({"a": 1.0, "b": 3.0}, {"a": 2.5}) == {"a": 2.5, "b": 3.0}
 
 
+def test_a_peer_that_took_a_few_milliseconds_is_no_measure_of_a_regression() -> None:
+    runs = (measured("ours", Role.OURS, 0.05), measured("quick", Role.PEER, 0.005), measured("slow", Role.PEER, 0.1))
+    assert ratios([case(*runs)]) == {"room/case against the best peer": 2.0}
+
+
 def test_a_record_is_read_as_it_was_written_and_newer_runs_take_the_place_of_older(tmp_path: Path) -> None:
     runs = (measured("ours", Role.OURS, 1.0, bytes_read=3), measured("peer", Role.PEER, 5.0))
     made = Record("2026-01-02", "small", {"cores": 2}, {"duckdb": "2.0"}, {"awscli": ["awscli==1"]}, (case(*runs),))
