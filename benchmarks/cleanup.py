@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, limit, ours, peer
 from benchmarks.harness.child import CommandFailed
+from benchmarks.inside.put import put_object
 from services.storage import Storage
 
 _WRITERS = 4
@@ -106,14 +106,10 @@ def _fill(world: World, bucket: str, objects: int) -> None:
 
 
 def _put(host: str, bucket: str, numbers: Iterable[int]) -> None:
-    """Puts objects over one connection, without boto3's work for each: LocalStack asks for no signature."""
+    """Puts objects over one connection, without boto3's work for each."""
     connection = HTTPConnection(host)
     for number in numbers:
-        connection.request("PUT", f"/{bucket}/{_key(number)}", b"-")
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != HTTPStatus.OK:
-            raise OSError(f"{_key(number)}: {answer.status}")
+        put_object(connection, bucket, _key(number), b"-", 1)
     connection.close()
 
 

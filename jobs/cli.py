@@ -40,13 +40,19 @@ JOBS = {
     "receipts": "jobs.receipts:command",
 }
 
+_PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,  # the boxes would cost 0.2 s of imports
+    "pretty_exceptions_enable": False,
+}
+
 
 class Chosen(Mapping[str, Any]):
     """The commands by name. The module of one is imported when it is looked up; the help of all looks up all."""
 
     def __getitem__(self, name: str) -> Any:
         module, function = JOBS[name].split(":")
-        alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        alone = typer.Typer(**_PLAIN)
         alone.command(name)(getattr(import_module(module), function))
         return typer.main.get_command(alone)
 
@@ -69,9 +75,7 @@ app = typer.Typer(
     name="shoreline",
     help="PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # the boxes would cost 0.2 s of imports
-    pretty_exceptions_enable=False,
+    **_PLAIN,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -6,14 +6,13 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.harness.case import Role
-from benchmarks.harness.results import CaseResult, GrowthResult, as_json, case_from_json, growth_from_json
+from benchmarks.harness.results import CaseResult, GrowthResult, Measured, as_json, case_from_json, growth_from_json
 
 _LONG_ENOUGH = 0.01  # seconds
 FOLDER = Path(__file__).resolve().parents[1] / "results"
@@ -109,6 +108,10 @@ def keep(record: Record) -> Path:
     return to
 
 
+def _is_long_enough(contender: Measured) -> bool:
+    return min(contender.seconds) >= _LONG_ENOUGH
+
+
 def ratios(cases: Sequence[CaseResult]) -> dict[str, float]:
     """How many times as fast ours is as the best peer and as the limit, by case.
 
@@ -117,10 +120,9 @@ def ratios(cases: Sequence[CaseResult]) -> dict[str, float]:
     """
     found = {}
     for case in cases:
-        for name, role in (("best peer", Role.PEER), ("limit", Role.LIMIT)):
-            others = [other for other in case.of(role) if min(other.seconds) >= _LONG_ENOUGH]
-            if others:
-                other = others[0] if role is Role.PEER else others[-1]
+        long_enough = replace(case, contenders=tuple(filter(_is_long_enough, case.contenders)))
+        for name, other in (("best peer", long_enough.best_peer), ("limit", long_enough.limit)):
+            if other is not None:
                 found[f"{case.room}/{case.name} against the {name}"] = round(
                     min(other.seconds) / min(case.ours.seconds), 4
                 )

@@ -56,16 +56,12 @@ def local_files(output: Path) -> tuple[LocalFile, ...]:
     file that does not lie in a day's folder.
     """
     found = [path for path in sorted(output.glob("*/**/*.parquet")) if not _hidden(path.relative_to(output))]
-    before = [path.stat() for path in found]
+    files = [(path, path.stat()) for path in found]
     with ThreadPoolExecutor(_THREADS) as pool:
-        large = {
-            path: pool.submit(_sha256, path)
-            for path, status in zip(found, before, strict=True)
-            if status.st_size >= _WORTH_A_THREAD
-        }
+        large = {path: pool.submit(_sha256, path) for path, status in files if status.st_size >= _WORTH_A_THREAD}
         return tuple(
             _local_file(output, path, status, large[path].result() if path in large else _sha256(path))
-            for path, status in zip(found, before, strict=True)
+            for path, status in files
         )
 
 

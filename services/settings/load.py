@@ -36,16 +36,17 @@ def load(
     every problem.
     """
     given = dict(overrides or {})
-    environment = {**dotenv_values(dotenv), **os.environ, **given}
+    written = dotenv_values(dotenv)
+    environment = {**written, **os.environ, **given}
     given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
-    secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, dotenv_values(dotenv)))
+    secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, written))
     problems |= clashes(environment)
     given |= secrets
     if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
         given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
     if not environment.get("AWS_REGION") and not environment.get("AWS_ENDPOINT_URL"):
         given |= _region(environment)
-    filled = {name: value for source in (dotenv_values(dotenv), os.environ) for name, value in source.items() if value}
+    filled = {name: value for source in (written, os.environ) for name, value in source.items() if value}
     try:
         settings = Settings.model_validate({name.lower(): value for name, value in {**filled, **given}.items()})
     except ValidationError as error:
