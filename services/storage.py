@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,12 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.errors import BucketMissing, BucketNotOurs, SettingsError, StorageError
-from services.stored import KeyTaken, Stamped, StoredObject, Upload
+from services.multipart import MultipartUpload, sha256_of
+from services.stored import ABSENT, TAKEN, KeyTaken, Stamped, StoredObject, Upload
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
 DELETE_BATCH = 1000  # keys that one DeleteObjects takes
 
 __all__ = ["DELETE_BATCH", "KeyTaken", "Stamped", "Storage", "StoredObject", "Upload"]
@@ -48,7 +45,7 @@ class Storage:
             try:
                 answer = self.aws.s3.head_bucket(Bucket=self.bucket)
             except ClientError as error:
-                if error_code(error) in {*_ABSENT, "NoSuchBucket"}:
+                if error_code(error) in {*ABSENT, "NoSuchBucket"}:
                     return False
                 if error_code(error) in {"403", "AccessDenied"}:
                     account = self.aws.account_id
@@ -95,7 +92,7 @@ class Storage:
 
         S3 refuses a body whose digest is not `sha256`, where that is given.
         """
-        conditions: dict[str, Any] = _checksum(sha256)
+        conditions: dict[str, Any] = sha256_of(sha256)
         if only_if_absent:
             conditions["IfNoneMatch"] = "*"
         if only_if_etag is not None:
@@ -112,7 +109,7 @@ class Storage:
                     **self._encryption,
                 )
             except ClientError as error:
-                if error_code(error) in _TAKEN:
+                if error_code(error) in TAKEN:
                     raise KeyTaken(f"{self.url(key)} was written by someone else meanwhile.") from error
                 raise
         return answer["ETag"]
@@ -124,7 +121,7 @@ class Storage:
             try:
                 return self.aws.s3.get_object(Bucket=self.bucket, Key=key, **options)["Body"]
             except ClientError as error:
-                if error_code(error) in _ABSENT:
+                if error_code(error) in ABSENT:
                     return None
                 raise
 
@@ -145,7 +142,7 @@ class Storage:
                 )
                 return answer["Body"].read()
             except ClientError as error:
-                if error_code(error) in _ABSENT | _TAKEN | {"InvalidRange", "416"}:
+                if error_code(error) in ABSENT | TAKEN | {"InvalidRange", "416"}:
                     return None
                 raise
 
@@ -155,7 +152,7 @@ class Storage:
             try:
                 answer = self.aws.s3.get_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if error_code(error) in _ABSENT:
+                if error_code(error) in ABSENT:
                     return None
                 raise
             return Stamped(answer["Body"].read(), answer["ETag"], _answered_at(answer) - answer["LastModified"])
@@ -166,10 +163,24 @@ class Storage:
             try:
                 answer = self.aws.s3.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if error_code(error) in _ABSENT:
+                if error_code(error) in ABSENT:
                     return None
                 raise
         return StoredObject(key, answer["ContentLength"], answer["LastModified"], answer["ETag"], answer["Metadata"])
+
+    def sha256(self, key: str, *, etag: str) -> str | None:
+        """S3's own SHA-256 of the object that had this ETag, in base64; None when it was replaced, or has none.
+
+        Of an object that was sent in parts it is that of their digests, with '-' and their number behind it.
+        """
+        with translated():
+            try:
+                answer = self.aws.s3.head_object(Bucket=self.bucket, Key=key, IfMatch=etag, ChecksumMode="ENABLED")
+            except ClientError as error:
+                if error_code(error) in ABSENT | TAKEN:
+                    return None
+                raise
+        return answer.get("ChecksumSHA256")
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """The objects whose keys begin with `prefix`, in key order, a page at a time."""
@@ -202,8 +213,8 @@ class Storage:
 
     def start_upload(
         self, key: str, *, metadata: Mapping[str, str] | None = None, content_type: str, sha256: bool = False
-    ) -> str:
-        """Begins a multipart upload and gives its id. Nothing is visible under `key` until it is completed.
+    ) -> MultipartUpload:
+        """Begins a multipart upload. Nothing is visible under `key` until it is completed.
 
         With `sha256`, each part and the completion must bring the parts' digests; without, the completion may bring
         the CRC-32 of the whole, where the store knows such checksums.
@@ -220,61 +231,11 @@ class Storage:
                 **options,
                 **self._encryption,
             )
-        return answer["UploadId"]
+        return self.upload(key, answer["UploadId"])
 
-    def upload_part(self, key: str, upload_id: str, number: int, body: bytes, *, sha256: bytes | None = None) -> str:
-        """Sends part `number` (from 1) and gives its ETag. S3 refuses a body whose digest is not `sha256`."""
-        with translated():
-            answer = self.aws.s3.upload_part(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body, **_checksum(sha256)
-            )
-        return answer["ETag"]
-
-    def complete_upload(
-        self,
-        key: str,
-        upload_id: str,
-        etags: list[str],
-        sha256s: Sequence[bytes] = (),
-        *,
-        crc32: int | None = None,
-        only_if_absent: bool = False,
-    ) -> str:
-        """Makes the object of its parts, and gives its ETag.
-
-        S3 refuses when the whole has another CRC-32 than `crc32`, unless the store knows no such checksums.
-        Raises KeyTaken when the condition does not hold, or when the upload is gone: completed before, or aborted.
-        """
-        options: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
-        if crc32 is not None and self._checksums:
-            options["ChecksumType"] = "FULL_OBJECT"
-            options["ChecksumCRC32"] = b64encode(crc32.to_bytes(4, "big")).decode()
-        digests: Sequence[bytes | None] = sha256s or [None] * len(etags)
-        parts: list[CompletedPartTypeDef] = [
-            {"PartNumber": number, "ETag": etag, **_checksum(digest)}  # type: ignore[typeddict-item]
-            for number, (etag, digest) in enumerate(zip(etags, digests, strict=True), start=1)
-        ]
-        with translated():
-            try:
-                answer = self.aws.s3.complete_multipart_upload(
-                    Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}, **options
-                )
-            except ClientError as error:
-                if error_code(error) in {*_TAKEN, "NoSuchUpload"}:
-                    raise KeyTaken(
-                        f"{self.url(key)} was written by someone else, or its upload was aborted."
-                    ) from error
-                raise
-        return answer["ETag"]
-
-    def abort_upload(self, key: str, upload_id: str) -> None:
-        """Gives up a multipart upload and its parts. One that is gone already is no error."""
-        with translated():
-            try:
-                self.aws.s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if error_code(error) not in {*_ABSENT, "NoSuchUpload"}:
-                    raise
+    def upload(self, key: str, upload_id: str) -> MultipartUpload:
+        """A multipart upload that was begun."""
+        return MultipartUpload(self.aws.s3, self.bucket, key, upload_id, self._checksums)
 
     def uploads(self, prefix: str) -> Iterator[Upload]:
         """The unfinished multipart uploads under `prefix`."""
@@ -287,10 +248,6 @@ class Storage:
     def url(self, key: str) -> str:
         """The object's s3:// address."""
         return f"s3://{self.bucket}/{key}"
-
-
-def _checksum(sha256: bytes | None) -> dict[str, Any]:
-    return {} if sha256 is None else {"ChecksumSHA256": b64encode(sha256).decode()}
 
 
 def _answered_at(answer: Mapping[str, Any]) -> datetime:

@@ -8,6 +8,11 @@ from datetime import datetime, timedelta
 
 from services.errors import StorageError
 
+ABSENT = {"404", "NoSuchKey", "NotFound"}
+"""S3's codes for an object that is not there."""
+TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
+"""S3's codes for a condition that does not hold."""
+
 
 class KeyTaken(StorageError):
     """A conditional write met an object that was there already, or that had changed."""

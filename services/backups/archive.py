@@ -75,7 +75,7 @@ class Archive:
         if uploads or contents.leftovers:
             lease.check()
         for item in uploads:
-            self.storage.abort_upload(item.key, item.upload_id)
+            self.storage.upload(item.key, item.upload_id).abort()
         self.storage.delete(contents.leftovers)
         return len(uploads) + len(contents.leftovers)
 

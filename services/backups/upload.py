@@ -11,6 +11,7 @@ from services import human
 from services.backups.parts import PartPlan
 from services.backups.streams import Digest
 from services.errors import BackupFailed, ShorelineError
+from services.multipart import MultipartUpload
 from services.storage import KeyTaken, Storage
 
 _OWNER = "run"  # the object's metadata that names the run
@@ -57,15 +58,15 @@ def _upload_parts(
     plan: PartPlan,
     metadata: Mapping[str, str],
 ) -> None:
-    upload_id = storage.start_upload(key, metadata=metadata, content_type="application/octet-stream")
-    sending = _Sending(storage, key, upload_id)
+    upload = storage.start_upload(key, metadata=metadata, content_type="application/octet-stream")
+    sending = _Sending(upload)
     try:
         for part in parts:
             if sending.count == plan.most:
                 raise BackupFailed(f"The dump does not fit in {plan.most:,} parts, {human.size(plan.capacity)}.")
             sending.send(part)
         etags = sending.finish()
-        storage.complete_upload(key, upload_id, etags, crc32=digest.crc32, only_if_absent=True)
+        upload.complete(etags, crc32=digest.crc32, only_if_absent=True)
     except BaseException:
         sending.give_up()
         raise
@@ -96,8 +97,8 @@ def _cut(blocks: Iterable[bytes], plan: PartPlan) -> Iterator[bytes]:
 class _Sending:
     """Parts on their way to S3."""
 
-    def __init__(self, storage: Storage, key: str, upload_id: str) -> None:
-        self._storage, self._key, self._id = storage, key, upload_id
+    def __init__(self, upload: MultipartUpload) -> None:
+        self._upload = upload
         self._senders = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="part")
         self._under_way: dict[Future[str], int] = {}
         self._etags: list[Future[str]] = []
@@ -113,7 +114,7 @@ class _Sending:
             len(self._under_way) >= _AT_ONCE or sum(self._under_way.values()) + len(part) > _IN_FLIGHT
         ):
             self._collect()
-        future = self._senders.submit(self._storage.upload_part, self._key, self._id, self.count + 1, part)
+        future = self._senders.submit(self._upload.send, self.count + 1, part)
         self._under_way[future] = len(part)
         self._etags.append(future)
 
@@ -129,7 +130,7 @@ class _Sending:
         self._senders.shutdown(wait=False, cancel_futures=True)
         for _ in range(2):
             with suppress(ShorelineError):
-                self._storage.abort_upload(self._key, self._id)
+                self._upload.abort()
             if not any(future.running() for future in self._under_way):
                 return
             wait(self._under_way, timeout=_LAST_WAIT)

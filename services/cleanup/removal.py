@@ -189,7 +189,7 @@ class Removal:
         """Aborts an upload until it holds no parts: parts that were under way may arrive after an abort."""
         for attempt in range(_ATTEMPTS):
             try:
-                self._storage.abort_upload(upload.key, upload.upload_id)
+                self._storage.upload(upload.key, upload.upload_id).abort()
                 if parts_size(self._storage, upload) is None:
                     return upload, True
             except StorageUnreachable:

@@ -50,7 +50,7 @@ def _put(storage: Storage, keys: Iterable[str], versions: int) -> None:
 def _begin(storage: Storage, number: int) -> None:
     key = f"backups/postgres/unfinished-{number}.sql.gz"
     upload = storage.start_upload(key, content_type="application/gzip")
-    storage.upload_part(key, upload, 1, b"part")
+    upload.send(1, b"part")
 
 
 def neighbour_of(storage: Storage) -> Storage:
