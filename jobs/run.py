@@ -49,6 +49,7 @@ class Run:
             access_key_id=given.aws_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
             session_token=token.get_secret_value() if token else None,
+            bucket_owner=given.aws_expected_account_id,
             request_checksums=given.aws_request_checksum_calculation,
             run_id=self.run_id,
             attempts=given.aws_max_attempts,

@@ -49,7 +49,10 @@ _AWS_KEY = re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}")  # source: AWS IAM, "Unique id
 
 @dataclass(frozen=True)
 class AwsAccess:
-    """Where AWS is and who asks. An endpoint of one's own sees neither the credential chain nor a key that AWS gave."""
+    """Where AWS is and who asks. An endpoint of one's own sees neither the credential chain nor a key that AWS gave.
+
+    `bucket_owner` is the account that buckets must belong to; by default the caller's.
+    """
 
     region: str
     profile: str | None = None
@@ -57,6 +60,7 @@ class AwsAccess:
     access_key_id: str | None = None
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+    bucket_owner: str | None = None
     request_checksums: str = "when_supported"
     run_id: str = ""
     attempts: int = 7
@@ -177,7 +181,7 @@ class Aws:
 
     def _name_owner(self, params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
         if "ExpectedBucketOwner" in model.input_shape.members:
-            params.setdefault("ExpectedBucketOwner", self.account_id)
+            params.setdefault("ExpectedBucketOwner", self.access.bucket_owner or self.account_id)
         return params
 
 
