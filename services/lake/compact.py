@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from services.errors import Busy, LakeError, ShorelineError
 from services.lake.agreement import Count
+from services.lake.checksum import of_files
 from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.local import local_files
@@ -154,8 +155,9 @@ def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task
 
 def _journal(merges: Sequence[Merge], output: Path) -> Journal:
     results: dict[tuple[str, str], dict[str, str]] = {}
-    for file in local_files(output):
-        results.setdefault((file.table, file.path.rpartition("/")[0]), {})[file.path] = file.sha256
+    files = local_files(output)
+    for file, sha256 in zip(files, of_files([(file.location, file.size) for file in files]), strict=True):
+        results.setdefault((file.table, file.path.rpartition("/")[0]), {})[file.path] = sha256
     tables: dict[str, dict[str, DayMerge]] = {}
     for merge in merges:
         if made := results.get((merge.table, merge.day_folder)):  # files without a row become none

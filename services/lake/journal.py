@@ -17,7 +17,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class DayMerge:
-    """A day's files that are merged, by path with their ETags, and those they become, with their SHA-256 in hex."""
+    """A day's files that are merged, by path with their ETags, and those they become, with their checksums."""
 
     sources: Mapping[str, str]
     results: Mapping[str, str]
@@ -136,5 +136,4 @@ def _of_day(
 
 def _holds(lake: RemoteLake, found: StoredObject, sha256: str) -> bool:
     """Whether the object is the result itself, not what an upload stored under its name since."""
-    head = lake.storage.head(found.key)
-    return head is not None and head.metadata.get("sha256") == sha256
+    return lake.sha256(found) == sha256

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -19,23 +17,20 @@ from services.lake.manifest import Schema
 from services.lake.partitions import day_of, is_data_file
 from services.lake.types import athena_type
 
-_THREADS = 8
-_WORTH_A_THREAD = 1 << 20  # bytes: to hash fewer takes less time than to hand them over
 _HIDDEN = (".", "_")
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of the lake: `path` is relative to its table's folder, `size` in bytes, `sha256` in hex.
+    """A file of the lake: `path` is relative to its table's folder, `size` in bytes.
 
-    `modified_ns` is when it was last written to, as it was before it was hashed.
+    `modified_ns` tells whether it was written to since it was found.
     """
 
     table: str
     path: str
     location: Path
     size: int
-    sha256: str
     modified_ns: int
 
 
@@ -50,39 +45,38 @@ class Contents:
 
 
 def local_files(output: Path) -> tuple[LocalFile, ...]:
-    """The data files of each table under `output`, in the order of their paths, hashed.
+    """The data files of each table under `output`, in the order of their paths.
 
     Hidden files, such as those that a killed run left half written, are passed over. Raises LakeError for a
     file that does not lie in a day's folder.
     """
-    found = [path for path in sorted(output.glob("*/**/*.parquet")) if not _hidden(path.relative_to(output))]
-    files = [(path, path.stat()) for path in found]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        large = {path: pool.submit(_sha256, path) for path, status in files if status.st_size >= _WORTH_A_THREAD}
-        return tuple(
-            _local_file(output, path, status, large[path].result() if path in large else _sha256(path))
-            for path, status in files
-        )
+    return tuple(_local_file(output, path) for path in sorted(_parquet_files(str(output))))
 
 
-def _local_file(output: Path, path: Path, status: os.stat_result, sha256: str) -> LocalFile:
-    table, relative = path.relative_to(output).as_posix().split("/", 1)
-    day_folder, _, name = relative.rpartition("/")
+def _parquet_files(output: str) -> Iterator[str]:
+    """The paths below the output folder of what lies in a table's folder and is not hidden."""
+    for folder, folders, names in os.walk(output):
+        folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+        if folder != output:
+            below = os.path.relpath(folder, output)
+            yield from (f"{below}/{name}" for name in names if _is_parquet(name))
+
+
+def _is_parquet(name: str) -> bool:
+    return name.endswith(".parquet") and not name.startswith(_HIDDEN)
+
+
+def _local_file(output: Path, relative: str) -> LocalFile:
+    location = output / relative
+    table, path = relative.split("/", 1)
+    day_folder, _, name = path.rpartition("/")
     if day_of(day_folder) is None or not is_data_file(name):
         raise LakeError(
-            f"{path} does not lie in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
+            f"{location} does not lie in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
             next_step="Move it away, or give it the layout of the others.",
         )
-    return LocalFile(table, relative, path, status.st_size, sha256, status.st_mtime_ns)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith(_HIDDEN) for part in relative.parts)
+    status = location.stat()
+    return LocalFile(table, path, location, status.st_size, status.st_mtime_ns)
 
 
 def contents(files: Sequence[LocalFile]) -> list[Contents]:

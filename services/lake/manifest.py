@@ -48,9 +48,9 @@ class Schema:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `schema` by its digest.
+    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `sha256` as `services.lake.checksum` has it.
 
-    `least` and `most` hold the extremes of each column of numbers or times.
+    `schema` is a digest; `least` and `most` hold the extremes of each column of numbers or times.
     """
 
     size: int
@@ -106,7 +106,7 @@ class Manifest:
         document: dict[str, Any] = {"version": _VERSION, "table": self.table, "schemas": schemas, "files": files}
         if after is not None:
             document["after"] = after
-        return json.dumps(document, indent=1).encode()
+        return json.dumps(document).encode()  # not indented: that takes Python's own encoder, ten times as long
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> Manifest:

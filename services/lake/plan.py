@@ -17,6 +17,10 @@ class Stored:
     etag: str
     sha256: str | None
 
+    def may_be(self, size: int) -> bool:
+        """Whether a file of this size may be the same: only its checksum tells."""
+        return self.sha256 is not None and self.size == size
+
 
 @dataclass(frozen=True)
 class Change:
@@ -44,7 +48,7 @@ class TablePlan:
 
 def plan_table(
     table: str,
-    local: Mapping[str, tuple[int, str]],
+    local: Mapping[str, tuple[int, str | None]],
     stored: Mapping[str, Stored],
     *,
     delete: bool,
@@ -52,16 +56,16 @@ def plan_table(
 ) -> TablePlan:
     """Send what differs, keep what is there, remove what a day no longer has.
 
-    `local` gives each file's size and SHA-256. Days that are not there locally are left alone, unless
-    `delete`; those of `stay`, which an export found unchanged, even then. Objects outside of days' folders,
-    and hidden ones, are never touched.
+    `local` gives each file's size and checksum; a file without one differs. Days that are not there locally are
+    left alone, unless `delete`; those of `stay`, which an export found unchanged, even then. Objects outside of
+    days' folders, and hidden ones, are never touched.
     """
     send, keep = [], []
     for path, (size, sha256) in local.items():
         there = stored.get(path)
         if there is None:
             send.append(Change(path, size, "new"))
-        elif (there.size, there.sha256) != (size, sha256):
+        elif sha256 is None or (there.size, there.sha256) != (size, sha256):
             send.append(Change(path, size, "changed"))
         else:
             keep.append(path)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.errors import BucketMissing, Busy
+from services.lake.checksum import of_s3
 from services.lake.local import LocalFile
 from services.lake.manifest import Manifest
 from services.lake.plan import Stored
@@ -60,11 +61,10 @@ class RemoteLake:
     def recorded(self, table: str) -> Recorded:
         """A table's manifest. Raises LakeError when it cannot be read."""
         key = self._manifest_key(table)
-        head = self.storage.head(key)
-        text = self.storage.read(key) if head is not None else None
-        if head is None or text is None:
+        found = self.storage.stamped(key)
+        if found is None:
             return Recorded(Manifest(table), None)
-        return Recorded(Manifest.from_json(text, self.storage.url(key)), head.etag)
+        return Recorded(Manifest.from_json(found.body, self.storage.url(key)), found.etag)
 
     def record(self, manifest: Manifest, before: Recorded) -> None:
         """Writes a table's manifest. Raises Busy when it is not the one that was read `before` any more."""
@@ -124,12 +124,15 @@ class RemoteLake:
                 return Stored(found.size, found.etag, entry.sha256)
             if path not in local or local[path].size != found.size:
                 return Stored(found.size, found.etag, None)
-            head = self.storage.head(found.key)
-            known = head is not None and head.etag == found.etag
-            return Stored(found.size, found.etag, head.metadata.get("sha256") if head and known else None)
+            return Stored(found.size, found.etag, self.sha256(found))
 
         with ThreadPoolExecutor(THREADS) as pool:
             return dict(zip(listed, pool.map(identify, listed, listed.values()), strict=True))
+
+    def sha256(self, found: StoredObject) -> str | None:
+        """S3's own checksum of an object that was listed; None when it was replaced, or sent without one."""
+        told = self.storage.sha256(found.key, etag=found.etag)
+        return None if told is None else of_s3(told)
 
     def _manifest_key(self, table: str) -> str:
         return f"{self.prefix}/{_FOLDER}/{table}.json"

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError, ShorelineError
+from services.lake.checksum import PART_BYTES, of_digests, part_size
 from services.storage import Storage
 
-PART_BYTES = 8 * 1024 * 1024
 THREADS = 32  # small files: they wait for the store
 _PART_THREADS = 8  # large files: memory holds a part for each
-_PARTS_AT_MOST = 10_000  # S3's limit
 _TYPE = "application/vnd.apache.parquet"
 
 
@@ -27,25 +26,29 @@ class Advance(Protocol):
 
 @dataclass(frozen=True)
 class Sending:
-    """A file, where it goes, and what it must be when it is there.
-
-    `sha256` is in hex; `modified_ns` tells whether the file was written to since it was hashed.
-    """
+    """A file and where it goes; `size` and `modified_ns` are as they were when it was looked into."""
 
     location: Path
     key: str
     size: int
-    sha256: str
     modified_ns: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What S3 holds of a file: its ETag, and its checksum as `services.lake.checksum` has it."""
+
+    etag: str
+    sha256: str
 
 
 def send_all(
     storage: Storage, files: Iterable[Sending], advance: Advance, part_bytes: int = PART_BYTES
-) -> dict[str, str]:
-    """Sends the files and gives each key's ETag. `advance` is told of bytes and files.
+) -> dict[str, Sent]:
+    """Sends the files and gives what is under each key. `advance` is told of bytes and files.
 
     Large files go in parts; none of them is visible before its last byte is there. At the first failure the
-    rest is given up. Memory holds a part for each thread.
+    rest is given up. Memory holds a part for each thread. Raises LakeError for a file that was written to.
     """
     files = list(files)
     with ThreadPoolExecutor(THREADS) as small, ThreadPoolExecutor(_PART_THREADS) as parts:
@@ -66,30 +69,29 @@ def send_all(
 
 def _send(
     storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Advance
-) -> tuple[str, str]:
+) -> tuple[str, Sent]:
     if file.size > part_bytes:
         return file.key, _send_in_parts(storage, file, part_bytes, parts, advance)
     body = file.location.read_bytes()
-    digest = hashlib.sha256(body)
-    if digest.hexdigest() != file.sha256:
-        raise _changed(file)
-    etag = storage.put(file.key, body, metadata={"sha256": file.sha256}, content_type=_TYPE, sha256=digest.digest())
+    _require_unchanged(file, len(body))
+    digest = hashlib.sha256(body).digest()
+    etag = storage.put(file.key, body, content_type=_TYPE, sha256=digest)
     advance(file.size, 1)
-    return file.key, etag
+    return file.key, Sent(etag, of_digests([digest]))
 
 
 def _send_in_parts(
     storage: Storage, file: Sending, part_bytes: int, parts: ThreadPoolExecutor, advance: Advance
-) -> str:
+) -> Sent:
     step = part_size(file.size, part_bytes)
-    upload = storage.start_upload(file.key, metadata={"sha256": file.sha256}, content_type=_TYPE, sha256=True)
+    upload = storage.start_upload(file.key, content_type=_TYPE, sha256=True)
 
     def part(number: int) -> tuple[str, bytes]:
-        with file.location.open("rb") as source:
+        with file.location.open("rb", buffering=0) as source:
             source.seek((number - 1) * step)
             body = source.read(step)
         digest = hashlib.sha256(body).digest()
-        etag = storage.upload_part(file.key, upload, number, body, sha256=digest)
+        etag = upload.send(number, body, sha256=digest)
         advance(len(body))
         return etag, digest
 
@@ -97,31 +99,22 @@ def _send_in_parts(
     try:
         futures = [parts.submit(part, number) for number in range(1, -(-file.size // step) + 1)]
         etags, digests = zip(*(future.result() for future in futures), strict=True)
-        if modified_at(file.location) != file.modified_ns:
-            raise _changed(file)
-        etag = storage.complete_upload(file.key, upload, list(etags), digests)
+        _require_unchanged(file, file.location.stat().st_size)
+        etag = upload.complete(etags, digests)
     except BaseException:
         for future in futures:
             future.cancel()
         wait(futures)
-        storage.abort_upload(file.key, upload)
+        upload.abort()
         raise
     advance(0, 1)
-    return etag
+    return Sent(etag, of_digests(digests))
 
 
-def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
-    """The bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
-    return max(part_bytes, -(-size // _PARTS_AT_MOST))
-
-
-def modified_at(path: Path) -> int:
-    """When the file was last written to, in nanoseconds."""
-    return path.stat().st_mtime_ns
-
-
-def _changed(file: Sending) -> LakeError:
-    return LakeError(
-        f"{file.location} changed while it was being uploaded.",
-        next_step="Let what writes it end, then upload again.",
-    )
+def _require_unchanged(file: Sending, size: int) -> None:
+    """Raises LakeError unless the file is as it was when it was looked into."""
+    if (size, file.location.stat().st_mtime_ns) != (file.size, file.modified_ns):
+        raise LakeError(
+            f"{file.location} changed while it was being uploaded.",
+            next_step="Let what writes it end, then upload again.",
+        )

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from services.errors import LakeError
 from services.lake.agreement import Count, agree_with_export
+from services.lake.checksum import of_files
 from services.lake.local import Contents, LocalFile, contents, local_files
 from services.lake.manifest import Entry, Manifest, Schema
 from services.lake.plan import Stored, TablePlan, plan_table
@@ -18,7 +19,7 @@ from services.lake.record import ExportRecord, read_records
 from services.lake.remote import Recorded, RemoteLake
 from services.lake.shape import check_shape, schema_of
 from services.lake.tables import TABLES
-from services.lake.transfer import Advance, Sending, send_all
+from services.lake.transfer import Advance, Sending, Sent, send_all
 from services.storage import StoredObject
 
 
@@ -40,10 +41,14 @@ class UploadReport:
 
 @dataclass(frozen=True)
 class _Table:
-    """One table, here and in the bucket. `described` are the files that its manifest does not know yet."""
+    """One table, here and in the bucket. `described` are the files that its manifest does not know yet.
+
+    `sums` holds the checksums of those that may be in the bucket already.
+    """
 
     name: str
     local: Mapping[str, LocalFile]
+    sums: Mapping[str, str]
     before: Recorded
     listed: Mapping[str, StoredObject]
     stored: Mapping[str, Stored]
@@ -85,8 +90,8 @@ def upload(
     if dry_run:
         return UploadReport(lake.url, dry_run, plans, {})
     agree(plans)
-    etags = _send(lake, tables, task)
-    settled = [_settle(lake, table, etags) for table in tables]
+    sent = _send(lake, tables, task)
+    settled = [_settle(lake, table, sent) for table in tables]
     for table, manifest in zip(tables, settled, strict=True):
         agree_with_export(lake, table.plan, manifest, records.get(table.name), count)
     rows = {manifest.table: manifest.rows for manifest in settled}
@@ -100,12 +105,20 @@ def _look(
     before = lake.recorded(name)
     listed = lake.listed(name)
     stored = lake.identify(listed, local, before.manifest)
-    sums = {path: (file.size, file.sha256) for path, file in local.items()}
-    plan = plan_table(name, sums, stored, delete=delete, stay=exported.days if exported else ())
-    known = before.manifest.files
-    unknown = [file for path, file in local.items() if path not in known or known[path].sha256 != file.sha256]
+    sums = _sums(local, stored)
+    here = {path: (file.size, sums.get(path)) for path, file in local.items()}
+    plan = plan_table(name, here, stored, delete=delete, stay=exported.days if exported else ())
+    known = {path: entry.sha256 for path, entry in before.manifest.files.items()}
+    unknown = [file for path, file in local.items() if path not in sums or known.get(path) != sums[path]]
     described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
-    return _Table(name, local, before, listed, stored, plan, described)
+    return _Table(name, local, sums, before, listed, stored, plan, described)
+
+
+def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, Stored]) -> dict[str, str]:
+    """The checksums of files that have the size of what lies at their place; of others they are taken on the way."""
+    alike = [file for path, file in local.items() if path in stored and stored[path].may_be(file.size)]
+    hashed = of_files([(file.location, file.size) for file in alike])
+    return {file.path: sha256 for file, sha256 in zip(alike, hashed, strict=True)}
 
 
 def _check(table: _Table, *, accept_drift: bool) -> None:
@@ -123,19 +136,19 @@ def _check(table: _Table, *, accept_drift: bool) -> None:
     )
 
 
-def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, str]:
-    """Sends what the plans say; gives the ETag of each key."""
+def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, Sent]:
+    """Sends what the plans say; gives what is under each key."""
     files = []
     for table in tables:
         for change in table.plan.send:
             file = table.local[change.path]
             key = lake.key(table.name, change.path)
-            files.append(Sending(file.location, key, file.size, file.sha256, file.modified_ns))
+            files.append(Sending(file.location, key, file.size, file.modified_ns))
     with task("upload", sum(file.size for file in files), files=len(files)) as advance:
         return send_all(lake.storage, files, advance)
 
 
-def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> Manifest:
+def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> Manifest:
     """Verifies that all files of the table are there, records them, removes strays; gives what there is now."""
     listed = lake.listed(table.name) if table.plan.send else table.listed
     files = {
@@ -145,14 +158,14 @@ def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> Manife
     }
     schemas: dict[str, Schema] = {}
     for path, file in table.local.items():
-        etag = etags.get(lake.key(table.name, path)) or table.stored[path].etag
+        there = sent.get(lake.key(table.name, path)) or Sent(table.stored[path].etag, table.sums[path])
         found = listed.get(path)
-        if found is None or (found.size, found.etag) != (file.size, etag):
+        if found is None or (found.size, found.etag) != (file.size, there.etag):
             raise LakeError(
                 f"{lake.storage.url(lake.key(table.name, path))} is not what was uploaded.",
                 next_step="Does another program write there? Upload again.",
             )
-        files[path] = _entry(table, path, etag)
+        files[path] = _entry(table, path, there)
         if path in table.described:
             schemas[table.described[path].schema.digest] = table.described[path].schema
     strays = [change.path for change in table.plan.remove]
@@ -165,9 +178,10 @@ def _settle(lake: RemoteLake, table: _Table, etags: Mapping[str, str]) -> Manife
     return after
 
 
-def _entry(table: _Table, path: str, etag: str) -> Entry:
+def _entry(table: _Table, path: str, there: Sent) -> Entry:
     found = table.described.get(path)
     if found is None:
-        return replace(table.before.manifest.files[path], etag=etag)
-    file = table.local[path]
-    return Entry(file.size, found.rows, file.sha256, etag, found.schema.digest, found.least, found.most)
+        return replace(table.before.manifest.files[path], etag=there.etag)
+    return Entry(
+        table.local[path].size, found.rows, there.sha256, there.etag, found.schema.digest, found.least, found.most
+    )

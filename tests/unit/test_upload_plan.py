@@ -29,6 +29,12 @@ def test_a_file_is_sent_unless_size_and_checksum_are_the_same() -> None:
         assert plan.keep == (() if expected else (path,))
 
 
+def test_a_file_whose_checksum_was_not_taken_is_never_taken_for_the_same() -> None:
+    path = f"{DAY}/data.parquet"
+    plan = plan_table("orders", {path: (10, None)}, {path: stored(sha256=None)}, delete=False)
+    assert [change.why for change in plan.send] == ["changed"]
+
+
 def test_only_files_of_a_day_that_is_there_are_strays() -> None:
     there = {
         f"{DAY}/data-1.parquet": stored(),
