@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
 
 from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, limit, ours, peer
 from benchmarks.harness.child import CommandFailed
-from benchmarks.inside.put import put_object
 from services.storage import Storage
 
-_WRITERS = 4
 _TAG = {"TagSet": [{"Key": "project", "Value": "shoreline"}]}
 
 
@@ -30,6 +25,7 @@ def cases(world: World) -> Iterator[Case | Growth]:
         work=Work(objects, "objects"),
         contenders=contenders,
         promises=(Promise("at least 3 times as fast as aws s3 rb --force", against="aws s3 rb --force", at_least=3),),
+        least_runs=world.pick(small=1, medium=2, large=1),
         note="Ours takes an inventory first, deletes only what is its own, and proves by other calls that it is gone.",
     )
     yield Growth(
@@ -100,17 +96,7 @@ def _fill(world: World, bucket: str, objects: int) -> None:
         return
     s3.create_bucket(Bucket=bucket)
     s3.put_bucket_tagging(Bucket=bucket, Tagging=_TAG)  # type: ignore[arg-type]
-    host = urlsplit(world.stack["AWS_ENDPOINT_URL"]).netloc
-    with ThreadPoolExecutor(_WRITERS) as writers:
-        list(writers.map(lambda first: _put(host, bucket, range(first, objects, _WRITERS)), range(_WRITERS)))
-
-
-def _put(host: str, bucket: str, numbers: Iterable[int]) -> None:
-    """Puts objects over one connection, without boto3's work for each."""
-    connection = HTTPConnection(host)
-    for number in numbers:
-        put_object(connection, bucket, _key(number), b"-", 1)
-    connection.close()
+    world.put_all(bucket, [(_key(number), b"-") for number in range(objects)])
 
 
 def _expect_gone(world: World, bucket: str, _: Finished) -> None:

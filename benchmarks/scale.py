@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -22,7 +22,6 @@ from services.lake.partitions import folder as folder_of
 from services.lake.population import Population
 from services.storage import Storage
 
-_WRITERS = 16
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -127,7 +126,8 @@ def _backups(world: World, storage: Storage) -> Growth:
     points = []
     for count in world.pick(small=(10, 100), medium=(100, 1_000, 10_000), large=(100, 1_000, 10_000)):
         prefix = f"many/{count}"
-        _copy(storage, prefix, count, manifest)
+        copies = (_backup(Naming(prefix), number, manifest) for number in range(count))
+        world.put_all(storage.bucket, list(itertools.chain.from_iterable(copies)))
         listing = ours(f"{count} backups", world.shoreline("backups", "--json"), env={**env, "BACKUP_PREFIX": prefix})
         points.append(Point(count, listing))
     return Growth(
@@ -135,15 +135,10 @@ def _backups(world: World, storage: Storage) -> Growth:
     )
 
 
-def _copy(storage: Storage, prefix: str, count: int, manifest: Manifest) -> None:
-    naming = Naming(prefix)
-
-    def put(number: int) -> None:
-        name = naming.name(manifest.database, _FIRST + timedelta(hours=2 * number))
-        dump = name.key(".sql.gz")
-        file = File(dump.rpartition("/")[2], 1, manifest.object.sha256)
-        storage.put(dump, b"-")
-        storage.put(name.key(MANIFEST), replace(manifest, object=file, taken_at=name.taken_at).to_json())
-
-    with ThreadPoolExecutor(_WRITERS) as writers:
-        list(writers.map(put, range(count)))
+def _backup(naming: Naming, number: int, manifest: Manifest) -> Iterator[tuple[str, bytes]]:
+    """The keys and bodies of one backup."""
+    name = naming.name(manifest.database, _FIRST + timedelta(hours=2 * number))
+    dump = name.key(".sql.gz")
+    file = File(dump.rpartition("/")[2], 1, manifest.object.sha256)
+    yield dump, b"-"
+    yield name.key(MANIFEST), replace(manifest, object=file, taken_at=name.taken_at).to_json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -20,16 +21,21 @@ Say = Callable[[str], None]
 class _Runs:
     contender: Contender
     done: list[Finished] = field(default_factory=list)
+    spent: float = 0.0  # seconds of all runs, with what was made ready before and counted after them
 
-    @property
-    def spent(self) -> float:
-        return sum(finished.seconds for finished in self.done)
+    def once_more(self, world: World, timeout: float) -> None:
+        for name in self.contender.needs:
+            world.peers.install(name)
+        began = time.perf_counter()
+        self.done.append(_once(self.contender, world, timeout))
+        self.spent += time.perf_counter() - began
 
 
 def measure(room: str, case: Case, world: World, say: Say) -> CaseResult:
     """Runs the case's contenders, in turn, for as many rounds as the size gives.
 
-    A contender that has used up its share of the time sits out the later rounds: what takes minutes is run once.
+    A contender that has used up its share of the time, what is made ready for it included, sits out the later rounds:
+    what takes minutes is run once.
     Raises CommandFailed when one of ours fails; a peer that fails, or cannot be had, is left out and named.
     """
     left_out: dict[str, str] = {}
@@ -40,7 +46,7 @@ def measure(room: str, case: Case, world: World, say: Say) -> CaseResult:
                 continue
             say(f"{case.name}: round {number + 1}, {one.contender.name}")
             try:
-                one.done.append(_once(one.contender, world, case.timeout))
+                one.once_more(world, case.timeout)
             except (CommandFailed, PeerMissing) as error:
                 if one.contender.role == Role.OURS:
                     raise
@@ -70,7 +76,7 @@ def grow(room: str, growth: Growth, world: World, say: Say) -> GrowthResult:
             if one.done and one.spent > world.patience(Role.OURS) / 4:
                 break
             say(f"{growth.name}: {point.amount:,} {growth.unit}")
-            one.done.append(_once(point.contender, world, growth.timeout))
+            one.once_more(world, growth.timeout)
         found = _measured(one, world)
         points.append(GrowthPoint(point.amount, found.median, found.peak))
     first, last = points[0], points[-1]
@@ -92,8 +98,6 @@ def grow(room: str, growth: Growth, world: World, say: Say) -> GrowthResult:
 
 
 def _once(contender: Contender, world: World, timeout: float) -> Finished:
-    for name in contender.needs:
-        world.peers.install(name)
     contender.prepare()
     finished = run(contender.command, contender.env or world.environment(), world.folder, timeout)
     contender.check(finished)

@@ -7,14 +7,18 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import cached_property
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 from benchmarks.harness.case import Role
 from benchmarks.harness.peers import Peers
+from benchmarks.inside.put import put_object
 from services import platform
 from services.aws import Aws, AwsAccess
 from services.database import Database
@@ -31,6 +35,7 @@ PATIENCE: dict[Size, float] = {"small": 2.0, "medium": 9.0, "large": 30.0}  # se
 _PEERS_SHARE = 0.5  # of the patience: a peer that takes ten times as long need not be run as often
 
 _REGION = "us-east-1"
+_WRITERS = 4
 
 
 class World:
@@ -122,6 +127,19 @@ class World:
         self.aws.s3.create_bucket(Bucket=name)
         self.aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "project", "Value": "shoreline"}]})
         return Storage(self.aws, name)
+
+    def put_all(self, bucket: str, objects: Sequence[tuple[str, bytes]]) -> None:
+        """Puts objects over a few connections, without boto3's work for each."""
+        host = urlsplit(self.stack["AWS_ENDPOINT_URL"]).netloc
+
+        def put(share: Sequence[tuple[str, bytes]]) -> None:
+            connection = HTTPConnection(host)
+            for key, body in share:
+                put_object(connection, bucket, key, body, len(body))
+            connection.close()
+
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            list(writers.map(put, (objects[first::_WRITERS] for first in range(_WRITERS))))
 
     def clear(self, storage: Storage, prefix: str = "") -> None:
         """Deletes the bucket's objects under `prefix`: LocalStack holds them in memory."""
