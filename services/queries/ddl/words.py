@@ -38,7 +38,7 @@ FORMATS = frozenset({"SEQUENCEFILE", "TEXTFILE", "RCFILE", "ORC", "PARQUET", "AV
 class DdlRefused(InputError):
     """A DDL file is not what Athena takes, or not what the lake declares."""
 
-    next_step = "Correct the file; README.md shows the clauses in Athena's order."
+    next_step = "Correct the file; sql/athena/tables/orders.sql has the clauses in Athena's order."
 
 
 @dataclass(frozen=True)
