@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 
 from services.errors import LakeError
 from services.lake.columns import from_numpy
 from services.lake.pgtypes import Conversion, Kept
 
-pc: Any = pyarrow.compute  # whose type stubs do not know every function
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -102,7 +100,7 @@ def _cast(texts: Any, column: Kept) -> Any:
     if column.parsed == pa.string():
         return texts
     if column.parsed == pa.bool_():
-        return pc.equal(texts, "t")
+        return pa.array([text and text == "t" for text in texts.to_pylist()], pa.bool_())
     try:
         return texts.cast(column.parsed)
     except pa.ArrowInvalid as error:

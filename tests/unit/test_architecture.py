@@ -162,6 +162,8 @@ def test_the_help_of_a_job_imports_no_other_job_and_nothing_heavy() -> None:
         ("services.settings", HEAVY | {"pydantic_settings"}),
         ("services.local.stack", HEAVY - {"psycopg2"}),
         ("services.backups.archive", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
+        ("services.lake.export", {"boto3", "pyarrow.compute", "polars", "duckdb", "sqlglot", "asyncio"}),
+        ("services.lake.upload", {"pyarrow.compute", "polars", "duckdb", "sqlglot", "psycopg2", "asyncio"}),
     ],
 )
 def test_what_every_run_imports_leaves_out_what_only_some_need(modules: str, unneeded: set[str]) -> None:
