@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from services.operations.figures import Figure
 
 TERMINATED, INTERRUPTED = 143, 130
+_COMMAND = re.compile(r"`(shoreline [^`]+)`")  # in the next step of an error
 
 
 class Terminated(BaseException):
@@ -59,7 +62,7 @@ class Outcome:
         from jobs.jsonable import jsonable
 
         if self._json:
-            self._print({"ok": failure is None, "result": jsonable(report), **_error(failure)})
+            self._print({"ok": failure is None, "result": jsonable(report), **self._told(failure)})
         else:
             self._following = show(report, Console(highlight=False))
         if failure is not None:
@@ -68,7 +71,7 @@ class Outcome:
     def fail(self, error: ShorelineError) -> None:
         """The job could not do its work."""
         if self._json:
-            self._print({"ok": False, **_error(error)})
+            self._print({"ok": False, **self._told(error)})
         self._tell(error)
 
     def stopped(self, reason: BaseException) -> None:
@@ -98,8 +101,8 @@ class Outcome:
 
         self.exit_code, self._how, self._error = error.exit_code, "failed", error
         logger.error("{}", error)
-        if error.next_step:
-            logger.info("Next: {}", error.next_step)
+        if step := self._step(error):
+            logger.info("Next: {}", step)
 
     def close(self) -> None:
         """Shows the receipt, tells those who watch, and logs the one line that sums the run up."""
@@ -121,13 +124,24 @@ class Outcome:
             settings = self.run.settings
             fields |= {"database": settings.pgdatabase, "bucket": settings.bucket, "usd": f"{usd:f}" if usd else "0"}
             tell_end(
-                self.run, Ending(self.exit_code, taken, str(self._error), self._error.next_step, usd, self.figures)
+                self.run, Ending(self.exit_code, taken, str(self._error), self._step(self._error), usd, self.figures)
             )
         logger.bind(**fields).info("{} {} in {}", self.job, self._how, human.seconds(taken))
         if self._following and not self.exit_code:
-            contained = self.run is not None and self.run.settings.compose_profile_file is not None
-            command = typed(self._following, embedded=self.embedded, contained=contained)
-            self.errors.print(f"Next: {command}", soft_wrap=True, markup=False)
+            self.errors.print(f"Next: {self._typed(self._following)}", soft_wrap=True, markup=False)
+
+    def _told(self, error: ShorelineError | None) -> dict[str, Any]:
+        if error is None:
+            return {}
+        return {"error": str(error), "next_step": self._step(error), "exit_code": error.exit_code}
+
+    def _step(self, error: ShorelineError) -> str:
+        """What to do about an error, its commands as they are typed here."""
+        return _COMMAND.sub(lambda found: f"`{self._typed(found[1])}`", error.next_step)
+
+    def _typed(self, command: str) -> str:
+        contained = self.run is not None and self.run.settings.compose_profile_file is not None
+        return typed(command, embedded=self.embedded, contained=contained)
 
     def _print(self, fields: dict[str, Any]) -> None:
         taken = round(time.monotonic() - self._began, 3)
@@ -161,10 +175,12 @@ def typed(command: str, *, embedded: bool, contained: bool) -> str:
     job, _, options = rest.partition(" ")
     if not embedded:
         return command
-    return f'make {job} ARGS="{options}"' if options else f"make {job}"
+    return f"make {job} ARGS={_through_make(options)}" if options else f"make {job}"
 
 
-def _error(error: ShorelineError | None) -> dict[str, Any]:
-    if error is None:
-        return {}
-    return {"error": str(error), "next_step": error.next_step, "exit_code": error.exit_code}
+def _through_make(options: str) -> str:
+    """Options as the value of a make variable on a shell's command line: the shell reads quotes, then make `$`."""
+    value = options.replace("$", "$$")
+    if "!" in value:  # in double quotes an interactive bash takes it for its history
+        return shlex.quote(value)
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'

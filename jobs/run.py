@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -87,7 +88,7 @@ class Run:
         if len(names) > 1:
             raise SettingsError(
                 f"PGDATABASE names {len(names)} databases, and {self.job} takes one.",
-                next_step=f"Say which: PGDATABASE={names[0]} shoreline {self.job}",
+                next_step=f"Name one of them for this run: PGDATABASE={shlex.quote(names[0])}",
             )
         return self.database_named(names[0])
 

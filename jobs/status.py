@@ -62,7 +62,7 @@ def verdict(report: Status) -> ShorelineError | None:
     if not report.problems:
         return None
     told = "".join(f"\n  {each}" for each in report.problems)
-    return CheckFailed(f"The backups are not in order:{told}", next_step="shoreline backup, then shoreline drill")
+    return CheckFailed(f"The backups are not in order:{told}", next_step="`shoreline backup`, then `shoreline drill`")
 
 
 def show(report: Status, console: Console) -> str | None:

@@ -79,7 +79,7 @@ class BucketMissing(ShorelineError):
     """The bucket does not exist."""
 
     exit_code = 8
-    next_step = "Run the setup job, which makes it."
+    next_step = "Run `shoreline setup`, which makes it."
 
 
 class BucketNotOurs(ShorelineError):

@@ -47,7 +47,7 @@ def history_of(manifests: Sequence[Taken], database: str) -> History:
     """
     if not manifests:
         raise BackupNotFound(
-            f"There is no backup of {database} to take its size from.", next_step="Run a backup first."
+            f"There is no backup of {database} to take its size from.", next_step="Run `shoreline backup` first."
         )
     ordered = sorted(manifests, key=lambda manifest: manifest.taken_at)
     oldest, newest = ordered[0], ordered[-1]

@@ -81,7 +81,7 @@ class ExportRecord:
             return cls(document["table"], document["origin"], document["shape"], days)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LakeError(
-                f"{where} is no record of an export.", next_step="Run the export with --full, which makes it anew."
+                f"{where} is no record of an export.", next_step="Run `shoreline export --full`, which makes it anew."
             ) from error
 
 

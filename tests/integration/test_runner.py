@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.outcome import typed
+from jobs.outcome import Outcome, typed
+from services.errors import LakeError
+from services.local.stack import PROJECT
 from tests.conftest import Shoreline
 
 WAITS = """
@@ -103,6 +106,36 @@ def test_a_bug_is_never_a_success_and_its_traceback_holds_no_secret(settings: di
 def test_the_next_command_is_told_as_it_is_typed_here(embedded: bool, contained: bool, shown: str) -> None:
     assert typed("shoreline restore --latest", embedded=embedded, contained=contained) == shown
     assert typed("psql -d scratch", embedded=embedded, contained=contained) == "psql -d scratch"
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", 'say "so"', "it's", "$HOME", "a $$ b", "back`tick`", "back\\slash", "wow!", "#1"]
+)
+def test_a_database_of_any_name_comes_through_make_as_it_is(name: str, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    told = tmp_path / "bin" / "shoreline"
+    told.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
+    told.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    command = typed(shlex.join(["shoreline", "drill", f"--database={name}"]), embedded=True, contained=False)
+    done = subprocess.run(
+        ["bash", "-c", f"{command} --silent --directory={PROJECT} STACK=embedded VENV={tmp_path}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == ["--embedded", "drill", f"--database={name}"]
+
+
+def test_the_command_that_mends_an_error_is_told_as_it_is_typed_here(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Outcome("upload", "12345678", as_json=True)
+    outcome.embedded = True
+    outcome.log("INFO", "text")
+    outcome.fail(LakeError("Nothing.", next_step="Run `shoreline generate` or `shoreline export --full`."))
+    told = capsys.readouterr()
+    step = 'Run `make generate` or `make export ARGS="--full"`.'
+    assert json.loads(told.out)["next_step"] == step
+    assert f"Next: {step}" in told.err
 
 
 def test_a_folder_that_may_not_be_written_is_told_in_words(shoreline: Shoreline, tmp_path: Path) -> None:
