@@ -93,7 +93,7 @@ def verdict(report: AthenaReport) -> ShorelineError | None:
             return CheckFailed(
                 f"{found.query} scanned {human.size(found.figures.scanned)}, over SCAN_LIMIT_BYTES, and "
                 f"{human.size(found.figures.predicted)} were predicted.",
-                next_step=f"See what it reads: shoreline query {found.query[:2]} --explain",
+                next_step=f"See what it reads: `shoreline query {found.query[:2]} --explain`",
             )
     return None
 
@@ -127,6 +127,9 @@ def show(report: AthenaReport, console: Console) -> str:
     ]
     print_table(console, heads, rows, heads[2:])
     large = [found.query for found in report.results if found.figures.scanned >= _KILOBYTES]
+    if not any(table.rows for table in report.tables):
+        console.print("The lake holds no rows yet.")
+        return "shoreline upload"
     console.print(f"More than KBs: {', '.join(large)}." if large else "Every query scanned KBs.")
     return "shoreline cleanup --dry-run"
 

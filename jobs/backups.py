@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,11 @@ def show(report: Listing, console: Console) -> str:
     for damaged in report.damaged:
         console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
     console.print(f"{human.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)
-    return "shoreline restore --latest --into NAME"
+    newest = report.backups[0]
+    if newest.drill_ok is False:
+        return "shoreline backup"
+    names = [f"--database={newest.database}", f"--into={newest.database}_restored"]
+    return shlex.join(["shoreline", "restore", *names])
 
 
 def _cells(each: Listed, several: bool) -> list[str]:

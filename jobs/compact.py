@@ -63,13 +63,13 @@ def _expect(run: Run, merges: Sequence[Merge]) -> None:
     run.account.expect(usage, f"Merging {human.count(files, 'file')} ({human.size(size)})")
 
 
-def show(report: CompactReport, console: Console) -> str:
+def show(report: CompactReport, console: Console) -> str | None:
     """Prints what was merged."""
     from services import human
 
     if not report.merges:
         console.print("No day has small files to merge.")
-        return "shoreline athena"
+        return None
     days = human.count(len(report.merges), "day")
     before = f"{human.count(report.files_before, 'file')} ({human.size(report.bytes_before)})"
     if report.dry_run:

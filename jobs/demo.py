@@ -189,4 +189,4 @@ def show(report: DemoReport, console: Console) -> str:
     taken = human.seconds(sum(step.seconds for step in report.steps))
     rows.append(("all", "nothing is left", taken, human.money(total)))
     print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right="Time On AWS")
-    return "shoreline backup"
+    return "shoreline database"  # the demo's own is gone

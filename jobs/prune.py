@@ -82,7 +82,7 @@ def _require_recent(run: Run, backups: tuple[Backup, ...], now: datetime) -> Non
         if ages and min(ages) > limit:
             raise CheckFailed(
                 f"The newest backup of {name} is {human.age(min(ages))} old: none goes before a new one succeeds.",
-                next_step="shoreline backup",
+                next_step="`shoreline backup`",
             )
 
 
@@ -99,6 +99,8 @@ def show(report: PruneReport, console: Console) -> str:
     would = "would be " if report.dry_run else ""
     freed = human.size(report.freed_bytes)
     console.print(f"{human.count(kept, 'backup')} kept, {removed:,} {would}removed, {freed} {would}freed.")
+    if not report.decisions:
+        return "shoreline backup"
     return "shoreline prune" if report.dry_run and removed else "shoreline backups"
 
 

@@ -49,4 +49,4 @@ def show(report: StackReport, console: Console) -> str:
     """Prints where each server listens."""
     console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
-    return "make demo" if report.s3 else "make up"
+    return "make database" if report.s3 else "make up"

@@ -159,6 +159,27 @@ def test_the_one_database_of_a_server_is_drilled_by_the_command_that_its_backup_
         cluster.stop("immediate")
 
 
+def test_the_listing_of_several_databases_ends_with_a_restore_that_works_as_typed(
+    shoreline: Shoreline, database: Database
+) -> None:
+    other = database.sibling(f'{database.name} "$b"')
+    other.create()
+    restored = database.sibling(f"{other.name}_restored")
+    try:
+        for name in (database.name, other.name):
+            made = shoreline("backup", env={"PGDATABASE": '"' + name.replace('"', '""') + '"'})
+            assert made.exit_code == 0, made.errors
+        listed = shoreline("backups")
+        program, *arguments = shlex.split(listed.errors.rpartition("Next: ")[2])
+        assert program == "shoreline"
+        outcome = shoreline(*arguments)
+        assert outcome.exit_code == 0, outcome.errors
+        assert f"database    {restored.name}" in outcome.output
+    finally:
+        restored.drop()
+        other.drop()
+
+
 def test_every_database_of_a_server_is_backed_up_whatever_its_name(
     shoreline: Shoreline, storage: Storage, tmp_path: Path
 ) -> None:

@@ -128,6 +128,14 @@ def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
     assert "nanobind" not in shown.errors
 
 
+def test_an_empty_lake_is_told_as_one(storage: Storage, shoreline: Shoreline) -> None:
+    outcome = shoreline("athena")
+    assert outcome.exit_code == 0, outcome.errors
+    assert "The lake holds no rows yet." in outcome.output
+    assert "scanned KBs" not in outcome.output
+    assert "Next: shoreline upload" in outcome.errors
+
+
 def test_the_check_scans_nothing(bucket: Storage, shoreline: Shoreline) -> None:
     done = shoreline("athena", "--check", "--json")
     assert done.exit_code == 0, done.errors
