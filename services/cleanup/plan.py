@@ -29,7 +29,8 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of everything. `areas` are emptied; `unpriced` are storage classes without a price.
+    """What becomes of everything. `areas` are emptied, of which `empty_areas` are so already; `unpriced` are storage
+    classes without a price.
 
     `remove_bucket` says whether the bucket goes; `take_settings`, whether what Shoreline set on it goes, as it stays
     for the sake of other things.
@@ -41,6 +42,7 @@ class Plan:
     blockers: tuple[str, ...]
     unpriced: tuple[str, ...]
     areas: tuple[Area, ...]
+    empty_areas: tuple[Area, ...]
     kept_areas: tuple[Area, ...]
     bucket_exists: bool
     remove_bucket: bool
@@ -109,6 +111,7 @@ def plan(
         blockers=lines.blockers(found.bucket.locked),
         unpriced=tuple(sorted({name for each in found.bucket.amounts.values() for name in each.standing.unpriced})),
         areas=going.areas,
+        empty_areas=tuple(area for area in going.areas if not found.bucket.amounts.get(area, Amount()).entries),
         kept_areas=tuple(area for area in scope.areas if area not in going.areas),
         bucket_exists=found.bucket.exists,
         remove_bucket=found.bucket.exists and not stays,

@@ -20,6 +20,7 @@ from services.database import Database
 from services.errors import ShorelineError
 
 PATIENCE = 30.0  # seconds for what AWS removes in its own time
+_ABSENT = "not there"  # what was done with a resource that the plan had not found either
 
 
 class Verdict(StrEnum):
@@ -103,18 +104,21 @@ class Proof:
             if existed and not goes:
                 yield self._kept(f"{kind} {name}")
             else:
-                yield self._check(f"{kind} {name}", "dropped", partial(look_at, name), may_linger=existed)
+                action = "dropped" if existed else _ABSENT
+                yield self._check(f"{kind} {name}", action, partial(look_at, name), may_linger=existed)
 
     def _areas(self) -> Iterator[Check]:
         for area in self._plan.areas:
-            yield self._check(f"objects {area.prefix}", "deleted", partial(self._looks.area, area), may_linger=False)
+            action = _ABSENT if area in self._plan.empty_areas else "deleted"
+            yield self._check(f"objects {area.prefix}", action, partial(self._looks.area, area), may_linger=False)
         for area in self._plan.kept_areas:
             yield Check(f"objects {area.prefix}", "kept", "not touched", Verdict.KEPT)
 
     def _bucket(self) -> Iterator[Check]:
         name = f"bucket {self._plan.bucket}"
         if self._plan.remove_bucket or not self._plan.bucket_exists:
-            yield self._check(name, "deleted", self._looks.bucket, may_linger=self._removed.bucket)
+            action = "deleted" if self._plan.bucket_exists else _ABSENT
+            yield self._check(name, action, self._looks.bucket, may_linger=self._removed.bucket)
         else:
             yield self._kept(name)
         if self._plan.take_settings:
@@ -143,10 +147,9 @@ class Proof:
             yield self._check(f"scratch database {name}", "dropped", look, may_linger=False)
 
     def _local(self) -> Iterator[Check]:
-        output = look_at_output(self._plan.output.folder)
-        yield _local_check(output)
+        yield _local_check(self._plan.output, look_at_output(self._plan.output.folder))
         if self._plan.receipts is not None:
-            yield _local_check(look_at_receipts(self._plan.receipts.folder))
+            yield _local_check(self._plan.receipts, look_at_receipts(self._plan.receipts.folder))
 
     def _kept(self, resource: str) -> Check:
         why: Iterable[str] = (
@@ -174,11 +177,11 @@ def _look_at_database(database: Database) -> Look:
     return Look("pg_database: no such row", int(database.exists()), "the database is still there")
 
 
-def _local_check(found: LocalFiles) -> Check:
-    resource = f"local {found.folder}/"
+def _local_check(planned: LocalFiles, found: LocalFiles) -> Check:
+    resource, action = f"local {found.folder}/", "deleted" if planned.files else _ABSENT
     if found.files:
-        return Check(resource, "deleted", "listed again", Verdict.LEFT, human.count(found.files, "file"))
+        return Check(resource, action, "listed again", Verdict.LEFT, human.count(found.files, "file"))
     if not found.folder.exists():
-        return Check(resource, "deleted", "no such folder", Verdict.GONE)
+        return Check(resource, action, "no such folder", Verdict.GONE)
     left = "only other files there" if found.others else "no files there, the folder stays"
-    return Check(resource, "deleted", left, Verdict.GONE)
+    return Check(resource, action, left, Verdict.GONE)

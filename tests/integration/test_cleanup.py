@@ -51,6 +51,17 @@ def test_everything_goes_and_a_bucket_whose_name_begins_alike_stays_whole(
     assert (removed["versions"], removed["uploads"], removed["bucket"]) == (20 * 4, 3, True)
 
 
+def test_what_was_never_there_is_not_told_as_deleted(shoreline: Shoreline, storage: Storage) -> None:
+    storage.put("datalake/orders/data.parquet", b"rows")
+    outcome = shoreline("cleanup", "--yes", "--json")
+    assert outcome.exit_code == 0, outcome.errors
+    actions = {check["resource"]: check["action"] for check in outcome.json["result"]["checks"]}
+    assert actions["objects datalake/"] == actions[f"bucket {storage.bucket}"] == "deleted"
+    assert actions["objects athena-results/"] == "not there"
+    again = shoreline("cleanup", "--yes", "--json")
+    assert {check["action"] for check in again.json["result"]["checks"]} == {"not there"}
+
+
 def test_without_a_terminal_the_plan_is_printed_and_nothing_removed(shoreline: Shoreline, storage: Storage) -> None:
     fill(storage, objects=4, versions=2, uploads=1)
     outcome = shoreline("cleanup")
