@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from services.errors import ShorelineError
 
 DOCUMENT = Path("COST_ANALYSIS.md")
+REGION, STORAGE_CLASS = "us-east-1", "STANDARD"
 
 Size = Annotated[str | None, typer.Option("--size", help="Of the database: 100GB, 1.5TB.")]
 DailyChange = Annotated[str | None, typer.Option("--daily-change", help="Share of its pages that change a day: 2%.")]
@@ -51,8 +52,8 @@ def command(
     size: Size = None,
     daily_change: DailyChange = None,
     keep: Keep = None,
-    region: Region = "us-east-1",
-    storage_class: StorageClass = "STANDARD",
+    region: Region = REGION,
+    storage_class: StorageClass = STORAGE_CLASS,
     from_backups: FromBackups = False,
     output: Output = None,
     check: Check = False,
@@ -60,7 +61,8 @@ def command(
 ) -> None:
     """Compare what three backup strategies cost, for a database of yours or as COST_ANALYSIS.md.
 
-    Without --size and --from-backups this writes COST_ANALYSIS.md and its charts for 10 GB, 100 GB and 1 TB.
+    Without options this writes COST_ANALYSIS.md and its charts for 10 GB, 100 GB and 1 TB; with any, it writes what
+    --output names.
     """
     asked = _Asked(size, daily_change, keep, region, storage_class, output, check)
     if from_backups:
@@ -70,13 +72,13 @@ def command(
 
 @dataclass(frozen=True)
 class _Asked:
-    size: str | None
-    daily_change: str | None
-    keep: str | None
-    region: str
-    storage_class: str
-    output: Path | None
-    check: bool
+    size: str | None = None
+    daily_change: str | None = None
+    keep: str | None = None
+    region: str = REGION
+    storage_class: str = STORAGE_CLASS
+    output: Path | None = None
+    check: bool = False
 
 
 def cost(asked: _Asked) -> CostReport:
@@ -84,7 +86,7 @@ def cost(asked: _Asked) -> CostReport:
     from services.costs.report.inputs import SIZES, parse_size
 
     sizes = (parse_size(asked.size),) if asked.size else SIZES
-    own = asked.size is None and asked.output is None
+    own = asked == _Asked(check=asked.check)
     inputs = _inputs(asked, sizes, own=own)
     basis = "this project's own measurements; --from-backups takes your backups' size and compression"
     return _report(inputs, asked, DOCUMENT if own else asked.output, basis)
@@ -129,7 +131,10 @@ def _charts(asked: _Asked) -> str:
 def _report(inputs: Inputs, asked: _Asked, document: Path | None, basis: str) -> CostReport:
     from services.costs.report.files import stale, write
     from services.costs.report.summary import summarise
+    from services.errors import InputError
 
+    if asked.check and document is None:
+        raise InputError("--check looks at a written analysis: name it in --output, or give no other option.")
     summary = summarise(inputs, asked.storage_class)
     written: tuple[Path, ...] = ()
     differing: tuple[str, ...] = ()
@@ -162,7 +167,7 @@ def show(report: CostReport, console: Console) -> str | None:
             console.print(f"{report.checked} and its charts are what `shoreline cost` would write.", soft_wrap=True)
         return None
     rows = [
-        [row.size, f"{row.strategy}: {row.note}", "", "", "", ""]
+        [row.size, row.strategy, "-", "-", "-", "-"]
         if row.usd_monthly is None or row.usd_restore is None or row.rpo_seconds is None or row.rto_seconds is None
         else [
             row.size,
@@ -176,7 +181,8 @@ def show(report: CostReport, console: Console) -> str | None:
     ]
     heads = ["database", "strategy", "monthly", "restore", "RPO", "RTO"]
     print_table(console, heads, rows, heads[2:])
-    for warning in report.warnings:
+    missing = dict.fromkeys(f"{row.strategy}: {row.note}" for row in report.rows if row.note)
+    for warning in (*missing, *report.warnings):
         console.print(f"! {warning}", soft_wrap=True)
     console.print(f"List prices of {report.region}; speeds and ratios from {report.basis}.", soft_wrap=True)
     for path in report.written[:1]:

@@ -28,7 +28,7 @@ def test_the_backups_in_the_bucket_tell_size_and_compression(
 def test_without_backups_there_is_nothing_to_take_the_size_from(shoreline: Shoreline) -> None:
     outcome = shoreline("cost", "--from-backups")
     assert outcome.exit_code == 12
-    assert "Run a backup first" in outcome.errors
+    assert "Run `shoreline backup` first" in outcome.errors
 
 
 def test_the_whole_analysis_of_one_s_own_is_written_where_it_is_wanted(shoreline: Shoreline, tmp_path: Path) -> None:
@@ -50,9 +50,21 @@ def test_a_retention_below_a_class_s_minimum_is_warned_about(shoreline: Shorelin
     assert "! Glacier Deep Archive bills at least 180 days" in outcome.output
 
 
+def test_a_comparison_writes_no_analysis_and_names_a_missing_price_once(shoreline: Shoreline, tmp_path: Path) -> None:
+    outcome = shoreline("cost", "--region", "eu-west-1")
+    assert outcome.exit_code == 0, outcome.errors
+    assert not list(tmp_path.rglob("*.md"))
+    assert not list(tmp_path.rglob("*.svg"))
+    assert outcome.output.count("There is no price for rds.backup in eu-west-1.") == 1
+    table = outcome.output.split("!")[0].splitlines()
+    assert len(table) == 1 + 3 * 4
+    assert max(map(len, table)) <= 80
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("--region eu-west-1 --check", "--check looks at a written analysis"),
         ("--size -5GB", "'-5GB' is no size"),
         ("--size 0GB", "give a size above 0"),
         ("--size 1GB --daily-change much", "'much' is no share"),
