@@ -98,7 +98,7 @@ def prepare(
     _check_declared(source, columns)
     layout = Layout(output / source.name, _named(columns, source.time_column), _sort_by(source, relation, columns))
     before = None if wanted.everything else last_record(source.name)
-    origin, shape = f"{seen.origin}/{relation.oid}", _shape(columns, layout)
+    origin, shape = f"{seen.origin}/{relation.oid}", _shape(relation, columns, layout)
     if before is not None and (before.origin, before.shape) != (origin, shape):
         before = None  # what is in the lake came from elsewhere, or looks different: all of it is written anew
     compared = before is not None and not wanted.full
@@ -107,7 +107,8 @@ def prepare(
     changed = changed_days(states, None if wanted.full else before)
     kept = {day: found for day, found in (before.days if before else {}).items() if not _within(day, wanted)}
     days = kept | {day: DayRecord(state.rows, seen.horizon) for day, state in states.items()}
-    record = ExportRecord(source.name, origin, shape, days)
+    held = days.keys() | (before.days.keys() if before else set())
+    record = ExportRecord(source.name, origin, shape, days, frozenset(held - changed.keys()))
     return TableExport(source, relation, columns, layout, states, before, changed, record)
 
 
@@ -131,8 +132,12 @@ def _sort_by(source: Source, relation: Relation, columns: Sequence[Kept]) -> tup
     return tuple(dict.fromkeys(names[key] for key in keys if key in names))
 
 
-def _shape(columns: Sequence[Kept], layout: Layout) -> str:
-    described = [(column.name, column.select, str(column.stored), column.required) for column in columns]
+def _shape(relation: Relation, columns: Sequence[Kept], layout: Layout) -> str:
+    """A digest of all that changes what is stored of a row without writing the row."""
+    held = {column.name: (column.number, column.spelling) for column in relation.columns}
+    described = [
+        (column.name, column.select, str(column.stored), column.required, held[column.source]) for column in columns
+    ]
     return hashlib.sha256(repr((described, layout.time_column, layout.sort_by)).encode()).hexdigest()[:16]
 
 

@@ -44,7 +44,8 @@ class PgColumn:
     """A column as PostgreSQL describes it, domains and arrays resolved to what they are made of.
 
     `type` is the type's name, `kind` its pg_type.typtype ('b' base, 'c' composite, 'e' enum, 'r' and 'm' ranges),
-    `modifier` the atttypmod.
+    `modifier` the atttypmod, `number` the attnum, which no later column gets; `spelling` holds an enum's labels, or a
+    composite's names.
     """
 
     name: str
@@ -53,6 +54,8 @@ class PgColumn:
     array: bool = False
     modifier: int = -1
     required: bool = False
+    number: int = 0
+    spelling: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

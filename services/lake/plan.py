@@ -52,7 +52,7 @@ def plan_table(
     stored: Mapping[str, Stored],
     *,
     delete: bool,
-    stay: Collection[date] = (),
+    stay: Collection[date | None] = (),
 ) -> TablePlan:
     """Send what differs, keep what is there, remove what a day no longer has.
 

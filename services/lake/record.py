@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,15 @@ class DayState:
 class ExportRecord:
     """The days of a table that are in the lake as PostgreSQL has them.
 
-    `origin` names the server, the database and the table; `shape` is the digest of the columns and options.
+    `origin` names the server, the database and the table; `shape` is the digest of the columns and options. The days
+    of `unwritten` were in the lake already: what lies of them beside the record is not of this export.
     """
 
     table: str
     origin: str
     shape: str
     days: Mapping[date, DayRecord]
+    unwritten: frozenset[date] = field(default=frozenset(), compare=False)
 
     def to_json(self) -> bytes:
         """The record as it is stored."""
@@ -55,6 +57,7 @@ class ExportRecord:
             "origin": self.origin,
             "shape": self.shape,
             "days": days,
+            "unwritten": [day.isoformat() for day in sorted(self.unwritten)],
         }
         return json.dumps(document, indent=1).encode()
 
@@ -78,7 +81,8 @@ class ExportRecord:
             if document["version"] != _VERSION:
                 raise ValueError
             days = {date.fromisoformat(day): DayRecord(*found) for day, found in document["days"].items()}
-            return cls(document["table"], document["origin"], document["shape"], days)
+            unwritten = frozenset(map(date.fromisoformat, document.get("unwritten", ())))
+            return cls(document["table"], document["origin"], document["shape"], days, unwritten)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LakeError(
                 f"{where} is no record of an export.", next_step="Run `shoreline export --full`, which makes it anew."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.errors import BucketMissing, Busy
 from services.lake.checksum import of_s3
@@ -103,7 +103,8 @@ class RemoteLake:
 
     def record_export(self, record: ExportRecord) -> None:
         """Says that the lake holds what was exported."""
-        self.storage.put(self._export_key(record.table), record.to_json(), content_type="application/json")
+        body = replace(record, unwritten=frozenset()).to_json()
+        self.storage.put(self._export_key(record.table), body, content_type="application/json")
 
     def forget_export(self, table: str) -> None:
         """Says that the lake holds something else than what was exported."""

@@ -25,7 +25,7 @@ _TELL_TRANSACTIONS = (
 )
 
 _RELATION = """
-SELECT c.oid, c.relkind, leaves.bytes, leaves.rows,
+SELECT c.oid, c.relkind, tree.bytes, tree.rows, tree.parts, tree.is_foreign,
        ARRAY(SELECT a.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, place)
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num
              WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place),
@@ -34,8 +34,11 @@ SELECT c.oid, c.relkind, leaves.bytes, leaves.rows,
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
              WHERE i.indrelid = c.oid AND m.amname IN ('btree', 'brin') AND i.indisvalid AND i.indpred IS NULL)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
-     LATERAL (SELECT sum(pg_table_size(l.oid))::bigint AS bytes, sum(greatest(l.reltuples, 0))::bigint AS rows
-              FROM pg_class l WHERE l.oid = c.oid OR l.oid IN (SELECT relid FROM pg_partition_tree(c.oid))) AS leaves
+     LATERAL (WITH RECURSIVE below AS (SELECT c.oid UNION
+                  SELECT i.inhrelid FROM pg_inherits i JOIN below ON i.inhparent = below.oid)
+              SELECT sum(pg_table_size(l.oid))::bigint AS bytes, sum(greatest(l.reltuples, 0))::bigint AS rows,
+                     count(*) > 1 AS parts, bool_or(l.relkind = 'f') AS is_foreign
+              FROM below JOIN pg_class l ON l.oid = below.oid) AS tree
 WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm', 'v', 'f')
 """
 # Domains become what they are made of, arrays their elements.
@@ -51,9 +54,26 @@ WITH RECURSIVE resolved AS (
     FROM resolved JOIN pg_type t ON t.oid = resolved.type
     WHERE t.typtype = 'd' OR t.typcategory = 'A'
 )
-SELECT attname, t.typname, t.typtype, is_array, modifier, required
+SELECT attname, t.typname, t.typtype, is_array, modifier, required, attnum,
+       ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY oid)
+       || ARRAY(SELECT a.attname::text FROM pg_attribute a
+                WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
 FROM resolved JOIN pg_type t ON t.oid = resolved.type
 WHERE t.typtype <> 'd' AND t.typcategory <> 'A' ORDER BY attnum
+"""
+
+
+# Of each day in each part its rows and their newest transaction, or the newer one that made the part one of the table.
+_DAYS_OF_PARTS = """
+WITH RECURSIVE linked AS (
+    SELECT {oid}::oid AS part, NULL::int AS age
+    UNION ALL
+    SELECT i.inhrelid, least(linked.age, age(i.xmin)) FROM pg_inherits i JOIN linked ON i.inhparent = linked.part
+), counted AS (
+    SELECT {day} AS day, tableoid AS part, count(*) AS rows, min(age(xmin)) AS age FROM {rows} GROUP BY {day}, tableoid
+)
+SELECT day::text, sum(rows)::bigint, min(least(age, (SELECT min(l.age) FROM linked l WHERE l.part = counted.part)))
+FROM counted GROUP BY day
 """
 
 
@@ -61,7 +81,8 @@ WHERE t.typtype <> 'd' AND t.typcategory <> 'A' ORDER BY attnum
 class Relation:
     """A table, view or the like of PostgreSQL: its columns, primary key, and what an export's plan needs.
 
-    `size` is in bytes, `rows` an estimate; `indexed` says whether an index finds a span of time.
+    `size` is in bytes, `rows` an estimate; `indexed` says whether an index finds a span of time, `parts` whether
+    partitions or heirs hold rows of it, `is_foreign` whether one of them is a foreign table.
     """
 
     oid: int
@@ -72,11 +93,13 @@ class Relation:
     rows: int
     indexed: bool
     time_type: str
+    parts: bool
+    is_foreign: bool
 
     @property
     def tells_transactions(self) -> bool:
-        """Whether its rows say which transaction wrote them."""
-        return self.kind in _TELL_TRANSACTIONS
+        """Whether its rows say which transaction wrote them: those of a foreign table all say none."""
+        return self.kind in _TELL_TRANSACTIONS and not self.is_foreign
 
 
 class Snapshot:
@@ -94,11 +117,11 @@ class Snapshot:
         found = self._cursor.fetchone()
         if found is None:
             raise LakeError(f"There is no table {source.shown}.", next_step="Check its name, and PGDATABASE.")
-        oid, kind, size, rows, primary_key, indexed = found
+        oid, kind, size, rows, parts, is_foreign, primary_key, indexed = found
         self._cursor.execute(_COLUMNS, (oid,))
         columns = tuple(
-            PgColumn(name, kind, typtype, array, modifier, required)
-            for name, kind, typtype, array, modifier, required in self._cursor.fetchall()
+            PgColumn(name, type_, typtype, array, modifier, required, number, tuple(spelling))
+            for name, type_, typtype, array, modifier, required, number, spelling in self._cursor.fetchall()
         )
         by_name = {column.name: column for column in columns}
         time = by_name.get(source.time_column)
@@ -108,7 +131,10 @@ class Snapshot:
                 f"{source.shown}: the time column {source.time_column} {what}.",
                 next_step=f"Name a column of type date, timestamp or timestamptz of {', '.join(by_name)}.",
             )
-        return Relation(oid, kind, columns, tuple(primary_key), size, rows, source.time_column in indexed, time.type)
+        found_by_index = source.time_column in indexed
+        return Relation(
+            oid, kind, columns, tuple(primary_key), size, rows, found_by_index, time.type, parts, is_foreign
+        )
 
     def days(
         self, source: Source, relation: Relation, first: date | None, last: date | None, *, transactions: bool
@@ -120,12 +146,7 @@ class Snapshot:
         Raises LakeError for rows that have no day: NULL, infinity, years that no partition is named after.
         """
         aged = transactions and relation.tells_transactions
-        day, newest = day_of_row(source), "min(age(xmin))" if aged else "NULL"
-        # Grouped by the date: its text is then made once a day, not once a row.
-        query = (
-            f"SELECT ({day})::text, count(*), {newest} FROM {from_where(source, relation, first, last)} GROUP BY {day}"  # noqa: S608
-        )
-        self._cursor.execute(query)
+        self._cursor.execute(_counting(day_of_row(source), relation, from_where(source, relation, first, last), aged))
         counted = self._cursor.fetchall()
         following = self._next() if aged else 0
         states: dict[date, DayState] = {}
@@ -145,6 +166,15 @@ class Snapshot:
         return int(self._cursor.fetchone()[0])
 
 
+def _counting(day: str, relation: Relation, rows: str, aged: bool) -> str:
+    """The SQL of each day with its rows and, where `aged`, the age of their newest transaction."""
+    if aged and relation.parts:
+        return _DAYS_OF_PARTS.format(oid=relation.oid, day=day, rows=rows)
+    newest = "min(age(xmin))" if aged else "NULL"
+    # Grouped by the date: its text is then made once a day, not once a row.
+    return f"SELECT ({day})::text, count(*), {newest} FROM {rows} GROUP BY {day}"  # noqa: S608  # names are quoted
+
+
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
     """One REPEATABLE READ snapshot, exported for other connections for as long as this one is open."""
@@ -157,10 +187,15 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
 
 
 def _origin(cursor: Any) -> str:
-    """The server and the database: numbers of transactions mean nothing in another one."""
+    """The server, its timeline and the database: numbers of transactions mean nothing in another one.
+
+    A restore to a point in time, or a failover, begins a timeline on which numbers are given out a second time.
+    """
     cursor.execute("SAVEPOINT origin")
     try:
-        cursor.execute("SELECT system_identifier FROM pg_control_system()")
+        cursor.execute(
+            "SELECT system_identifier || '.' || timeline_id FROM pg_control_system(), pg_control_checkpoint()"
+        )
         server = cursor.fetchone()[0]
     except Exception as error:  # a server may keep it from ordinary users
         if getattr(error, "pgcode", None) != "42501":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +30,8 @@ from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
 from services.lake.record import read_records
 from services.lake.remote import RemoteLake
+from services.lake.source import snapshot
+from services.local.postgres import Cluster
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.integration.lakes import no_task, upload
@@ -250,6 +253,122 @@ def test_a_table_that_was_made_anew_is_exported_whole(
     assert len(days(run(lake=lake))) == 0
     execute("ALTER TABLE things ADD COLUMN more int DEFAULT 7")
     assert len(days(run(lake=lake))) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE things DROP COLUMN value; ALTER TABLE things ADD COLUMN value text DEFAULT 'other'",
+        "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+        "ALTER TYPE pair RENAME ATTRIBUTE a TO first",
+    ],
+)
+def test_values_that_change_without_a_row_being_written_are_exported_whole(
+    change: str, things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    execute("CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b int)")
+    execute("ALTER TABLE things ADD COLUMN mood mood DEFAULT 'sad', ADD COLUMN pair pair DEFAULT '(1,2)'")
+    run(lake=lake)
+    upload(tmp_path, lake)
+    assert days(run(lake=lake)) == {}
+    execute(change)
+    assert len(days(run(lake=lake))) == 3
+
+
+@pytest.mark.parametrize("kind", ["partition", "heir"])
+def test_a_part_that_takes_the_place_of_another_is_not_missed(
+    kind: str, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
+) -> None:
+    year = "FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')"
+    by, attach, detach = {
+        "partition": (
+            "PARTITION BY RANGE (at)",
+            f"ALTER TABLE things ATTACH PARTITION {{}} {year}",
+            "DETACH PARTITION",
+        ),
+        "heir": ("", "ALTER TABLE {} INHERIT things", ""),
+    }[kind]
+    execute(f"CREATE TABLE things (n int, at timestamptz NOT NULL, value text) {by}")
+    for name in ("before", "after"):
+        execute(f"CREATE TABLE {name} (n int, at timestamptz NOT NULL, value text)")
+        execute(f"INSERT INTO {name} VALUES (1, '2025-01-10', '{name}')")
+    execute(attach.format("before"))
+    run(lake=lake)
+    upload(tmp_path, lake)
+    assert days(run(lake=lake)) == {}
+    let_go = f"ALTER TABLE things {detach} before" if detach else "ALTER TABLE before NO INHERIT things"
+    execute(f"{let_go}; {attach.format('after')}")
+    assert days(run(lake=lake)) == {"2025-01-10": "rows changed"}
+    assert rows(tmp_path)["value"].to_pylist() == ["after"]
+
+
+def test_a_table_with_a_foreign_part_does_not_tell_what_changed(database: Database, execute: Execute) -> None:
+    execute("CREATE FOREIGN DATA WRAPPER other; CREATE SERVER other FOREIGN DATA WRAPPER other")
+    execute("CREATE TABLE things (at timestamptz NOT NULL) PARTITION BY RANGE (at)")
+    execute("CREATE TABLE near PARTITION OF things FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')")
+    with snapshot(database) as seen:
+        assert seen.relation(THINGS[0]).tells_transactions
+    year = "FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')"
+    execute(f"CREATE FOREIGN TABLE far PARTITION OF things {year} SERVER other")
+    with snapshot(database) as seen:
+        assert not seen.relation(THINGS[0]).tells_transactions
+
+
+def test_a_server_restored_to_an_earlier_time_is_exported_whole(tmp_path: Path, lake: RemoteLake) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "restore_command": "'false'"})
+    output, earlier = tmp_path / "output", tmp_path / "earlier"
+
+    def exported() -> ExportReport:
+        return export(database, THINGS, output, Wanted(), lake.export_record, no_task, workers=1)
+
+    def write(statement: str) -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    try:
+        database = Database(cluster.start())
+        write("CREATE TABLE things (n int PRIMARY KEY, at timestamptz NOT NULL, value text)")
+        write("INSERT INTO things VALUES (1, '2025-01-10', 'first')")
+        cluster.stop()
+        subprocess.run(["cp", "-a", cluster.data, earlier], check=True)  # with their owner
+        database = Database(cluster.start())
+        for _ in range(3):
+            write("UPDATE things SET value = 'lost'")
+        exported()
+        upload(output, lake)
+        assert days(exported()) == {}
+        cluster.stop()
+        shutil.rmtree(cluster.data)
+        earlier.rename(cluster.data)
+        (cluster.data / "recovery.signal").touch(mode=0o666)
+        database = Database(cluster.start())
+        write("UPDATE things SET value = 'again'")
+        assert days(exported()) == {"2025-01-10": "new"}
+    finally:
+        cluster.stop()
+
+
+def test_an_older_file_of_a_day_that_the_lake_has_is_not_uploaded(
+    things: None,
+    database: Database,
+    execute: Execute,
+    run: Callable[..., ExportReport],
+    lake: RemoteLake,
+    tmp_path: Path,
+) -> None:
+    run(lake=lake)
+    upload(tmp_path, lake)
+    execute("UPDATE things SET value = 'changed' WHERE n = 29")
+    settle(database)
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    export(database, THINGS, elsewhere, Wanted(), lake.export_record, no_task, workers=2)
+    upload(elsewhere, lake)
+    assert days(run(lake=lake)) == {}
+    assert upload(tmp_path, lake).plans[0].send == ()
+    execute("DELETE FROM things WHERE at > '2025-01-12'")
+    run(lake=lake)
+    report = upload(tmp_path, lake, delete=True)
+    assert (report.plans[0].send, report.plans[0].remove) == ((), ())
 
 
 def test_days_that_are_gone_from_postgresql_stay_in_the_lake_and_are_told(
