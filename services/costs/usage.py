@@ -166,11 +166,13 @@ def class_of_part(storage_class: str) -> str:
 def athena_billed_bytes(scanned: int, *, statement_type: str, state: str, reused: bool = False) -> int:
     """The bytes that Athena bills for a query that ended.
 
-    At least 10 MB, rounded up to the MB, for a query that succeeded or was cancelled; nothing for DDL,
-    failed queries and reused results. MB are 10^6 bytes here, as TB are 10^12: the dearer reading of the
+    At least 10 MB, rounded up to the MB, for a query that succeeded or was cancelled; nothing for DDL, EXPLAIN and
+    other utility statements that scan nothing, failed queries and reused results. MB are 10^6 bytes here, as TB are 10^12: the dearer reading of the
     price list. A cancelled query that had read nothing is billed nothing.
-    Source: Amazon Athena pricing, "SQL queries".
+    Sources: Amazon Athena pricing, "SQL queries"; Amazon Athena User Guide, "Using EXPLAIN and EXPLAIN ANALYZE".
     """
+    if statement_type == "UTILITY" and scanned == 0:
+        return 0
     if statement_type == "DDL" or state not in {"SUCCEEDED", "CANCELLED"} or reused:
         return 0
     if state == "CANCELLED" and scanned == 0:

@@ -141,7 +141,7 @@ class FakeAthena:
             "QueryExecution": {
                 "QueryExecutionId": query.query_id,
                 "Query": query.request["QueryString"],
-                "StatementType": "DML" if query.request["QueryString"].lstrip("-").startswith("SELECT") else "DDL",
+                "StatementType": _kind(query.request["QueryString"].lstrip("-")),
                 "Status": status,
                 "Statistics": statistics,
             }
@@ -202,3 +202,7 @@ class FakeAthena:
 def _info(column: Column) -> Shape:
     size = {"Precision": column[2], "Scale": column[3]} if len(column) == 4 else {"Precision": 0, "Scale": 0}
     return {"Name": column[0], "Type": column[1], **size}
+
+
+def _kind(sql: str) -> str:
+    return {"SELECT": "DML", "EXPLAIN": "UTILITY"}.get(sql.split(maxsplit=1)[0], "DDL")

@@ -81,6 +81,8 @@ def test_an_operation_is_billed_as(service: str, operation: str, billed_as: Bill
         (0, "DML", "CANCELLED", 0),
         (5_000_000, "DML", "FAILED", 0),
         (0, "DDL", "SUCCEEDED", 0),
+        (0, "UTILITY", "SUCCEEDED", 0),  # EXPLAIN
+        (5_000_000, "UTILITY", "SUCCEEDED", 10_000_000),  # EXPLAIN ANALYZE
     ],
 )
 def test_athena_bills(scanned: int, kind: str, state: str, billed: int) -> None:

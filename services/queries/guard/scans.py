@@ -20,17 +20,18 @@ Columns = Mapping[str, None] | None
 class Cte:
     """A CTE: its columns, and the CTEs that read it, None for the query itself, once for each place.
 
-    Athena runs a CTE where it is read, as if it were written there: `times` in all, none where nothing reads it.
+    `own` are the places in its own text, CTEs and subqueries inside it included, that read it. Athena runs a CTE where it is read, as if it were written there: `times` in all, none where nothing reads it.
     """
 
     name: str
     columns: Columns
     readers: list[Cte | None] = field(default_factory=list)
+    own: list[exp.Table] = field(default_factory=list)
     times: int = 0
 
     @property
     def recursive(self) -> bool:
-        return self in self.readers
+        return bool(self.own)
 
 
 @dataclass(eq=False)
@@ -116,12 +117,11 @@ def _children(value: object) -> Iterator[exp.Expr]:
     return (item for item in values if isinstance(item, exp.Expr))
 
 
-def read_in_base(cte: exp.CTE) -> exp.Table | None:
+def read_in_base(node: exp.CTE, cte: Cte) -> exp.Table | None:
     """Where the base of a recursive CTE reads it: the left side of its UNION, or all of it where there is none."""
-    body = cte.this.unnest()
+    body = node.this.unnest()
     base = body.left if isinstance(body, exp.SetOperation) else body
-    named = (table for table in base.find_all(exp.Table) if table.name.lower() == cte.alias.lower())
-    return next((table for table in named if not table.db), None)
+    return next((table for table in base.find_all(exp.Table) if any(table is own for own in cte.own)), None)
 
 
 def renamed(node: exp.Expr, columns: Mapping[str, Origin | None] | Columns) -> Mapping[str, Origin | None] | None:

@@ -67,6 +67,7 @@ class _Walk:
         self.views: list[tuple[exp.Table, exp.Query]] = []
         self.ctes: list[Cte] = []
         self.inside: Cte | None = None
+        self.unfinished: list[Cte] = []
         self.opened: list[str] = []
 
     def query(self, node: exp.Expr, known: Mapping[str, Cte], place: str, outer: Block | None) -> Columns:
@@ -97,9 +98,11 @@ class _Walk:
         cte = Cte(node.alias, dict.fromkeys(renamed) if renamed else None)
         known = {**scope, name: cte} if recursive else scope
         self.inside = cte
+        self.unfinished.append(cte)
         columns = self.query(node.this, known, _within(place, f"CTE {node.alias}"), outer)
+        self.unfinished.pop()
         self.inside = around
-        if cte.recursive and (read := read_in_base(node)):
+        if read := read_in_base(node, cte):
             span = Span(read.this)
             raise QueryRefused(
                 f"The recursive CTE {node.alias} reads itself in its base (line {span.line}, column {span.column}), "
@@ -191,6 +194,8 @@ class _Walk:
         self.nested(node, scope, place, block, skip=("this", "db", "catalog", "alias", "joins"))
         if not node.db and name in scope:
             scope[name].readers.append(self.inside)
+            if scope[name] in self.unfinished:
+                scope[name].own.append(node)
             return Source(called, None, renamed(node, scope[name].columns))
         if node.catalog.lower() in ("", DATA_CATALOG) and node.db.lower() in ("", self.catalog.database.lower()):
             if name in self.catalog.views:

@@ -207,6 +207,8 @@ ALLOWED = [
      "month=1"),
     ("a recursive CTE of numbers",
      "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT * FROM t", ""),
+    ("a recursive CTE whose base has a CTE of its name", "WITH RECURSIVE t(n) AS ((WITH t AS (SELECT 1 AS n) "
+     "SELECT n FROM t) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t", ""),
     ("UNION", "SELECT user_id FROM orders WHERE month = 1 UNION SELECT user_id FROM events WHERE day = 2",
      "month=1; day=2"),
     ("UNION ALL of three", "SELECT 1 FROM orders WHERE month = 1 UNION ALL SELECT 1 FROM orders WHERE month = 2 "
@@ -352,6 +354,11 @@ REFUSED = [
     ("a CTE over a table in the step of a recursion", "WITH RECURSIVE o AS (SELECT * FROM orders WHERE month = 1), "
      "t(n) AS (SELECT 1 UNION ALL SELECT o.user_id FROM o JOIN t ON t.n = o.user_id) SELECT n FROM t",
      "scans it again at every step"),
+    ("a recursion through a CTE in its step", "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT u.n + 1 FROM (WITH v AS "
+     "(SELECT n FROM t) SELECT n FROM v) u JOIN orders o ON o.user_id = u.n WHERE o.month = 1) SELECT n FROM t",
+     "scans it again at every step"),
+    ("a recursion that begins with itself through a CTE", "WITH RECURSIVE t(n) AS (SELECT n FROM (WITH v AS (SELECT n "
+     "FROM t) SELECT n FROM v) UNION ALL SELECT 1) SELECT n FROM t", "reads itself in its base"),
     ("TABLE as a branch", "SELECT 1 UNION ALL TABLE orders", "UNION branch"),
     ("TABLE in EXISTS", "SELECT 1 WHERE EXISTS (TABLE orders)", "EXISTS"),
     ("a table hidden by a hint that is a comment", "SELECT /*+ x('*/ * FROM orders -- ') */ 1", "has no WHERE"),
