@@ -33,11 +33,19 @@ class Grant:
 
 
 @dataclass(frozen=True)
+class RoleSetting:
+    """What is set for one role in this database only, as 'name=value'."""
+
+    role: str
+    setting: str
+
+
+@dataclass(frozen=True)
 class DatabaseTraits:
     """What `pg_dump` leaves out and a restored database needs: how it was created, and what is set for all of it.
 
     `settings` as 'name=value'; `grants` is None where PostgreSQL's defaults hold; `roles` are all that own or may use
-    something in it.
+    something in it; -1 connections are as many as the server takes.
     """
 
     encoding: str
@@ -50,6 +58,8 @@ class DatabaseTraits:
     settings: tuple[str, ...] = ()
     grants: tuple[Grant, ...] | None = None
     roles: tuple[str, ...] = ()
+    role_settings: tuple[RoleSetting, ...] = ()
+    connection_limit: int = -1
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from services.backups.manifest import DatabaseTraits, Grant
+from services.backups.manifest import DatabaseTraits, Grant, RoleSetting
 from services.database import Database
 from services.errors import RestoreFailed
 
@@ -18,23 +18,40 @@ _LISTS = {"search_path", "temp_tablespaces", "local_preload_libraries", "session
 _DATABASE = """
 SELECT pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider', datcollate, datctype,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
-       pg_get_userbyid(datdba), shobj_description(oid, 'pg_database')
+       pg_get_userbyid(datdba), shobj_description(oid, 'pg_database'), greatest(datconnlimit, -1)
 FROM pg_database d WHERE datname = current_database()
 """
 _SETTINGS = """
 SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
 WHERE datname = current_database() AND setrole = 0
 """
+# pg_dumpall --globals-only leaves them out: they belong to the database. Source: ALTER ROLE ... IN DATABASE ... SET.
+_ROLE_SETTINGS = """
+SELECT pg_get_userbyid(setrole), unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+WHERE datname = current_database() AND setrole <> 0 ORDER BY 1
+"""
 _GRANTS = """
 SELECT CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type, is_grantable
 FROM pg_database d, aclexplode(datacl) WHERE datname = current_database() ORDER BY 1, 2
 """
+# The superuser that the server was made with, number 10, is no dependency of anything: what it owns is looked at.
 _ROLES = """
-SELECT DISTINCT rolname FROM pg_shdepend s JOIN pg_roles r ON r.oid = refobjid
-WHERE refclassid = 'pg_authid'::regclass
-  AND (dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-       OR (classid = 'pg_database'::regclass
-           AND objid = (SELECT oid FROM pg_database WHERE datname = current_database())))
+WITH here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
+made AS (
+    SELECT 'pg_class'::regclass AS catalog, oid, relowner AS owner FROM pg_class UNION ALL
+    SELECT 'pg_proc'::regclass, oid, proowner FROM pg_proc UNION ALL
+    SELECT 'pg_type'::regclass, oid, typowner FROM pg_type UNION ALL
+    SELECT 'pg_namespace'::regclass, oid, nspowner FROM pg_namespace
+)
+SELECT rolname FROM pg_roles r
+WHERE EXISTS (
+        SELECT FROM pg_shdepend, here WHERE refclassid = 'pg_authid'::regclass AND refobjid = r.oid
+        AND (dbid = here.oid OR (classid = 'pg_database'::regclass AND objid = here.oid)))
+   OR EXISTS (SELECT FROM pg_db_role_setting, here WHERE setdatabase = here.oid AND setrole = r.oid)
+   OR EXISTS (SELECT FROM here WHERE datdba = r.oid)
+   OR (r.oid = 10 AND EXISTS (
+        SELECT FROM made WHERE owner = 10 AND oid >= 16384
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = catalog AND objid = made.oid AND deptype = 'e')))
 ORDER BY 1
 """
 
@@ -47,7 +64,7 @@ def traits_of(database: Database) -> DatabaseTraits:
             cursor.execute(query)
             return list(cursor.fetchall())
 
-        encoding, provider, collate, ctype, locale, owner, comment = rows(_DATABASE)[0]
+        encoding, provider, collate, ctype, locale, owner, comment, limit = rows(_DATABASE)[0]
         grants = tuple(Grant(*row) for row in rows(_GRANTS))
         return DatabaseTraits(
             encoding=encoding,
@@ -60,6 +77,8 @@ def traits_of(database: Database) -> DatabaseTraits:
             settings=tuple(row[0] for row in rows(_SETTINGS)),
             grants=grants or None,
             roles=tuple(row[0] for row in rows(_ROLES)),
+            role_settings=tuple(RoleSetting(*row) for row in rows(_ROLE_SETTINGS)),
+            connection_limit=limit,
         )
 
 
@@ -82,7 +101,7 @@ def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool 
 
 
 def apply(cursor: Any, name: str, traits: DatabaseTraits) -> None:
-    """Gives the database the owner, comment, settings and grants of the one that was backed up."""
+    """Gives the database the owner, comment, settings, limit and grants of the one that was backed up."""
     for statement in _statements(sql.Identifier(name), traits):
         cursor.execute(statement)
 
@@ -91,10 +110,12 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
     yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(traits.comment))
     if traits.owner:
         yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
+    yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(traits.connection_limit))
     for setting in traits.settings:
-        name, _, value = setting.partition("=")
-        written = sql.SQL(value) if name in _LISTS and value else sql.Literal(value)
-        yield sql.SQL("ALTER DATABASE {} SET {} TO {}").format(database, sql.Identifier(name), written)
+        yield sql.SQL("ALTER DATABASE {} SET ").format(database) + _assignment(setting)
+    for each in traits.role_settings:
+        role = sql.Identifier(each.role)
+        yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(role, database) + _assignment(each.setting)
     if traits.grants is not None:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
     for grant in traits.grants or ():
@@ -102,6 +123,12 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
         option = sql.SQL(" WITH GRANT OPTION" if grant.grantable else "")
         privilege = sql.SQL(grant.privilege)
         yield sql.SQL("GRANT {} ON DATABASE {} TO {}").format(privilege, database, role) + option
+
+
+def _assignment(setting: str) -> sql.Composed:
+    name, _, value = setting.partition("=")
+    written = sql.SQL(value) if name in _LISTS and value else sql.Literal(value)
+    return sql.SQL("{} TO {}").format(sql.Identifier(name), written)
 
 
 def provide_roles(cursor: Any, traits: DatabaseTraits, *, create: bool) -> None:

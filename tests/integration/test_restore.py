@@ -54,6 +54,9 @@ def test_the_owner_settings_grants_and_comment_come_back(
         f"CREATE ROLE {role};"
         f'ALTER DATABASE {database.name} SET search_path TO "$user", public, other;'
         f"ALTER DATABASE {database.name} SET application_name TO 'it''s mine';"
+        f"ALTER ROLE {role} IN DATABASE {database.name} SET search_path TO app, public;"
+        f"ALTER ROLE {role} IN DATABASE {database.name} SET statement_timeout TO '5s';"
+        f"ALTER DATABASE {database.name} CONNECTION LIMIT 7;"
         f"COMMENT ON DATABASE {database.name} IS 'precious';"
         f"REVOKE CONNECT ON DATABASE {database.name} FROM PUBLIC;"
         f"GRANT CONNECT ON DATABASE {database.name} TO {role} WITH GRANT OPTION"
@@ -63,8 +66,29 @@ def test_the_owner_settings_grants_and_comment_come_back(
     assert traits_of(copy) == before
     assert before.comment == "precious"
     assert role in before.roles
+    assert before.connection_limit == 7
+    assert [each.setting for each in before.role_settings] == ["search_path=app, public", "statement_timeout=5s"]
     copy.drop()
     execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_the_roles_that_a_backup_names_are_those_that_own_or_have_settings_in_it_the_first_superuser_too(
+    database: Database, execute: Execute
+) -> None:
+    role = f"{database.name}_role"
+    execute(
+        f"CREATE ROLE {role}; ALTER DATABASE {database.name} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role};"
+        f"CREATE EXTENSION vector; CREATE TABLE t (id integer); ALTER TABLE t OWNER TO {role}"
+    )
+    assert traits_of(database).roles == (role,)
+    execute("CREATE TABLE ours (id integer)")
+    assert traits_of(database).roles == ("postgres", role)
+    execute(
+        f"DROP TABLE ours; ALTER DATABASE {database.name} OWNER TO postgres; DROP OWNED BY {role};"
+        f"ALTER ROLE {role} IN DATABASE {database.name} SET work_mem TO '1MB'"
+    )
+    assert traits_of(database).roles == ("postgres", role)
+    execute(f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize(
