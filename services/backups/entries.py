@@ -17,6 +17,7 @@ _AFTER_THE_END = re.compile(rb"\s*(?:\\unrestrict \w+\s*)?")
 _SETVAL = re.compile(rb"setval\('((?:[^']|'')*)', (-?\d+), (true|false)\)")
 # Which of these stand before an object depends on the objects before it: they are no part of it.
 _DEFAULTS = re.compile(rb"^SET default_\w+ = .*;\n", re.MULTILINE)
+_VIA_ROOT = b"-- load via partition root "  # source: pg_dump.c, dumpTableData
 _WHOLE = 1 << 20  # bytes of an object's SQL that are looked at whole; longer ones are hashed as they come
 _DIGEST = 16  # hex digits of an object's hash
 
@@ -36,6 +37,11 @@ class Entries:
     def complete(self) -> bool:
         """Whether the dump's last line was seen, and nothing but its farewell after it."""
         return self._ended and _AFTER_THE_END.fullmatch(self._after) is not None
+
+    @property
+    def scattered(self) -> bool:
+        """Whether the rows of the open object are those of one partition of several that are loaded by their root."""
+        return self._entry is not None and _VIA_ROOT in self._entry.text
 
     def begin(self, header: re.Match[bytes]) -> None:
         """Opens the next object, or the end of the dump."""

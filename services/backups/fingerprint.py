@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class Content:
     """Rows, bytes and SHA-256 of what lies between `COPY ... FROM stdin;` and `\\.`.
 
-    `psql -c "COPY table (columns) TO STDOUT" | sha256sum` gives the same hash of a table restored from the dump.
+    `psql -c "COPY table (columns) TO STDOUT" | sha256sum` gives the same hash of a table restored from the dump. Where
+    pg_dump loads partitions by their root, it is all of them by the root's name, and the sum of the rows' SHA-256.
     """
 
     rows: int

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from services.backups.entries import HEADER, Entries
 from services.backups.fingerprint import Content, Fingerprint
-from services.backups.rows import Rows
+from services.backups.rows import Rows, Unordered
 from services.backups.streams import Blocks
 from services.errors import BackupFailed
 
@@ -35,6 +35,7 @@ class Scanner:
         self._carry = b""
         self._table: Rows | None = None
         self._tables: dict[str, Content] = {}
+        self._scattered: dict[str, Rows] = {}
         self._entries = Entries()
         self.bytes = 0
 
@@ -74,6 +75,12 @@ class Scanner:
             self._table = None
         return end, closed
 
+    def _rows_of(self, name: str) -> Rows:
+        """What takes the rows of a table: the same again where its partitions are loaded one by one by its name."""
+        if not self._entries.scattered:
+            return Rows(name)
+        return self._scattered.setdefault(name, Rows(name, Unordered()))
+
     def _sql(self, text: bytes, start: int) -> tuple[int, bool]:
         """Takes SQL up to a table's rows, or its last whole line; gives where, and whether rows begin there."""
         at = line = start  # `line` begins the last line that begins outside of all strings
@@ -82,7 +89,7 @@ class Scanner:
             line = max(line, text.rfind(b"\n", at, opened) + 1)
             if found["copy"] and (copy := _COPY.match(text, opened)):
                 self._entries.add(text[start:opened])
-                self._table = Rows(copy[1].decode())
+                self._table = self._rows_of(copy[1].decode())
                 return copy.end(), True
             if header := HEADER.match(text, opened):
                 self._entries.add(text[start:opened])

@@ -54,6 +54,7 @@ def test_a_backup_of_anything_restores_and_a_drill_finds_it_equal(
     fingerprint = json.loads(manifest)["fingerprint"]
     assert fingerprint["tables"]['"Odd Schéma"."Ta""ble ünd; --"']["rows"] == 3
     assert fingerprint["tables"]["public.no_columns"]["rows"] == 1
+    assert fingerprint["tables"]["public.by_mood"]["rows"] == 300
     assert fingerprint["tables"]["public.empty_one"]["rows"] == 0
     assert fingerprint["sequences"]['public."Next One"'] == {"value": 8, "is_called": True}
     assert fingerprint["large_objects"]["rows"] == 2

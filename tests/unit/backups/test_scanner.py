@@ -137,3 +137,28 @@ def test_an_object_of_more_than_a_megabyte_has_the_same_hash_wherever_it_is_cut(
     body = b"CREATE FUNCTION f() AS $$" + b"SELECT 'x';\n" * 120_000 + b"$$;"
     text = HEAD + entry("FUNCTION", "f()", body) + TAIL
     assert scan(text, list(range(0, len(text), 100_000))) == scan(text)
+
+
+def test_partitions_that_are_loaded_by_their_root_are_one_table_however_their_rows_are_spread() -> None:
+    def dump(*partitions: list[bytes]) -> bytes:
+        texts = (
+            entry(
+                "TABLE DATA",
+                f"p{number}",
+                b"-- load via partition root public.p\nCOPY public.p (a) FROM stdin;\n"
+                + b"".join(row + b"\n" for row in rows)
+                + b"\\.\n",
+                data=True,
+            )
+            for number, rows in enumerate(partitions)
+        )
+        return HEAD + b"".join(texts) + TAIL
+
+    whole = dump([b"one", b"two"], [], [b"three"])
+    expected = scan(whole)
+    assert expected.tables["public.p"].rows == 3
+    for cut in range(len(whole)):
+        assert scan(whole, [cut]) == expected
+    assert scan(dump([b"three"], [b"two", b"one"], [])) == expected
+    assert scan(dump([b"one", b"two"], [], [b"thrice"])) != expected
+    assert scan(dump([b"two"], [], [b"three"])) != expected
