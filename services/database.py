@@ -20,6 +20,8 @@ from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanC
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _TIMEOUT = 10  # seconds until a server that does not answer counts as unreachable
+_ALIVE = 60  # seconds of silence until TCP asks whether the other end is there: routers forget idle connections sooner
+MAINTENANCE = "postgres"  # the database that one is connected to while others are made, renamed and dropped
 SCRATCH = "shoreline: scratch"  # the comment of a database that a restore or a drill made, and will drop
 # As it is from its first moment on, until it has its comment: closed to all. CREATE DATABASE takes no comment.
 _UNMARKED = "(NOT datallowconn AND datconnlimit = 0 AND shobj_description(oid, 'pg_database') IS NULL)"
@@ -132,6 +134,9 @@ class Database:
                 sslrootcert=given.sslrootcert,
                 connect_timeout=_TIMEOUT,
                 application_name="shoreline",
+                keepalives_idle=_ALIVE,
+                keepalives_interval=10,
+                keepalives_count=6,
                 options="-c timezone=UTC",
             )
         except psycopg2.OperationalError as error:
@@ -170,19 +175,19 @@ class Database:
 
     def exists(self) -> bool:
         """Whether the database is there, asked of the server's maintenance database."""
-        maintenance = self.sibling("postgres")
+        maintenance = self.sibling(MAINTENANCE)
         return bool(maintenance.scalar("SELECT count(*) FROM pg_database WHERE datname = %s", self.name))
 
     def create(self) -> None:
         """Makes the database, empty, in UTF-8 from template0, so that a dump restores into it as it was."""
-        with self.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+        with self.sibling(MAINTENANCE).connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(self.name))
             )
 
     def drop(self) -> None:
         """Drops the database, with its connections, when it is there."""
-        with self.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+        with self.sibling(MAINTENANCE).connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
 
     def program(self, name: str) -> Path:

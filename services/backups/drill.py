@@ -52,7 +52,7 @@ def drill(
             error.figures = [Figure("shoreline_drill_success", 0.0, {"database": backup.manifest.database})]
             raise
         record = _compare(backup, fresh, now, time.monotonic() - began, advance)
-    _record(storage, backup, record)
+        _record(storage, backup, record)  # whatever becomes of the scratch database
     return Drill(backup.key, backup.manifest.database, record)
 
 

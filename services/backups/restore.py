@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.backups.catalog import Backup
 from services.backups.load import Advance, LoadOptions, check, load
 from services.backups.scratch import scratch, swap
-from services.database import Database
+from services.database import MAINTENANCE, Database
 from services.errors import InputError, RestoreFailed
 from services.storage import Storage
 
@@ -65,6 +65,11 @@ def restore(
         raise InputError(
             "--replace would put a part in the place of the whole database.",
             next_step="Restore the part beside it: --into NAME.",
+        )
+    if target.name == MAINTENANCE:
+        raise InputError(
+            f"{MAINTENANCE} is the database that a restore works from: nothing can take its place.",
+            next_step="Restore it under another name: --into NAME.",
         )
     if not replace:
         _require_empty(target, options)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from psycopg2 import errorcodes, sql
 
 from services.backups.manifest import DatabaseTraits
 from services.backups.traits import apply, create_like, provide_roles
-from services.database import IS_SCRATCH, SCRATCH, Database
-from services.errors import DatabaseError, RestoreFailed
+from services.database import IS_SCRATCH, MAINTENANCE, SCRATCH, Database
+from services.errors import DatabaseError, RestoreFailed, ShorelineError
 
 _NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 _ATTEMPTS = 20
+_SUBSCRIPTIONS = "SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = %s"
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('shoreline'), hashtext(%s))"
 
 
@@ -27,17 +28,22 @@ def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = Fa
     has its mark it is closed, which is a mark of its own.
     """
     fresh = target.sibling(_derived(target.name, "restoring"))
-    with target.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
+    server = target.sibling(MAINTENANCE)
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        _idle_for_long(cursor)
         provide_roles(cursor, traits, create=create_roles)
-        _drop_abandoned(cursor)
+        _drop_abandoned(server, cursor)
         cursor.execute(_LOCK, (fresh.name,))
         try:
             create_like(cursor, fresh.name, traits, closed=True)
             _mark(cursor, fresh.name)
             _open(cursor, fresh.name)
             yield fresh
-        finally:
-            _drop(cursor, fresh.name)
+        except BaseException:
+            with suppress(ShorelineError):  # what went wrong is told; the next run drops what is left
+                _drop(server, fresh.name)
+            raise
+        _drop(server, fresh.name)
 
 
 def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> bool:
@@ -52,13 +58,22 @@ def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> bool:
             if attempt == _ATTEMPTS or getattr(error.__cause__, "pgcode", None) != errorcodes.OBJECT_IN_USE:
                 raise RestoreFailed(f"The names could not be exchanged: {error}") from error
     if replaced:
-        with target.sibling("postgres").connect(autocommit=True) as connection, connection.cursor() as cursor:
-            _drop(cursor, old)
+        _drop_replaced(target, old)
     return replaced
 
 
+def _drop_replaced(target: Database, old: str) -> None:
+    try:
+        _drop(target.sibling(MAINTENANCE), old)
+    except ShorelineError as error:
+        raise DatabaseError(
+            f"The backup is restored as {target.name}, and the database that it replaced could not be dropped: {error}",
+            next_step=f"Look at what holds it, and drop it yourself: it is called {old} now.",
+        ) from error
+
+
 def _rename_both(fresh: Database, target: Database, old: str | None, traits: DatabaseTraits) -> None:
-    with target.sibling("postgres").connect() as connection, connection.cursor() as cursor:
+    with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
         if old is not None:
             _disconnect(cursor, target.name)
             _rename(cursor, target.name, old)
@@ -77,14 +92,17 @@ def abandoned(server: Database) -> list[str]:
 def drop_abandoned(server: Database) -> list[str]:
     """Drops the scratch databases that killed runs left on the server, and names them."""
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        return _drop_abandoned(cursor)
+        return _drop_abandoned(server, cursor)
 
 
-def _drop_abandoned(cursor: Any) -> list[str]:
-    names = _abandoned(cursor)
-    for name in names:
-        _drop(cursor, name)
-    return names
+def _drop_abandoned(server: Database, cursor: Any) -> list[str]:
+    """One that will not go keeps nobody from a restore."""
+    dropped = []
+    for name in _abandoned(cursor):
+        with suppress(ShorelineError):
+            _drop(server, name)
+            dropped.append(name)
+    return dropped
 
 
 def _abandoned(cursor: Any) -> list[str]:
@@ -111,8 +129,28 @@ def _open(cursor: Any, name: str) -> None:
     cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true CONNECTION LIMIT -1").format(sql.Identifier(name)))
 
 
-def _drop(cursor: Any, name: str) -> None:
-    cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+def _drop(server: Database, name: str) -> None:
+    """On a connection of its own: one that was idle while all was restored may be gone."""
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(_SUBSCRIPTIONS, (name,))
+        _drop_subscriptions(server.sibling(name), [row[0] for row in cursor.fetchall()])
+        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _drop_subscriptions(database: Database, names: list[str]) -> None:
+    """PostgreSQL drops no database that has some. The publisher's slots stay: they are not this copy's."""
+    if not names:
+        return
+    with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        for name in map(sql.Identifier, names):
+            cursor.execute(sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(name))
+            cursor.execute(sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(name))
+            cursor.execute(sql.SQL("DROP SUBSCRIPTION {}").format(name))
+
+
+def _idle_for_long(cursor: Any) -> None:
+    """The connection that holds the lock says nothing while all is restored; its end would be the lock's."""
+    cursor.execute("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'")
 
 
 def _disconnect(cursor: Any, name: str) -> None:

@@ -9,12 +9,25 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from services.backups import scratch
+from services.backups.drill import drill
+from services.backups.load import LoadOptions
+from services.backups.restore import restore
 from services.backups.traits import traits_of
 from services.database import Connection, Database
+from services.errors import DatabaseError
 from services.local.postgres import Cluster
 from services.storage import Storage
 from tests.command_line import FORKS
 from tests.conftest import Shoreline
+from tests.faults.conftest import Archives
+
+_DETACH = "ALTER SUBSCRIPTION here DISABLE", "ALTER SUBSCRIPTION here SET (slot_name = NONE)", "DROP SUBSCRIPTION here"
+
+
+def run(database: Database, *statements: str) -> None:
+    with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +92,74 @@ def test_scratch_databases_of_killed_restores_go_when_asked(
     finally:
         left.drop()
         alike.drop()
+
+
+def test_a_scratch_database_that_will_not_go_keeps_nobody_from_a_restore(
+    database: Database, scratch_names: Callable[[str], list[str]]
+) -> None:
+    stuck = database.sibling(f"{database.name}_restoring_89abcdef")
+    stuck.create()
+    run(
+        database,
+        f"COMMENT ON DATABASE {stuck.name} IS 'shoreline: scratch'",
+        f"ALTER DATABASE {stuck.name} IS_TEMPLATE true",  # PostgreSQL drops no template
+    )
+    try:
+        with scratch.scratch(database, traits_of(database)) as fresh:
+            assert fresh.exists()
+        assert scratch_names(database.name) == [stuck.name]
+    finally:
+        run(database, f"ALTER DATABASE {stuck.name} IS_TEMPLATE false")
+        stuck.drop()
+
+
+def test_a_database_with_a_subscription_is_drilled_and_replaced_and_its_slot_is_left_alone(
+    archives: Archives, database: Database, scratch_names: Callable[[str], list[str]]
+) -> None:
+    publisher = "CONNECTION 'host=127.0.0.1 port=1' PUBLICATION there WITH (connect = false, slot_name = theirs)"
+    run(database, "CREATE TABLE t AS SELECT 1 AS id", f"CREATE SUBSCRIPTION here {publisher}")
+    try:
+        backup = archives.back_up(database)
+        drilled = drill(archives.storage, backup, database.sibling("drilled"), LoadOptions(), archives.storage.now())
+        assert drilled.record.differences == ()
+        restore(archives.storage, backup, database, replace=True)
+        assert scratch_names("") == []
+        assert database.scalar("SELECT subslotname FROM pg_subscription") == "theirs"
+    finally:
+        run(database, *_DETACH)
+
+
+def test_a_restore_whose_idle_connection_was_cut_off_is_whole_and_leaves_nothing(
+    archives: Archives, database: Database, scratch_names: Callable[[str], list[str]]
+) -> None:
+    run(database, "CREATE TABLE t AS SELECT 1 AS id")
+    backup = archives.back_up(database)
+    cut: list[int] = []
+
+    def cut_off(_: int) -> None:
+        if not cut:
+            cut.append(
+                database.scalar(
+                    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = 'postgres'"
+                )
+            )
+
+    restore(archives.storage, backup, database, replace=True, advance=cut_off)
+    assert cut == [1]
+    assert database.scalar("SELECT count(*) FROM t") == 1
+    assert scratch_names("") == []
+
+
+def test_a_replaced_database_that_will_not_go_is_named_and_the_backup_is_in_its_place(
+    archives: Archives, database: Database, scratch_names: Callable[[str], list[str]]
+) -> None:
+    run(database, "CREATE TABLE t AS SELECT 1 AS id")
+    backup = archives.back_up(database)
+    run(database, "DROP TABLE t", f"ALTER DATABASE {database.name} IS_TEMPLATE true")  # PostgreSQL drops no template
+    with pytest.raises(DatabaseError, match=f"The backup is restored as {database.name}") as raised:
+        restore(archives.storage, backup, database, replace=True)
+    (old,) = scratch_names(database.name)
+    assert old in (raised.value.next_step or "")
+    assert database.scalar("SELECT count(*) FROM t") == 1
+    run(database, f"ALTER DATABASE {old} IS_TEMPLATE false")
+    assert scratch.drop_abandoned(database) == [old]

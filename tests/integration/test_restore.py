@@ -111,6 +111,11 @@ def test_a_database_of_another_locale_than_the_servers_is_made_like_it_was(datab
             copy.drop()
 
 
+def test_the_database_that_a_restore_works_from_is_never_a_target(archives: Archives, database: Database) -> None:
+    with pytest.raises(InputError, match="nothing can take its place"):
+        restore(archives.storage, archives.back_up(database), database.sibling("postgres"), replace=True)
+
+
 def test_a_restore_that_replaces_ends_the_connections_to_the_old_database(
     archives: Archives, database: Database, execute: Execute
 ) -> None:
