@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """A backup that was made. `warning` says what is odd about it."""
+    """A backup that was made. `warning` says what is odd about it, and what pg_dump warned of."""
 
     key: str
     url: str
@@ -169,9 +169,10 @@ def _made(run: Run, new: Backup, before: Contents) -> Made:
     from services.backups.archive import shrunk
 
     manifest = new.manifest
-    warning = shrunk(new, next(iter(before.of(manifest.database)), None))
-    if warning:
-        logger.warning(warning)
+    odd = shrunk(new, next(iter(before.of(manifest.database)), None))
+    warnings = [*([odd] if odd else []), *(f"{manifest.database}: {said}" for said in manifest.warnings)]
+    for each in warnings:
+        logger.warning("{}", each)
     return Made(
         key=new.key,
         url=run.storage.url(new.key),
@@ -187,7 +188,7 @@ def _made(run: Run, new: Backup, before: Contents) -> Made:
         encrypted=manifest.encrypted,
         server_version=manifest.server_version,
         client_version=manifest.client_version,
-        warning=warning,
+        warning="\n".join(warnings) or None,
     )
 
 

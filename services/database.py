@@ -134,6 +134,7 @@ class Database:
                 sslrootcert=given.sslrootcert,
                 connect_timeout=_TIMEOUT,
                 application_name="shoreline",
+                client_encoding="UTF8",  # else psycopg2 takes what a SQL_ASCII database holds for ASCII
                 keepalives_idle=_ALIVE,
                 keepalives_interval=10,
                 keepalives_count=6,
@@ -159,6 +160,10 @@ class Database:
         """The version of TLS that this connection is encrypted with, such as 'TLSv1.3'; None when it is not."""
         found = self.scalar("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
         return None if found is None else str(found)
+
+    def encoding(self) -> str:
+        """The encoding of what the database holds, as PostgreSQL calls it."""
+        return str(self.scalar("SHOW server_encoding"))
 
     def size(self) -> int:
         """Bytes that the database takes on the server's disk."""

@@ -19,15 +19,22 @@ from services.errors import BackupFailed
 
 Advance = Callable[[int], None]
 _ZLIB_LEVEL = 1  # of pg_dump's own compression: level 6 takes three times as long for a few hundredths of the size
+_ANY_BYTES = "SQL_ASCII"  # a database of this encoding may hold bytes that are no text in any other
+# What decides how values are written, and may be set for the database, its owner or the server. pg_dump sets the rest.
+_WRITTEN = "-c standard_conforming_strings=on -c bytea_output=hex"
 
 
 class Dump(ABC):
-    """A database on its way out. `digest`, `fingerprint` and `plain_bytes` are whole once all `blocks` were taken."""
+    """A database on its way out. `digest`, `fingerprint` and `plain_bytes` are whole once all `blocks` were taken.
+
+    So are `warnings`: what pg_dump said of a dump that it counts as good, such as that it left something out.
+    """
 
     def __init__(
         self, database: Database, recipients: Sequence[Recipient] = (), advance: Advance = lambda _: None
     ) -> None:
         self.digest = Digest()
+        self.warnings: tuple[str, ...] = ()
         self._database = database
         self._recipients = list(recipients)
         self._advance = advance
@@ -39,6 +46,7 @@ class Dump(ABC):
         with self._program() as program:
             blocks = ahead(self._packed(program))
             yield from self.digest.watch(encrypted(blocks, self._recipients) if self._recipients else blocks)
+            self.warnings = program.said
         self._fingerprint = self._scanner.finish()
 
     @property
@@ -104,8 +112,11 @@ DUMPS: dict[Format, type[Dump]] = {"plain": PlainDump, "custom": CustomDump}
 
 def pg_dump(database: Database, *options: str) -> Program:
     """A running pg_dump that writes to a pipe. The database's name and password travel in its environment."""
-    command: list[str | Path] = [database.program("pg_dump"), "--no-password", "--encoding=UTF8", *options]
-    environment = database.connection.environment() | {"PGOPTIONS": "-c standard_conforming_strings=on"}
+    encoding = database.encoding()
+    if encoding != _ANY_BYTES:
+        encoding = "UTF8"
+    command: list[str | Path] = [database.program("pg_dump"), "--no-password", f"--encoding={encoding}", *options]
+    environment = database.connection.environment() | {"PGOPTIONS": _WRITTEN}
     return Program(command, environment, BackupFailed, writes=True)
 
 

@@ -22,6 +22,11 @@ _WHOLE = 1 << 20  # bytes of an object's SQL that are looked at whole; longer on
 _DIGEST = 16  # hex digits of an object's hash
 
 
+def text_of(name: bytes) -> str:
+    """A name in a dump as text, also one of a database whose encoding is none."""
+    return name.decode(errors="backslashreplace")
+
+
 class Entries:
     """The objects of a dump. `begin` opens one by its header, `add` gives it more SQL."""
 
@@ -73,7 +78,7 @@ class Entries:
         if entry is None or entry.type in {"TABLE DATA", "BLOBS"}:
             return
         if entry.type == "SEQUENCE SET" and (found := _SETVAL.search(entry.text)):
-            name = found[1].replace(b"''", b"'").decode()
+            name = text_of(found[1].replace(b"''", b"'"))
             self._sequences[name] = Sequence(int(found[2]), found[3] == b"true")
             return
         name, number = entry.name, 1
@@ -87,8 +92,8 @@ class _Entry:
     """One object: its header and its SQL."""
 
     def __init__(self, header: re.Match[bytes]) -> None:
-        self.type = header["type"].decode()
-        schema, name = header["schema"].decode(), header["name"].decode()
+        self.type = text_of(header["type"])
+        schema, name = text_of(header["schema"]), text_of(header["name"])
         self.name = f"{self.type} {name}" if schema == "-" else f"{self.type} {schema}.{name}"
         self.text = b""  # of a short object; empty once it is longer than _WHOLE
         self._long = False

@@ -90,6 +90,7 @@ class Making:
             encrypted=encrypt,
             fingerprint=dump.fingerprint,
             traits=traits,
+            warnings=dump.warnings,
         )
 
     def _store_globals(self, database: Database) -> File:

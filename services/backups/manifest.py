@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
@@ -64,7 +63,10 @@ class DatabaseTraits:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One backup. `taken_at` is in UTC, by the object store's clock; `plain_bytes` is the size of the dump as SQL."""
+    """One backup. `taken_at` is in UTC, by the object store's clock; `plain_bytes` is the size of the dump as SQL.
+
+    `warnings` is what pg_dump said, a line each: what it may not read and passes over, it only warns of.
+    """
 
     format_version: int
     tool_version: str
@@ -83,7 +85,7 @@ class Manifest:
     fingerprint: Fingerprint
     traits: DatabaseTraits
     globals: File | None = None
-    notes: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The manifest as it is stored."""

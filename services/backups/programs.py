@@ -122,8 +122,13 @@ class Program:
         how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
         raise self._failure(f"{self.name} {how}{self._words()}")
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The last lines that it wrote to standard error: of a program that ended well, what it warned of."""
+        return tuple(line for line in self._said if line)
+
     def _words(self) -> str:
-        lines = [line for line in self._said if line]
+        lines = self.said
         first = next((line for line in lines if "error:" in line or "ERROR:" in line), None)
         shown = [line for line in lines if line != first][-3:]
         return "".join(f"\n  {line}" for line in ([first] if first else []) + shown) if lines else "."

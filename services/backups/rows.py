@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-
 from typing import Protocol
 
 from services.backups.fingerprint import Content

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from services.backups.entries import HEADER, Entries
+from services.backups.entries import HEADER, Entries, text_of
 from services.backups.fingerprint import Content, Fingerprint
 from services.backups.rows import Rows, Unordered
 from services.backups.streams import Blocks
@@ -89,7 +89,7 @@ class Scanner:
             line = max(line, text.rfind(b"\n", at, opened) + 1)
             if found["copy"] and (copy := _COPY.match(text, opened)):
                 self._entries.add(text[start:opened])
-                self._table = self._rows_of(copy[1].decode())
+                self._table = self._rows_of(text_of(copy[1]))
                 return copy.end(), True
             if header := HEADER.match(text, opened):
                 self._entries.add(text[start:opened])
