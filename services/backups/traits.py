@@ -114,8 +114,8 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
     for setting in traits.settings:
         yield sql.SQL("ALTER DATABASE {} SET ").format(database) + _assignment(setting)
     for each in traits.role_settings:
-        role = sql.Identifier(each.role)
-        yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(role, database) + _assignment(each.setting)
+        where = sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(sql.Identifier(each.role), database)
+        yield where + _assignment(each.setting)
     if traits.grants is not None:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
     for grant in traits.grants or ():
