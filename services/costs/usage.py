@@ -167,8 +167,8 @@ def athena_billed_bytes(scanned: int, *, statement_type: str, state: str, reused
     """The bytes that Athena bills for a query that ended.
 
     At least 10 MB, rounded up to the MB, for a query that succeeded or was cancelled; nothing for DDL, EXPLAIN and
-    other utility statements that scan nothing, failed queries and reused results. MB are 10^6 bytes here, as TB are 10^12: the dearer reading of the
-    price list. A cancelled query that had read nothing is billed nothing.
+    other utility statements that scan nothing, failed queries and reused results. MB are 10^6 bytes here, as TB are
+    10^12: the dearer reading of the price list. A cancelled query that had read nothing is billed nothing.
     Sources: Amazon Athena pricing, "SQL queries"; Amazon Athena User Guide, "Using EXPLAIN and EXPLAIN ANALYZE".
     """
     if statement_type == "UTILITY" and scanned == 0:

@@ -20,7 +20,8 @@ Columns = Mapping[str, None] | None
 class Cte:
     """A CTE: its columns, and the CTEs that read it, None for the query itself, once for each place.
 
-    `own` are the places in its own text, CTEs and subqueries inside it included, that read it. Athena runs a CTE where it is read, as if it were written there: `times` in all, none where nothing reads it.
+    `own` are the places in its own text, CTEs and subqueries inside it included, that read it. Athena
+    runs a CTE where it is read, as if it were written there: `times` in all, none where nothing reads it.
     """
 
     name: str
