@@ -84,6 +84,7 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     from services.backups.load import LoadOptions
     from services.costs import predict
 
+    _given("--into", into)
     options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
     size = backup.manifest.object.bytes
@@ -96,16 +97,25 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
 def pick(
     run: Run, *, latest: bool = False, before: str | None = None, key: str | None = None, database: str | None = None
 ) -> Backup:
-    """The backup that the options name. Raises InputError when they name more than one."""
+    """The backup that the options name. Raises InputError when they name more than one, or none."""
     from jobs.archives import archive_of
     from services.errors import InputError
 
+    _given("--database", database)
     if sum((latest, before is not None, key is not None)) > 1:
         raise InputError("--latest, --before and --key name different backups: give one of them.")
     catalog = archive_of(run).catalog
     if key is not None:
         return catalog.named(key, database)
     return catalog.newest(database or run.database.name, moment(before) if before else None)
+
+
+def _given(option: str, name: str | None) -> None:
+    """Raises InputError for an empty name, as a shell's variable that is not set makes one: it means no default."""
+    from services.errors import InputError
+
+    if name is not None and not name.strip():
+        raise InputError(f"{option} is empty: it takes a database's name.")
 
 
 def moment(text: str) -> datetime:

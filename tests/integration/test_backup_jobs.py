@@ -180,6 +180,18 @@ def test_the_listing_of_several_databases_ends_with_a_restore_that_works_as_type
         other.drop()
 
 
+@pytest.mark.parametrize("option", ["--into", "--database"])
+def test_an_empty_name_is_refused_and_never_means_the_database_itself(
+    option: str, shoreline: Shoreline, execute: Execute, database: Database
+) -> None:
+    assert shoreline("backup").exit_code == 0
+    execute("CREATE TABLE written_since AS SELECT 1 AS id")
+    outcome = shoreline("restore", option, "", "--replace")
+    assert outcome.exit_code == 2
+    assert f"{option} is empty" in outcome.errors
+    assert database.scalar("SELECT to_regclass('written_since')") == "written_since"
+
+
 def test_every_database_of_a_server_is_backed_up_whatever_its_name(
     shoreline: Shoreline, storage: Storage, tmp_path: Path
 ) -> None:
