@@ -152,5 +152,9 @@ def show(report: PreflightReport, console: Console) -> str | None:
     cost = "depends on its options" if report.usd is None else f"at most {human.money(report.usd)}"
     console.print(f"  will cost   {cost}; the limit is {human.money(report.limit)}")
     rows = [(each.outcome.value, each.action, each.on.value, each.why) for each in report.findings]
-    print_table(console, ("", "Action", "On", "What for"), rows)
+    if rows:
+        print_table(console, ("", "Action", "On", "What for"), rows)
+    if report.bucket == "not there":
+        console.print("What the bucket decides cannot be tried before it is there.")
+        return "shoreline setup"
     return f"shoreline {report.job}"

@@ -221,7 +221,8 @@ def _explain(error: aws.ClientError) -> ShorelineError:
     if code in _REFUSED:
         return CredentialsRefused(f"AWS refused the credentials at {operation}: {message} ({code})")
     if code == "NoSuchBucket":
-        return BucketMissing(f"The bucket is not there ({operation}: {message})")
+        name = error.response.get("Error", {}).get("BucketName", "")
+        return BucketMissing(f"The bucket {f'{name} ' if name else ''}is not there ({operation}: {message})")
     if code in {"AccessDenied", "403", "AccessDeniedException"}:
         return StorageError(
             f"AWS refused {operation}: {message or 'access denied'}",

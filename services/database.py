@@ -38,6 +38,7 @@ _PASSED_ON = (
     "PGSSLKEY",
     "PGSERVICEFILE",
 )
+_OTHER_DATABASE = "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`."
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,11 @@ class Database:
             )
         except psycopg2.OperationalError as error:
             where = f"{given.user}@{given.host}:{given.port}/{given.database}"
-            raise DatabaseUnreachable(f"No connection to {where}: {_first_line(error)}") from error
+            told = _first_line(error)
+            absent = f'database "{given.database}" does not exist' in told
+            raise DatabaseUnreachable(
+                f"No connection to {where}: {told}", next_step=_OTHER_DATABASE if absent else None
+            ) from error
 
     def scalar(self, query: str, *arguments: object) -> Any:
         """The first column of the first row of a query's answer."""

@@ -44,6 +44,12 @@ def test_a_database_with_other_tables_is_left_alone(
     assert database.scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 1
 
 
+def test_a_database_that_is_not_there_leads_to_the_one_that_can_be_made(shoreline: Shoreline) -> None:
+    outcome = shoreline("backup", env={"PGDATABASE": "not_there"})
+    assert outcome.exit_code == 4
+    assert "or make the sample database: `shoreline database`" in outcome.errors
+
+
 def test_a_server_that_is_not_there_is_named_without_a_traceback(shoreline: Shoreline) -> None:
     outcome = shoreline("database", env={"PGPORT": "1"})
     assert outcome.exit_code == 4

@@ -157,3 +157,10 @@ def test_preflight_counts_the_parts_of_large_files(on_aws: OnAws, storage: Stora
     outcome, _ = on_aws("preflight", "upload", "--json")
     puts = 33 * Decimal("0.000005")
     assert Decimal(outcome.json["result"]["usd"]) == puts + 2 * Decimal("0.0000004")
+
+
+def test_before_the_bucket_is_there_the_next_command_makes_it(shoreline: Shoreline) -> None:
+    outcome = shoreline("preflight", env={"BUCKET": "no-such-bucket-of-ours"})
+    assert outcome.exit_code == 0, outcome.errors
+    assert "What for" not in outcome.output
+    assert "Next: shoreline setup" in outcome.errors
