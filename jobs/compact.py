@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.lake.compact import CompactReport, Merge
+    from services.lake.remote import RemoteLake
 
 _SHOWN = 20  # days that a dry run lists
 
@@ -36,7 +37,7 @@ def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactRe
     from services.lake.remote import RemoteLake
 
     lake = RemoteLake(run.storage, run.settings.lake_prefix)
-    names = lake.tables() if tables is None else [name.strip() for name in tables.split(",") if name.strip()]
+    names = _chosen(tables, lake)
     return compact(
         lake,
         names,
@@ -45,6 +46,19 @@ def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactRe
         dry_run=dry_run,
         expect=lambda merges: _expect(run, merges),
     )
+
+
+def _chosen(tables: str | None, lake: RemoteLake) -> list[str]:
+    """The tables that were asked for; all with a manifest by default. Raises InputError for one without files."""
+    from services.errors import InputError
+
+    if tables is None:
+        return lake.tables()
+    names = [name.strip() for name in tables.split(",") if name.strip()]
+    for name in names:
+        if not lake.listed(name):
+            raise InputError(f"There is no table {name} in the lake; there are: {', '.join(lake.tables()) or 'none'}.")
+    return names
 
 
 def _expect(run: Run, merges: Sequence[Merge]) -> None:

@@ -65,7 +65,8 @@ def sources(tables: list[str], file: Path | None) -> tuple[Source, ...]:
     except (OSError, UnicodeDecodeError) as error:
         if file is None and isinstance(error, FileNotFoundError):
             return declared_sources()
-        raise InputError(f"{chosen} cannot be read: {error}") from error
+        why = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else (error.strerror or "error").lower()
+        raise InputError(f"{chosen} cannot be read: {why}.", next_step="See docs/lake.md for an example.") from error
 
 
 def export(

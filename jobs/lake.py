@@ -141,8 +141,8 @@ class Queries:
         self.run.account.expect(reading, f"The query {name}")
 
 
-def show_rows(found: Result, console: Console, most: int) -> None:
-    """Prints an answer as a table of at most so many rows."""
+def show_rows(found: Result, console: Console, most: int, rest: str) -> None:
+    """Prints an answer as a table of at most so many rows; `rest` says what gives all."""
     from jobs.table import print_table
     from services import human
     from services.queries.report import numeric, text
@@ -151,7 +151,7 @@ def show_rows(found: Result, console: Console, most: int) -> None:
     right = [name for name, kind in found.columns.items() if numeric(kind)]
     print_table(console, heads, [[text(value) for value in row] for row in found.rows[:most]], right)
     left = len(found.rows) - most
-    more = f", of which {left:,} are not shown: --format csv gives all" if left > 0 else ""
+    more = f", of which {left:,} are not shown: {rest} gives all" if left > 0 else ""
     console.print(f"{human.count(len(found.rows), 'row')}{more}")
 
 

@@ -132,7 +132,7 @@ def show(found: Result, console: Console, form: Format, output: Path | None) -> 
     from jobs.lake import show_figures, show_rows
 
     if form == "table":
-        show_rows(found, console, _SHOWN)
+        show_rows(found, console, _SHOWN, "--format csv")
         show_figures(found.figures, console, ran=True, estimated=found.estimated)
         return
     write(found, form, output)

@@ -19,6 +19,11 @@ class NamedQuery:
     answers: str
     sql: str
 
+    @property
+    def number(self) -> str:
+        """What its name begins with, such as '02'."""
+        return self.name.partition("_")[0]
+
 
 def read_query(path: Path) -> NamedQuery:
     """The query in a file. Raises InputError for one that is not there or does not say what it answers."""
@@ -53,11 +58,17 @@ def named_views(folder: Path = VIEWS) -> dict[str, str]:
 
 
 def query_text(given: str) -> NamedQuery:
-    """The query that a person means: a file's path, the number or name of a named query, or SQL itself."""
+    """The query that a person means: a file's path, the number or name of a named query, or SQL itself.
+
+    Raises InputError for a file that cannot be read, and for a number that no query has.
+    """
     text = given.strip()
     if text.endswith(".sql"):
         return read_query(Path(text))
-    for query in named_queries():
-        if text in (query.name, query.name.split("_")[0]):
+    named = named_queries()
+    for query in named:
+        if text in (query.name, query.number):
             return query
+    if text.isdigit():
+        raise InputError(f"There is no query {text}: there are {', '.join(query.number for query in named)}.")
     return NamedQuery("query", "", given)

@@ -224,3 +224,6 @@ def test_the_job_merges_and_then_has_nothing_to_do(shoreline: Shoreline, lake: R
     nothing = shoreline("compact")
     assert "No day has small files" in nothing.output
     assert "Next:" not in nothing.errors
+    mistyped = shoreline("compact", "--tables", "orders,order")
+    assert mistyped.exit_code == 2
+    assert "There is no table order in the lake; there are: orders." in mistyped.errors

@@ -570,3 +570,9 @@ def test_the_job_exports_uploads_and_has_nothing_left_to_do(
     wrong = shoreline("export", "--table", "public.orders")
     assert wrong.exit_code == 2
     assert "Traceback" not in wrong.errors
+
+
+def test_a_declaration_that_is_not_there_is_told_in_words(shoreline: Shoreline) -> None:
+    outcome = shoreline("export", "--file", "nope.toml")
+    assert outcome.exit_code == 2
+    assert "nope.toml cannot be read: no such file or directory." in outcome.errors

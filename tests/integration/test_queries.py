@@ -124,6 +124,7 @@ def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
         assert len(found["rows"]) == len(expected(found["query"], sample))
     shown = shoreline("athena")
     assert "Every query scanned KBs." in shown.output
+    assert "are not shown: query 01 --format csv gives all" in shown.output
     assert "orders year=2025 month=1 day=10" in shown.output
     assert "nanobind" not in shown.errors
 
@@ -193,7 +194,8 @@ def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Stor
         (["SELECT * FROM orders"], {}, 17, "add: orders.year = 2025"),
         (["02"], {"SCAN_LIMIT_BYTES": "100"}, 17, "SCAN_LIMIT_BYTES"),
         (["SELECT 1 / 0"], {}, 18, "Division by zero"),
-        (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "does not exist"),
+        (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "The bucket no-such-bucket-of-ours"),
+        (["09"], {}, 2, "There is no query 09: there are 01, 02, 03, 04, 05."),
         (["02", "--output", "x.csv"], {}, 2, "--format csv"),
         (["02", "--format", "csv", "--output", "no/such/folder/x.csv"], {}, 2, "there is no folder 'no/such/folder'"),
         (["02", "--format", "csv", "--output", "."], {}, 2, "it is a folder"),
