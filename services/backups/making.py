@@ -16,6 +16,7 @@ from services.backups.lease import Lease
 from services.backups.manifest import FORMAT_VERSION, File, Manifest
 from services.backups.naming import MANIFEST, Format, Name, globals_suffix, object_suffix
 from services.backups.parts import PartPlan
+from services.backups.sealing import sealed
 from services.backups.streams import Blocks, Digest, compressed
 from services.backups.traits import traits_of
 from services.backups.upload import upload
@@ -89,7 +90,7 @@ class Making:
             seconds=round(time.monotonic() - began, 3),
             encrypted=encrypt,
             fingerprint=dump.fingerprint,
-            traits=traits,
+            traits=sealed(traits, self._options.recipients),
             warnings=dump.warnings,
         )
 

@@ -44,7 +44,8 @@ class DatabaseTraits:
     """What `pg_dump` leaves out and a restored database needs: how it was created, and what is set for all of it.
 
     `settings` as 'name=value'; `grants` is None where PostgreSQL's defaults hold; `roles` are all that own or may use
-    something in it; -1 connections are as many as the server takes.
+    something in it; -1 connections are as many as the server takes. Of an encrypted backup all settings are `sealed`:
+    as JSON, encrypted for its recipients, in base64.
     """
 
     encoding: str
@@ -59,6 +60,7 @@ class DatabaseTraits:
     roles: tuple[str, ...] = ()
     role_settings: tuple[RoleSetting, ...] = ()
     connection_limit: int = -1
+    sealed: str | None = None
 
 
 @dataclass(frozen=True)

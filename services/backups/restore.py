@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.backups.catalog import Backup
 from services.backups.load import Advance, LoadOptions, check, load
 from services.backups.scratch import scratch, swap
+from services.backups.sealing import opened
 from services.database import MAINTENANCE, Database
 from services.errors import InputError, RestoreFailed
 from services.storage import Storage
@@ -74,11 +75,12 @@ def restore(
     if not replace:
         _require_empty(target, options)
     manifest = backup.manifest
-    with scratch(target, manifest.traits, create_roles=options.create_roles) as fresh:
+    traits = opened(manifest.traits, options.identities)
+    with scratch(target, traits, create_roles=options.create_roles) as fresh:
         load(storage, backup, fresh, options, advance)
         if not replace:
             _require_empty(target, options)  # somebody may have begun to use it meanwhile
-        replaced = swap(fresh, target, manifest.traits)
+        replaced = swap(fresh, target, traits)
     return Restored(
         key=backup.key,
         database=target.name,

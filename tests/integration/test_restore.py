@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from pyrage.x25519 import Identity
 
 from services.backups.catalog import Backup
 from services.backups.dump import fingerprint
@@ -17,7 +18,7 @@ from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
 from services.backups.traits import create_like, traits_of
 from services.database import Database
-from services.errors import BackupNotFound, InputError, RestoreFailed, SettingsError
+from services.errors import BackupDamaged, BackupNotFound, InputError, RestoreFailed, SettingsError
 from services.storage import Storage
 from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
@@ -69,6 +70,25 @@ def test_the_owner_settings_grants_and_comment_come_back(
     assert before.connection_limit == 7
     assert [each.setting for each in before.role_settings] == ["search_path=app, public", "statement_timeout=5s"]
     copy.drop()
+    execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_settings_of_an_encrypted_backup_are_read_by_its_recipients_only(
+    archives: Archives, database: Database, execute: Execute
+) -> None:
+    role = f"{database.name}_role"
+    execute(
+        f"CREATE ROLE {role}; ALTER DATABASE {database.name} SET app.jwt_secret TO 'hunter2';"
+        f"ALTER ROLE {role} IN DATABASE {database.name} SET app.jwt_secret TO 'hunter3'"
+    )
+    before, mine, other = traits_of(database), Identity.generate(), Identity.generate()
+    backup = archives.back_up(database, options=DumpOptions(recipients=[mine.to_public()], globals="none"))
+    manifest = archives.storage.read(backup.name.key(MANIFEST)) or b""
+    assert b"hunter" not in manifest
+    with pytest.raises(BackupDamaged, match="cannot be decrypted"):
+        restore(archives.storage, backup, database, LoadOptions([other]), replace=True)
+    restore(archives.storage, backup, database, LoadOptions([mine]), replace=True)
+    assert traits_of(database) == before
     execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 

@@ -1,0 +1,39 @@
+"""Settings of an encrypted backup, which may be secrets: its manifest is not encrypted, and holds them sealed."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter
+
+from services.backups.encryption import Identity, Recipient, decrypted, encrypted
+from services.backups.manifest import DatabaseTraits, RoleSetting
+
+
+@dataclass(frozen=True)
+class _Settings:
+    settings: tuple[str, ...]
+    role_settings: tuple[RoleSetting, ...]
+
+
+_SETTINGS = TypeAdapter(_Settings)
+
+
+def sealed(traits: DatabaseTraits, recipients: Sequence[Recipient]) -> DatabaseTraits:
+    """The traits, with their settings readable to the recipients only; as they are where there are no recipients."""
+    if not recipients or not (traits.settings or traits.role_settings):
+        return traits
+    text = _SETTINGS.dump_json(_Settings(traits.settings, traits.role_settings))
+    closed = b64encode(b"".join(encrypted([text], list(recipients)))).decode()
+    return replace(traits, settings=(), role_settings=(), sealed=closed)
+
+
+def opened(traits: DatabaseTraits, identities: Sequence[Identity]) -> DatabaseTraits:
+    """The traits with their settings. Raises BackupDamaged when the identities do not open them."""
+    if traits.sealed is None:
+        return traits
+    text = b"".join(decrypted([b64decode(traits.sealed)], list(identities)))
+    found = _SETTINGS.validate_json(text)
+    return replace(traits, settings=found.settings, role_settings=found.role_settings, sealed=None)
