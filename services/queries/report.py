@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from services.queries.ask import Asked, Figures
@@ -47,7 +48,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """A query that was answered. `rows` are the answer's, each a list in the order of `columns`."""
+    """A query that was answered. `rows` are the answer's, each a list in the order of `columns`.
+
+    Of several columns of one name, as of a join's `*`, those after the first are numbered: `user_id_1`.
+    """
 
     query: str
     answers: str
@@ -79,7 +83,7 @@ def result(name: str, answers: str, engine: str, asked: Asked) -> Result:
         query=name,
         answers=answers,
         engine=engine,
-        columns={field.name: str(field.type) for field in rows.schema},
+        columns=dict(zip(_distinct(rows.schema.names), map(str, rows.schema.types), strict=True)),
         rows=[list(row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)],
         scans=scans(asked.prepared.prediction),
         figures=asked.figures,
@@ -87,6 +91,15 @@ def result(name: str, answers: str, engine: str, asked: Asked) -> Result:
         query_id=asked.answer.query_id,
         estimated=_estimated(asked.prepared.prediction),
     )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, each once."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1) if f"{name}_{number}" not in names)
+        found.append(name if name not in found else next(each for each in numbered if each not in found))
+    return found
 
 
 def scans(prediction: Prediction) -> tuple[ScanReport, ...]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -229,3 +230,13 @@ def test_the_tables_are_shown_with_their_newest_day(bucket: Storage, sample: Pat
     ddl = shoreline("tables", "--ddl", env={"ATHENA_PARTITIONS": "alter"}).output
     assert ddl.count("PARTITION (year = 2025") == 12
     assert "projection" not in ddl
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_columns_of_one_name_are_all_in_the_answer(form: str, shoreline: Shoreline, tmp_path: Path) -> None:
+    shoreline("setup")
+    file = tmp_path / "answer"
+    asked = shoreline("query", "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a", "--format", form, "--output", str(file))
+    assert asked.exit_code == 0
+    read: Any = {"json": pl.read_json, "csv": pl.read_csv, "parquet": pl.read_parquet}[form]
+    assert read(file).to_dicts() == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4}]
