@@ -20,25 +20,32 @@ from services.lake.pgtypes import Kept
 from services.lake.source import SESSION
 from services.pipes import widen
 
-_BLOCK = 4 * 1024 * 1024
+BLOCKS = (4 << 20, 32 << 20, 256 << 20)  # bytes that are parsed at once: a row must lie in two of them
 _PATIENCE = 1.0  # seconds for a psql that failed to end
 _COLUMN = re.compile(r"column #(\d+)")
 
 
+class RowTooWide(LakeError):
+    """A row is longer than what is parsed at once."""
+
+    next_step = "Leave its largest column out in lake.toml."
+
+
 def copy(
-    database: Database, snapshot: str, query: str, columns: Sequence[Kept], cut: Counter[str]
+    database: Database, snapshot: str, query: str, columns: Sequence[Kept], cut: Counter[str], block: int = BLOCKS[0]
 ) -> Iterator[pa.Table]:
-    """The rows of `query`, a few megabytes at a time, in the types that are stored.
+    """The rows of `query`, `block` bytes at a time, in the types that are stored.
 
     psql reads the connection: it does so in half the time of a Python driver, and beside Python's own work.
-    Raises LakeError for a value that its column's type cannot keep, DatabaseError when PostgreSQL or psql fail.
+    Raises LakeError for a value that its column's type cannot keep, RowTooWide for a row that needs larger blocks,
+    DatabaseError when PostgreSQL or psql fail.
     """
     with _psql(database, snapshot, query) as output:
         try:
             # Text may hold line breaks; NULL is nothing, the empty string is "".
             reader = csv.open_csv(
                 output,
-                csv.ReadOptions(column_names=[column.name for column in columns], block_size=_BLOCK, use_threads=False),
+                csv.ReadOptions(column_names=[column.name for column in columns], block_size=block, use_threads=False),
                 csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
                 csv.ConvertOptions(
                     column_types={column.name: _parsed(column) for column in columns},
@@ -73,6 +80,8 @@ def _next(reader: csv.CSVStreamingReader, columns: Sequence[Kept]) -> pa.Table |
 
 def _refused(error: pa.ArrowInvalid, columns: Sequence[Kept]) -> LakeError:
     """By column and reason."""
+    if "straddles two block boundaries" in str(error):
+        return RowTooWide("A row is too long to be read.")
     found = _COLUMN.search(str(error))
     column = columns[int(found[1])] if found else None
     reason = re.sub(r"^In CSV column #\d+: (Row #\d+: )?(CSV conversion error to [^:]*: )?", "", str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from services.database import Database
 from services.errors import LakeError
-from services.lake.copy import copy
+from services.lake.copy import BLOCKS, RowTooWide, copy
 from services.lake.declaration import Source
 from services.lake.export_plan import TableExport, Wanted, prepare
 from services.lake.files import DayFiles
@@ -120,17 +120,26 @@ def _write(
     database: Database, snapshot: str, advance: Callable[[int], None], plan: TableExport, span: Span
 ) -> _Written:
     cut: Counter[str] = Counter()
+    blocks = list(BLOCKS)
 
     def rows(*, ordered: bool) -> Iterator[pa.Table]:
         cut.clear()
-        yield from copy(database, snapshot, plan.query(span, ordered=ordered), plan.columns, cut)
+        yield from copy(database, snapshot, plan.query(span, ordered=ordered), plan.columns, cut, blocks[0])
 
-    try:
-        days = None if span.sorted else write_unsorted(rows(ordered=False), plan.layout, _UNSORTED_BYTES)
-    except TooLarge:
-        days = None
-    if days is None:
-        days = write_sorted(rows(ordered=True), plan.layout)
+    def write() -> Mapping[date, DayFiles]:
+        if not span.sorted:
+            with suppress(TooLarge):
+                return write_unsorted(rows(ordered=False), plan.layout, _UNSORTED_BYTES)
+        return write_sorted(rows(ordered=True), plan.layout)
+
+    while True:
+        try:
+            days = write()
+            break
+        except RowTooWide:  # found on the way: the span is read again, more at a time
+            if not blocks[1:]:
+                raise
+            blocks.pop(0)
     advance(span.rows)
     return _Written(days, cut)
 

@@ -431,6 +431,17 @@ def test_a_day_too_large_for_memory_is_the_same_as_one_that_is_not(
     assert rows(tmp_path) == whole
 
 
+def test_a_row_of_many_megabytes_is_kept(
+    things: None, execute: Execute, run: Callable[..., ExportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute("UPDATE things SET value = repeat('x', 10000000) WHERE n = 15")
+    run()
+    assert max(len(str(value)) for value in rows(tmp_path)["value"].to_pylist()) == 10_000_000
+    monkeypatch.setattr(export_module, "BLOCKS", copy_module.BLOCKS[:1])
+    with pytest.raises(LakeError, match="too long"):
+        run()
+
+
 def test_row_groups_of_a_streamed_day_are_bounded(
     things: None, run: Callable[..., ExportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
