@@ -26,13 +26,17 @@ InAccount = Annotated[
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What the kept receipts say was called, and what the account holds; `account` is empty when not looked at."""
+    """What the kept receipts say was called, and what the account holds; `account` is empty when not looked at.
+
+    `on_aws` says whether there is an account to look in.
+    """
 
     folder: Path
     receipts: int
     unreadable: tuple[str, ...]
     called: tuple[Called, ...]
     account: tuple[AccountLook, ...]
+    on_aws: bool
 
 
 def command(ctx: typer.Context, account: InAccount = False, as_json: Json = False) -> None:
@@ -47,14 +51,15 @@ def audit(run: Run, *, in_account: bool) -> AuditReport:
     from services.safety.account import look_at_account
     from services.safety.audit import called
 
-    if in_account and run.settings.aws_endpoint_url is not None:
+    on_aws = run.settings.aws_endpoint_url is None
+    if in_account and not on_aws:
         raise InputError("--account looks in an AWS account, and AWS_ENDPOINT_URL is none.")
     if in_account:
         require_caller(run)
     folder = run.settings.receipts_dir
     receipts, unreadable = read_receipts(folder)
     looks = tuple(look_at_account(run.aws)) if in_account else ()
-    return AuditReport(folder, len(receipts), tuple(unreadable), tuple(called(receipts)), looks)
+    return AuditReport(folder, len(receipts), tuple(unreadable), tuple(called(receipts)), looks, on_aws)
 
 
 def verdict(report: AuditReport) -> ShorelineError | None:
@@ -80,4 +85,4 @@ def show(report: AuditReport, console: Console) -> str | None:
         found = each.problem or ", ".join(each.found) or "none"
         console.print(f"  {each.kind:<26} {found} ({each.how})", markup=False, soft_wrap=True)
     console.print(f"From {human.count(report.receipts, 'receipt')} in {report.folder}.", soft_wrap=True)
-    return None if report.account else "shoreline audit --account"
+    return "shoreline audit --account" if report.on_aws and not report.account else None

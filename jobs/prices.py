@@ -45,7 +45,7 @@ def command(
     """
     if refresh:
         run_job(ctx, "prices", lambda run: refreshed(run, region, yes=yes), show_refreshed, as_json=as_json)
-    run_without_settings("prices", lambda: prices(region), show, as_json=as_json)
+    run_without_settings(ctx, "prices", lambda: prices(region), show, as_json=as_json)
 
 
 def prices(region: str | None) -> list[PriceRow]:
@@ -96,18 +96,22 @@ def show(rows: list[PriceRow], console: Console) -> None:
         print_table(console, ["usage", "USD", "for", "source", "note"], listed, ["USD"])
         console.print()
     for source, title, stated in dict.fromkeys((row.source, row.source_title, row.source_date) for row in rows):
-        console.print(f"{source}: {title}, {stated}")
+        console.print(f"{source}: {title}, {stated}", soft_wrap=True)
     for number, note in enumerate(notes, 1):
-        console.print(f"({number}) {note}")
+        console.print(f"({number}) {note}", soft_wrap=True)
 
 
 @dataclass(frozen=True)
 class RefreshReport:
-    """What AWS's list has otherwise than the price file, what was not found there, and whether it was written."""
+    """What AWS's list has otherwise than the price file, what was not found there, and whether it was written.
+
+    `region` is the one that was asked about, None for all of the price file's.
+    """
 
     differences: tuple[Difference, ...]
     left_out: dict[str, str]
     written: bool
+    region: str | None = None
 
 
 def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
@@ -139,7 +143,7 @@ def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
         except OSError as error:
             raise InputError(f"The price file cannot be written: {(error.strerror or 'error').lower()}.") from error
         load_prices.cache_clear()
-    return RefreshReport(tuple(found), left_out, write)
+    return RefreshReport(tuple(found), left_out, write, region)
 
 
 def _confirmed(found: list[Difference]) -> bool:
@@ -163,7 +167,7 @@ def show_refreshed(report: RefreshReport, console: Console) -> str | None:
         return "make cost"
     else:
         console.print("Nothing was written.")
-        return "shoreline prices --refresh --yes"
+        return "shoreline prices --refresh --yes" + (f" --region {report.region}" if report.region else "")
     return None
 
 

@@ -59,6 +59,7 @@ def run_job(
 
 
 def run_without_settings(
+    ctx: typer.Context,
     job: str,
     work: Callable[[], Report],
     show: Show[Report],
@@ -68,6 +69,7 @@ def run_without_settings(
 ) -> NoReturn:
     """Like `run_job`, for work that needs no database, no bucket and no settings."""
     outcome = Outcome(job, secrets.token_hex(4), as_json)
+    outcome.embedded = ctx.find_root().obj.embedded
     outcome.log("INFO", "text")
     _run(outcome, work, show, verdict, lambda _: ())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import typer
+
 from jobs.runner import Json, run_without_settings
 
 if TYPE_CHECKING:
@@ -19,14 +21,14 @@ class StackReport:
     s3: str | None
 
 
-def up_command(as_json: Json = False) -> None:
+def up_command(ctx: typer.Context, as_json: Json = False) -> None:
     """Start the embedded PostgreSQL and LocalStack, or find them running."""
-    run_without_settings("up", up, show, as_json=as_json)
+    run_without_settings(ctx, "up", up, show, as_json=as_json)
 
 
-def down_command(as_json: Json = False) -> None:
+def down_command(ctx: typer.Context, as_json: Json = False) -> None:
     """End the embedded PostgreSQL and LocalStack; PostgreSQL keeps its data, LocalStack does not."""
-    run_without_settings("down", down, show, as_json=as_json)
+    run_without_settings(ctx, "down", down, show, as_json=as_json)
 
 
 def up() -> StackReport:
@@ -49,4 +51,7 @@ def show(report: StackReport, console: Console) -> str:
     """Prints where each server listens."""
     console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
-    return "make database" if report.s3 else "make up"
+    if report.s3:
+        return "make database"
+    console.print("PostgreSQL keeps its data; LocalStack's objects, the backups among them, are gone.")
+    return "make up"

@@ -104,3 +104,4 @@ def test_cost_explorer_is_never_asked(audit: Audit, account: FakeAccount) -> Non
 
 def test_an_account_is_looked_at_on_aws_only(shoreline: Shoreline) -> None:
     assert shoreline("audit", "--account").exit_code == 2
+    assert "Next:" not in shoreline("audit").errors
