@@ -136,6 +136,8 @@ def show_plan(plan: Plan, console: Console) -> None:
     from services import human
 
     console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", markup=False, soft_wrap=True)
+    if not plan.items:
+        return
     rows = [
         (
             item.action.value,

@@ -189,4 +189,5 @@ def show(report: DemoReport, console: Console) -> str:
     taken = human.seconds(sum(step.seconds for step in report.steps))
     rows.append(("all", "nothing is left", taken, human.money(total)))
     print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right="Time On AWS")
+    console.print("On AWS includes Athena's scans; the receipt does not: DuckDB answered here.", soft_wrap=True)
     return "shoreline database"  # the demo's own is gone

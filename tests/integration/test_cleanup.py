@@ -271,3 +271,12 @@ def test_a_prefix_without_its_closing_slash_is_refused() -> None:
 
     with pytest.raises(ShorelineError, match="folder's name"):
         Area("lake", "datalake")
+
+
+def test_with_nothing_to_remove_no_empty_table_and_no_cost_is_told(shoreline: Shoreline) -> None:
+    outcome = shoreline("cleanup", env={"BUCKET": "no-such-bucket-of-ours"})
+    assert outcome.exit_code == 0, outcome.errors
+    assert outcome.output.splitlines() == [
+        "Account 000000000000, bucket no-such-bucket-of-ours:",
+        "There is nothing to remove.",
+    ]
