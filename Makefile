@@ -37,7 +37,7 @@ TESTERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) +
 
 # pytest rewrites every test's assertions: kept, that is done once, and not by each worker of every run
 test: $(INSTALLED) ## every test but those of the containers
-	@echo "stack: embedded"
+	@echo "stack: embedded" >&2
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(TESTERS) --dist worksteal $(ARGS)
 
 ##@ The stack
@@ -91,15 +91,15 @@ check: $(INSTALLED) ## lint, types, and whether COST_ANALYSIS.md is up to date
 	$(BIN)/shoreline cost --check
 
 test-containers: $(INSTALLED) ## the container tests; needs a Docker engine
-	@echo "stack: compose"
+	@echo "stack: compose" >&2
 	$(BIN)/pytest tests/containers $(ARGS)
 
 bench: $(INSTALLED) ## measure against the peers: BENCH=room, SIZE=small|medium
-	@echo "stack: embedded"
+	@echo "stack: embedded" >&2
 	$(BIN)/python -m benchmarks $(BENCH) --size $(or $(SIZE),medium) $(ARGS)
 
 bench-check: $(INSTALLED) ## fail when a ratio of the small size has halved
-	@echo "stack: embedded"
+	@echo "stack: embedded" >&2
 	$(BIN)/python -m benchmarks $(BENCH) --check $(ARGS)
 
 clean: ## end the embedded stack and remove what make made here
@@ -108,27 +108,27 @@ clean: ## end the embedded stack and remove what make made here
 
 .PHONY: in-embedded in-compose up-embedded up-compose down-embedded down-compose
 in-embedded: $(INSTALLED)
-	@echo "stack: embedded"
+	@echo "stack: embedded" >&2
 	$(EMBEDDED) $(JOB) $(ARGS)
 
 in-compose: .env
-	@echo "stack: compose"
+	@echo "stack: compose" >&2
 	$(COMPOSE) $(JOB) $(ARGS)
 
 up-embedded: $(INSTALLED)
-	@echo "stack: embedded"
+	@echo "stack: embedded" >&2
 	$(BIN)/shoreline up
 
 up-compose: .env
-	@echo "stack: compose"
+	@echo "stack: compose" >&2
 	docker compose up --detach --wait postgres localstack
 
 down-embedded: $(INSTALLED)
-	@echo "stack: embedded"
+	@echo "stack: embedded" >&2
 	$(BIN)/shoreline down
 
 down-compose: .env
-	@echo "stack: compose"
+	@echo "stack: compose" >&2
 	docker compose down
 
 .env:
