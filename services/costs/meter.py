@@ -158,6 +158,9 @@ class Meter:
         if service != "s3":
             return Call(service, operation)
         named = _header(request.headers, "x-amz-storage-class")
+        if operation == "CreateMultipartUpload":
+            self._thread.begun = named or STANDARD
+            return Call(service, operation, class_of_part(named or STANDARD))
         if named is None and self._upload_classes:
             upload = parse_qs(urlsplit(request.url).query).get("uploadId", [""])[0]
             named = self._upload_classes.get(upload, STANDARD)
@@ -166,8 +169,8 @@ class Meter:
         return Call(service, operation, named or STANDARD)
 
     def _remember_upload(self, call: Call, parsed: Mapping[str, Any]) -> None:
-        if call.operation == "CreateMultipartUpload" and call.storage_class != STANDARD:
-            self._upload_classes[parsed.get("UploadId", "")] = call.storage_class
+        if call.operation == "CreateMultipartUpload" and self._thread.begun != STANDARD:
+            self._upload_classes[parsed.get("UploadId", "")] = self._thread.begun
 
 
 class _Counts:

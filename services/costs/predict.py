@@ -19,7 +19,7 @@ def upload(size: int, part_size: Callable[[int], int], *, storage_class: str = S
         parts += 1
         sent += part_size(parts)
     return (
-        requests("CreateMultipartUpload", 1, storage_class=storage_class)
+        requests("CreateMultipartUpload", 1, storage_class=class_of_part(storage_class))
         + requests("UploadPart", parts, storage_class=class_of_part(storage_class))
         + requests("CompleteMultipartUpload", 1, storage_class=storage_class)
     )

@@ -155,9 +155,9 @@ def _sum(tallies: Iterable[Tally]) -> Tally:
 
 
 def class_of_part(storage_class: str) -> str:
-    """The class at whose rate a part of a multipart upload is billed.
+    """The class at whose rate the beginning and the parts of a multipart upload are billed.
 
-    Parts on their way into an archive class are kept and billed as Standard until they are completed.
+    What is on its way into an archive class is kept and billed as Standard until it is completed.
     Source: Amazon S3 User Guide, "Uploading and copying objects using multipart upload", pricing.
     """
     return STANDARD if storage_class in _ARCHIVES else storage_class

@@ -158,7 +158,7 @@ def test_a_multipart_upload_is_counted_part_by_part_in_its_class(wire: Wire, nam
         Config=TransferConfig(part, multipart_chunksize=part, preferred_transfer_client="classic"),
     )
     counted = meter.snapshot().tallies
-    assert counted[Call("s3", "CreateMultipartUpload", named)].billable == 1
+    assert counted[Call("s3", "CreateMultipartUpload", parts)].billable == 1
     assert counted[Call("s3", "UploadPart", parts)] == Tally(3, 3, 3, 2 * part + 1, 0)
     assert counted[Call("s3", "CompleteMultipartUpload", named)].billable == 1
 

@@ -56,8 +56,8 @@ def receipt(usage: Usage, *, left: tuple[int, dict[str, int]] = (0, {}), run_id:
         (predict.requests("StartQueryExecution", 10, service="athena"), "0"),
         # 1 GB in parts of 64 MiB: begin, 16 parts, complete are 18 requests at 0.000005
         (predict.upload(GB, part), "0.00009"),
-        # begin and complete at Deep Archive's 0.00005, 16 parts at Standard's 0.000005
-        (predict.upload(GB, part, storage_class="DEEP_ARCHIVE"), "0.00018"),
+        # complete at Deep Archive's 0.00005, begin and 16 parts at Standard's 0.000005
+        (predict.upload(GB, part, storage_class="DEEP_ARCHIVE"), "0.000135"),
         # 0.0000004 for the GET and 0.09 for the GB
         (predict.download(GB), "0.0900004"),
         # 0.000001 for the GET, 0.01 to retrieve, 0.09 to transfer

@@ -74,17 +74,16 @@ def upload_amounts(
 ) -> list[Amount]:
     """The requests of `times` backups of a size a month: begin, parts, complete, and what a job asks besides."""
     figures = scenario.figures
-    puts = parts(size) * times
-    around = 2 * times
+    begun = (1 + parts(size)) * times
     own = figures["backup_put_requests"] * times
     amounts = [
-        Amount(f"{what}: parts", f"s3.put.{class_of_part(storage_class)}", puts),
-        Amount(f"{what}: begin and complete", f"s3.put.{storage_class}", around),
+        Amount(f"{what}: begin and parts", f"s3.put.{class_of_part(storage_class)}", begun),
+        Amount(f"{what}: complete", f"s3.put.{storage_class}", times),
         Amount(f"{what}: the job's own PUTs and LISTs", f"s3.put.{STANDARD}", own),
         Amount(f"{what}: the job's own GETs", f"s3.get.{STANDARD}", figures["backup_get_requests"] * times),
     ]
     if kms:
-        amounts += kms_amounts(figures["kms_requests_per_put"] * (puts + around))
+        amounts += kms_amounts(figures["kms_requests_per_put"] * (begun + times))
     return amounts
 
 
