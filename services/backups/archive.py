@@ -70,7 +70,9 @@ class Archive:
     def clear(self, contents: Contents, lease: Lease) -> int:
         """Removes what failed runs left: objects without a manifest, uploads without an end. Gives their number."""
         uploads = [
-            item for item in self.storage.uploads(f"{self.naming.prefix}/") if self.naming.parse(item.key) is not None
+            item
+            for item in self.storage.uploads(f"{self.naming.prefix}/")
+            if (parsed := self.naming.parse(item.key)) is not None and parsed[0].folder not in contents.inner
         ]
         if uploads or contents.leftovers:
             lease.check()

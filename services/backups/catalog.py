@@ -56,11 +56,15 @@ class Damaged:
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies under the prefix: complete backups, newest first; damaged ones; keys that belong to neither."""
+    """What lies under the prefix: complete backups, newest first; damaged ones; keys that belong to neither.
+
+    `inner` are folders with a lease of their own: prefixes of other runs, in which nothing is ours.
+    """
 
     backups: tuple[Backup, ...]
     damaged: tuple[Damaged, ...]
     leftovers: tuple[str, ...]
+    inner: frozenset[str] = frozenset()
 
     def of(self, database: str) -> tuple[Backup, ...]:
         """The complete backups of one database, newest first."""
@@ -79,7 +83,7 @@ class Catalog:
 
     def read(self) -> Contents:
         """All of it: one listing, and one small read for each manifest and drill record."""
-        listed = self._listed()
+        listed, inner = self._listed()
         leftovers = [item.key for files in listed.values() if MANIFEST not in files for item in files.values()]
         committed = [(name, files) for name, files in listed.items() if MANIFEST in files]
         with ThreadPoolExecutor(_READERS) as readers:
@@ -88,6 +92,7 @@ class Catalog:
             backups=tuple(item for item in found if isinstance(item, Backup)),
             damaged=tuple(item for item in found if isinstance(item, Damaged)),
             leftovers=tuple(leftovers),
+            inner=inner,
         )
 
     def newest(self, database: str, before: datetime | None = None) -> Backup:
@@ -108,7 +113,7 @@ class Catalog:
         """
         wanted = key.removeprefix(f"s3://{self._storage.bucket}/")
         folders = None if database is None else {None, folder_of(database)}
-        listed = self._listed()
+        listed, _ = self._listed()
         keys = {
             name: {name.stem, *(item.key for item in files.values())}
             for name, files in listed.items()
@@ -136,19 +141,23 @@ class Catalog:
         return self._storage.url(self._naming.prefix)
 
     def _newest_first(self, before: datetime | None, folders: set[str | None]) -> Iterator[Backup | Damaged]:
-        for name, files in self._listed().items():
+        for name, files in self._listed()[0].items():
             if MANIFEST in files and name.folder in folders and (before is None or name.taken_at < before):
                 yield self._open(name, files)
 
-    def _listed(self) -> dict[Name, Files]:
-        """The files of each name, newest first."""
+    def _listed(self) -> tuple[dict[Name, Files], frozenset[str]]:
+        """The files of each name, newest first, and the folders that are other prefixes."""
         listed: dict[Name, dict[str, StoredObject]] = {}
+        inner: set[str | None] = set()
         for item in self._storage.objects(f"{self._naming.prefix}/"):
+            inner.add(self._naming.inner(item.key))
             parsed = self._naming.parse(item.key)
             if parsed is not None:
                 name, suffix = parsed
                 listed.setdefault(name, {})[suffix] = item
-        return dict(sorted(listed.items(), key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True))
+        others = frozenset(folder for folder in inner if folder is not None)
+        ours = [(name, files) for name, files in listed.items() if name.folder not in others]
+        return dict(sorted(ours, key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True)), others
 
     def _open(self, name: Name, files: Files) -> Backup | Damaged:
         text = self._storage.read(files[MANIFEST].key)

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from services import human
+from services.backups.naming import LEASE
 from services.errors import Busy, ShorelineError, StorageError
 from services.storage import KeyTaken, Stamped, Storage
 
@@ -49,7 +50,7 @@ _HOLDER = TypeAdapter(Holder)
 
 def lease_key(prefix: str) -> str:
     """Where the lease of the backups under `prefix` lies."""
-    return f"{prefix}/lease.json"
+    return f"{prefix}/{LEASE}"
 
 
 class Lease:

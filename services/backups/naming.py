@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 Format = Literal["plain", "custom"]
 
+LEASE = "lease.json"
 MANIFEST = ".manifest.json"
 DRILL = ".drill.json"
 _OBJECTS: dict[Format, str] = {"plain": ".sql.gz", "custom": ".dump"}
@@ -73,6 +74,11 @@ class Naming:
         """Where a backup that is begun at `taken_at` belongs: with `own_folder` its database has a folder there."""
         folder = folder_of(database) if own_folder else None
         return Name(self.prefix, folder, taken_at.astimezone(UTC).replace(microsecond=0))
+
+    def inner(self, key: str) -> str | None:
+        """The folder in which a key is the lease of other backups: their prefix lies below this one. None otherwise."""
+        folder, _, name = key.removeprefix(f"{self.prefix}/").rpartition("/")
+        return folder if folder and "/" not in folder and name == LEASE else None
 
     def parse(self, key: str) -> tuple[Name, str] | None:
         """The name and suffix of a key, or None when it does not match the naming exactly."""

@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
+from services.backups.archive import Archive
 from services.backups.making import DumpOptions
+from services.backups.naming import Naming
 from services.database import Database
 from services.errors import Busy
 from services.storage import KeyTaken
@@ -98,3 +100,21 @@ def test_something_else_under_the_leases_key_is_not_taken_for_a_lease(archives: 
         with pytest.raises(KeyTaken):
             archives.storage.put(f"{PREFIX}/lease.json", b"x", only_if_etag='"other"')
     assert LEASE_SECONDS < 1
+
+
+def test_backups_whose_prefix_lies_below_are_another_runs_and_left_alone(
+    archives: Archives, database: Database
+) -> None:
+    inner = Archive(archives.storage, Naming(f"{PREFIX}/eu"), "inner")
+    with inner.lease("backup") as lease:
+        made = inner.create(database, lease, DumpOptions(globals="none"))
+        day = f"{inner.naming.prefix}/2025/06/10"
+        begun = archives.storage.start_upload(f"{day}/backup_20250610_143022.sql.gz", content_type="text/plain")
+        archives.storage.put(f"{day}/backup_20250610_143023.sql.gz", b"its manifest is not written yet")
+        outer = archives.of()
+        with outer.lease("backup") as held:
+            found = outer.catalog.read()
+            assert (found.backups, found.leftovers) == ((), ())
+            assert outer.clear(found, held) == 0
+    assert [each.upload_id for each in archives.storage.uploads("")] == [begun.upload_id]
+    assert [each.key for each in inner.catalog.read().backups] == [made.key]
