@@ -43,7 +43,10 @@ _OTHER_DATABASE = "Name one that is there in PGDATABASE, or make the sample data
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach one database. `programs` is the folder of pg_dump and psql, or None for PATH."""
+    """How to reach one database. `programs` is the folder of pg_dump and psql, or None for PATH.
+
+    `options` are settings of each session, as 'name=value'.
+    """
 
     host: str
     port: int
@@ -54,9 +57,13 @@ class Connection:
     sslmode: str = "prefer"
     sslrootcert: str | None = None  # a file, or libpq's word "system"
     programs: Path | None = None
+    options: tuple[str, ...] = ()
 
-    def environment(self) -> dict[str, str]:
-        """The environment of a PostgreSQL program: the password travels here, never on a command line."""
+    def environment(self, *options: str) -> dict[str, str]:
+        """The environment of a PostgreSQL program: the password travels here, never on a command line.
+
+        `options` are more settings of its session.
+        """
         env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         env |= {
             "PGHOST": self.host,
@@ -67,6 +74,7 @@ class Connection:
             "PGCONNECT_TIMEOUT": str(_TIMEOUT),
             "PGAPPNAME": "shoreline",
             "PGTZ": "UTC",
+            "PGOPTIONS": _set(*self.options, *options),
             "LC_ALL": "C.UTF-8",
         }
         if self.password is not None:
@@ -139,7 +147,7 @@ class Database:
                 keepalives_idle=_ALIVE,
                 keepalives_interval=10,
                 keepalives_count=6,
-                options="-c timezone=UTC",
+                options=_set("timezone=UTC", *given.options),
             )
         except psycopg2.OperationalError as error:
             where = f"{given.user}@{given.host}:{given.port}/{given.database}"
@@ -227,6 +235,11 @@ class Database:
                 f"The server is PostgreSQL {server}, pg_dump is {client}: pg_dump refuses newer servers."
             )
         return server, client
+
+
+def _set(*options: str) -> str:
+    """Settings as libpq takes them."""
+    return " ".join(f"-c {option}" for option in options)
 
 
 def _first_line(error: psycopg2.Error) -> str:

@@ -21,7 +21,7 @@ Advance = Callable[[int], None]
 _ZLIB_LEVEL = 1  # of pg_dump's own compression: level 6 takes three times as long for a few hundredths of the size
 _ANY_BYTES = "SQL_ASCII"  # a database of this encoding may hold bytes that are no text in any other
 # What decides how values are written, and may be set for the database, its owner or the server. pg_dump sets the rest.
-_WRITTEN = "-c standard_conforming_strings=on -c bytea_output=hex"
+_WRITTEN = ("standard_conforming_strings=on", "bytea_output=hex")
 
 
 class Dump(ABC):
@@ -116,8 +116,7 @@ def pg_dump(database: Database, *options: str) -> Program:
     if encoding != _ANY_BYTES:
         encoding = "UTF8"
     command: list[str | Path] = [database.program("pg_dump"), "--no-password", f"--encoding={encoding}", *options]
-    environment = database.connection.environment() | {"PGOPTIONS": _WRITTEN}
-    return Program(command, environment, BackupFailed, writes=True)
+    return Program(command, database.connection.environment(*_WRITTEN), BackupFailed, writes=True)
 
 
 def fingerprint(database: Database, advance: Advance = lambda _: None) -> Fingerprint:

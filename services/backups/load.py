@@ -143,7 +143,7 @@ def _written(blocks: Iterable[bytes], path: Path, size: int) -> Path:
 
 def _environment(database: Database) -> dict[str, str]:
     # Nothing is lost by it: the rename at the end waits for the disk, and a crash before it leaves a scratch database.
-    return database.connection.environment() | {"PGOPTIONS": "-c synchronous_commit=off"}
+    return database.connection.environment("synchronous_commit=off")
 
 
 def _conninfo(name: str) -> str:

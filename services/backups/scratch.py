@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from psycopg2 import errorcodes, sql
@@ -27,10 +28,10 @@ def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = Fa
     It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left. Until it
     has its mark it is closed, which is a mark of its own.
     """
-    fresh = target.sibling(_derived(target.name, "restoring"))
     server = target.sibling(MAINTENANCE)
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
         _idle_for_long(cursor)
+        fresh = _quiet(target.sibling(_derived(target.name, "restoring")), cursor)
         provide_roles(cursor, traits, create=create_roles)
         _drop_abandoned(server, cursor)
         cursor.execute(_LOCK, (fresh.name,))
@@ -146,6 +147,14 @@ def _drop_subscriptions(database: Database, names: list[str]) -> None:
             cursor.execute(sql.SQL("ALTER SUBSCRIPTION {} DISABLE").format(name))
             cursor.execute(sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(name))
             cursor.execute(sql.SQL("DROP SUBSCRIPTION {}").format(name))
+
+
+def _quiet(fresh: Database, cursor: Any) -> Database:
+    """The same, with event triggers off where PostgreSQL has and allows that: one on login may write into a table."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'event_triggers') AND current_setting('is_superuser')::bool"
+    )
+    return Database(replace(fresh.connection, options=("event_triggers=off",))) if cursor.fetchone()[0] else fresh
 
 
 def _idle_for_long(cursor: Any) -> None:

@@ -86,3 +86,19 @@ def test_what_pg_dump_may_not_read_and_leaves_out_is_warned_of(
         assert "subscriptions not dumped" in backup.manifest.warnings[0]
     finally:
         execute(f"DROP SUBSCRIPTION here; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_trigger_on_login_that_writes_does_so_in_no_copy(
+    archives: Archives, database: Database, execute: Execute
+) -> None:
+    execute(
+        "CREATE TABLE logins (at timestamptz DEFAULT now());"
+        "CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO public.logins DEFAULT VALUES; END $$;"
+        "CREATE EVENT TRIGGER noted ON login EXECUTE FUNCTION note();"
+        "ALTER EVENT TRIGGER noted ENABLE ALWAYS"
+    )
+    backup = archives.back_up(database)
+    assert backup.manifest.fingerprint.rows > 0
+    drilled = drill(archives.storage, backup, database, LoadOptions(), archives.storage.now())
+    assert drilled.record.differences == ()
