@@ -152,7 +152,7 @@ def _drop_subscriptions(database: Database, names: list[str]) -> None:
 def _quiet(fresh: Database, cursor: Any) -> Database:
     """The same, with event triggers off where PostgreSQL has and allows that: one on login may write into a table."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'event_triggers') AND current_setting('is_superuser')::bool"
+        "SELECT current_setting('is_superuser')::bool AND current_setting('event_triggers', true) IS NOT NULL"
     )
     return Database(replace(fresh.connection, options=("event_triggers=off",))) if cursor.fetchone()[0] else fresh
 
