@@ -14,10 +14,15 @@ from services.lake.declaration import Source
 from services.lake.pgtypes import PgColumn, quote
 from services.lake.record import DayState
 
-# One text for one value, whatever the server is set to; hidden rows are an error, not a smaller table.
+# One text for one value, whatever the server is set to; hidden rows are an error, not a smaller table; and no timeout,
+# of which older servers have fewer, ends the transaction that keeps the snapshot while others copy.
 SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex';
 SET extra_float_digits = 1; SET row_security = off; SET work_mem = '64MB'; SET statement_timeout = 0;
+DO $$BEGIN
+    PERFORM set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');
+END$$;
 """
 _TIMES = {"date", "timestamp", "timestamptz"}
 _TELL_TRANSACTIONS = (

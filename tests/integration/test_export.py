@@ -431,6 +431,21 @@ def test_a_day_too_large_for_memory_is_the_same_as_one_that_is_not(
     assert rows(tmp_path) == whole
 
 
+@pytest.mark.parametrize("timeout", ["idle_in_transaction_session_timeout", "transaction_timeout", "statement_timeout"])
+def test_no_timeout_of_the_server_ends_an_export(
+    timeout: str, things: None, database: Database, execute: Execute, run: Callable[..., ExportReport], tmp_path: Path
+) -> None:
+    if timeout == "transaction_timeout" and database.scalar("SHOW server_version_num") < "170000":
+        pytest.skip("PostgreSQL 17 brought it")
+    execute(f'ALTER DATABASE "{database.name}" SET {timeout} = 200')
+
+    def slowly(_: str) -> None:
+        time.sleep(0.3)  # idle for longer than the timeout
+
+    export(database, THINGS, tmp_path, Wanted(), slowly, no_task, workers=2)
+    assert len(rows(tmp_path)) == 30
+
+
 def test_a_row_of_many_megabytes_is_kept(
     things: None, execute: Execute, run: Callable[..., ExportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
