@@ -109,6 +109,8 @@ def _wanted(columns: Sequence[PgColumn], source: Source) -> tuple[list[PgColumn]
     problems = [f"  {name}: there is no such column" for name in dict.fromkeys(named) if name not in names]
     if source.time_column in source.leave_out:
         problems.append(f"  {source.time_column}: it says which day a row belongs to, and cannot be left out")
+    if source.time_column in source.types:
+        problems.append(f"  {source.time_column}: it says which day a row belongs to, and keeps its own type")
     if source.declared is not None:
         declared = source.declared.schema.names
         problems += [f"  {name}: there is no such column" for name in declared if name not in names]

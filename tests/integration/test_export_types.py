@@ -287,6 +287,15 @@ def test_what_is_refused_can_be_left_out_or_kept_as_text(
     assert stored(tmp_path)[0] == "string"
 
 
+@pytest.mark.parametrize("options", [{"leave_out": ("at",)}, {"types": {"at": "string"}}])
+def test_the_time_column_stays_what_it_is(
+    execute: Execute, run: Callable[..., ExportReport], options: dict[str, Any]
+) -> None:
+    make(execute, "int4", "1")
+    with pytest.raises(LakeError, match="at: it says which day a row belongs to"):
+        run(**options)
+
+
 def test_a_numeric_that_is_given_a_scale_is_never_rounded(
     execute: Execute, run: Callable[..., ExportReport], tmp_path: Path
 ) -> None:
