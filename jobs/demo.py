@@ -147,11 +147,11 @@ class _Loop:
     """Runs one job after another and keeps what each did."""
 
     def __init__(self, run: Run, quiet: bool) -> None:
-        from rich.console import Console
+        from jobs.console import Output
 
         self.run = run
         self.steps: list[Step] = []
-        self._console = Console(highlight=False, quiet=quiet)
+        self._console = Output(highlight=False, quiet=quiet)
 
     def step(
         self,

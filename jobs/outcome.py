@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -32,14 +33,14 @@ class Outcome:
     """How a run ends, told to a person or as one JSON object."""
 
     def __init__(self, job: str, run_id: str, as_json: bool) -> None:
-        from rich.console import Console
+        from jobs.console import Output
 
         self.job, self.run_id, self.exit_code = job, run_id, 0
         self.run: Run | None = None
         self.figures: Sequence[Figure] = ()
         self.embedded = False
         self._following: str | None = None
-        self.errors = Console(stderr=True, highlight=False)
+        self.errors = Output(stderr=True, highlight=False)
         self._json = as_json
         self._style: Style | None = None  # until the log is set up
         self._how, self._error = "done", ShorelineError("")
@@ -57,14 +58,14 @@ class Outcome:
 
     def report(self, report: Any, show: Callable[[Any, Console], str | None], failure: ShorelineError | None) -> None:
         """The job did its work; `failure` is what it found, if that is a failure."""
-        from rich.console import Console
-
+        from jobs.console import Output, written
         from jobs.jsonable import jsonable
 
         if self._json:
             self._print({"ok": failure is None, "result": jsonable(report), **self._told(failure)})
         else:
-            self._following = show(report, Console(highlight=False))
+            with written(sys.stdout):
+                self._following = show(report, Output(highlight=False))
         if failure is not None:
             self._tell(failure)
 
@@ -144,10 +145,13 @@ class Outcome:
         return typed(command, embedded=self.embedded, contained=contained)
 
     def _print(self, fields: dict[str, Any]) -> None:
+        from jobs.console import written
+
         taken = round(time.monotonic() - self._began, 3)
         receipt = {} if self._receipt is None else {"receipt": self._receipt.as_json()}
         fields = {"job": self.job, "run_id": self.run_id, "seconds": taken, **fields, **receipt}
-        print(self._redact(json.dumps(fields, indent=2)))  # noqa: T201
+        with written(sys.stdout):
+            print(self._redact(json.dumps(fields, indent=2)))  # noqa: T201
 
     @cached_property
     def _receipt(self) -> Receipt | None:

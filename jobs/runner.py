@@ -28,7 +28,8 @@ Show = Callable[[Report, "Console"], str | None]
 """Prints a report, and gives the command to type next, as `shoreline JOB OPTIONS` or any other."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, *_FULL}
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def _run(
     except OSError as error:
         if error.errno in _MENDED_BY_A_USER and error.filename:
             outcome.fail(FolderUnusable(f"'{error.filename}': {error.strerror}."))
+        elif error.errno in _FULL:  # as when standard output goes to a file
+            outcome.fail(FolderUnusable(f"{error.strerror}.", next_step="Make room on the disk, or write elsewhere."))
         else:
             outcome.crashed(error)
     except Exception as error:  # a bug: told as one, never as success

@@ -144,6 +144,46 @@ def test_the_command_that_mends_an_error_is_told_as_it_is_typed_here(capsys: pyt
     assert f"Next: {step}" in told.err
 
 
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_reader_who_leaves_early_costs_no_receipt_and_is_no_failure(
+    form: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "jobs", "backups", *form.split()],
+        env={**settings, "PYTHONPATH": str(PROJECT)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert begun.stdout is not None
+    begun.stdout.close()
+    errors = begun.stderr.read() if begun.stderr else ""
+    assert begun.wait() == 0, errors
+    assert "backups done" in errors
+    assert "Traceback" not in errors
+    assert len(list((tmp_path / "receipts").iterdir())) == 1
+
+
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_a_full_disk_behind_standard_output_is_told_in_words(
+    form: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs", "backups", *form.split()],
+            env={**settings, "PYTHONPATH": str(PROJECT)},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 27, done.stderr
+    assert "No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_folder_that_may_not_be_written_is_told_in_words(shoreline: Shoreline, tmp_path: Path) -> None:
     (tmp_path / "output").write_text("a file where a folder should be")
     outcome = shoreline("generate")
