@@ -77,8 +77,8 @@ WITH RECURSIVE linked AS (
 ), counted AS (
     SELECT {day} AS day, tableoid AS part, count(*) AS rows, min(age(xmin)) AS age FROM {rows} GROUP BY {day}, tableoid
 )
-SELECT day::text, sum(rows)::bigint, min(least(age, (SELECT min(l.age) FROM linked l WHERE l.part = counted.part)))
-FROM counted GROUP BY day
+SELECT day::text, sum(rows)::bigint, min(least(counted.age, youngest.age))
+FROM counted LEFT JOIN (SELECT part, min(age) AS age FROM linked GROUP BY part) AS youngest USING (part) GROUP BY day
 """
 
 
