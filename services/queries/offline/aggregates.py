@@ -120,3 +120,28 @@ def window(context: Context, node: exp.Expr) -> Type:
     if spec is not None and str(spec.args.get("kind")).upper() == "GROUPS":
         raise not_offline(node, "GROUPS frames are not mapped")
     return context.of(node.this)
+
+
+def group(node: exp.Select, context: Context) -> None:
+    """Types what a SELECT groups by."""
+    found = node.args.get("group")
+    if found is None:
+        return
+    for part in list(found.expressions):
+        context.all(_columns(part) if isinstance(part, exp.Rollup | exp.Cube | exp.GroupingSets) else [part])
+    if found.args.get("all"):
+        raise not_offline(node, "GROUP BY ALL is not mapped")
+
+
+def _columns(node: exp.Expr) -> list[exp.Expr]:
+    """The columns of ROLLUP, CUBE and GROUPING SETS."""
+    found: list[exp.Expr] = []
+    for part in node.expressions:
+        plain = part.unnest()
+        if isinstance(plain, exp.Tuple):
+            found += _columns(plain)
+        elif isinstance(plain, exp.Column):
+            found.append(plain)
+        else:
+            raise not_offline(node, "its parts must be columns")
+    return found

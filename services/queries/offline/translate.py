@@ -120,7 +120,7 @@ class _Queries:
             if node.args.get(clause):
                 context.condition(node.args[clause].this)
         outputs = [(item.alias_or_name, context.of(item)) for item in list(node.expressions)]
-        _group(node, context)
+        aggregates.group(node, context)
         context.finish()
         self._ordered(node, {**sources, "": dict(outputs)}, scope, outer)
         return outputs
@@ -234,16 +234,3 @@ def _rows(node: exp.Values, context: Context) -> list[tuple[str, Type]]:
         raise refuses(node, "its rows differ in length")
     columns = [context.together(node, parts) for parts in zip(*rows, strict=True)]
     return [(f"_col{at}", kind) for at, kind in enumerate(columns)]
-
-
-def _group(node: exp.Select, context: Context) -> None:
-    group = node.args.get("group")
-    if group is None:
-        return
-    context.all(list(group.expressions))
-    for name in ("rollup", "cube", "grouping_sets"):
-        for part in group.args.get(name) or []:
-            for column in list(part.find_all(exp.Column)):
-                context.of(column)
-    if group.args.get("all"):
-        raise not_offline(node, "GROUP BY ALL is not mapped")

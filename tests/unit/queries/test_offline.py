@@ -73,11 +73,31 @@ def test_athenas_type_rules_hold_in_every_clause(sql: str, words: str, engine: D
 
 
 @pytest.mark.parametrize(
+    ("grouping", "counted"),
+    [
+        ("ROLLUP (x, y)", {("a", 1): 1, ("a", 2): 1, ("b", 1): 1, ("a", None): 2, ("b", None): 1, (None, None): 3}),
+        ("CUBE (x)", {("a", None): 2, ("b", None): 1, (None, None): 3}),
+        ("GROUPING SETS ((x), (y), ())", {("a", None): 2, ("b", None): 1, (None, 1): 2, (None, 2): 1, (None, None): 3}),
+        ("x, ROLLUP (y)", {("a", 1): 1, ("a", 2): 1, ("b", 1): 1, ("a", None): 2, ("b", None): 1}),
+    ],
+)
+def test_grouping_sets_are_those_of_athena(
+    grouping: str, counted: dict[tuple[str | None, int | None], int], engine: DuckDbEngine
+) -> None:
+    y = "y" if "y" in grouping else "NULL"
+    sql = f"SELECT x, {y} AS y, count(*) AS n FROM (VALUES ('a', 1), ('a', 2), ('b', 1)) t(x, y) GROUP BY {grouping}"
+    rows = answer(engine, sql).rows.to_pylist()
+    assert {(row["x"], row["y"]): row["n"] for row in rows} == counted
+    assert len(rows) == len(counted)
+
+
+@pytest.mark.parametrize(
     ("sql", "words"),
     [
         ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t", "RECURSIVE"),
         ("SELECT x FROM (VALUES 1) t(x) FETCH FIRST 1 ROW WITH TIES", "WITH TIES"),
         ("SELECT x FROM UNNEST(ARRAY[1]) AS t(x)", "not mapped"),
+        ("SELECT count(*) FROM (VALUES 1) t(x) GROUP BY ROLLUP (x + 1)", "must be columns"),
     ],
 )
 def test_clauses_that_are_not_mapped_are_refused(sql: str, words: str, engine: DuckDbEngine) -> None:
