@@ -110,7 +110,10 @@ def show(report: ExportReport, console: Console) -> str:
     if report.dry_run:
         console.print("Nothing was done.")
         return "shoreline export"
-    console.print(f"Written under {report.output}")
+    if any(table.days for table in report.tables):
+        console.print(f"Written under {report.output}")
+    else:
+        console.print("There was no day to write.")
     return "shoreline upload"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.lake.population import Population
 
 Dates = Annotated[list[str] | None, typer.Option(help="Days, as 2025-01-10,2025-01-11. Repeatable.")]
-From = Annotated[str | None, typer.Option("--from", help="The first day.")]
+From = Annotated[str | None, typer.Option("--from", help="The first day; without --to the only one.")]
 To = Annotated[str | None, typer.Option("--to", help="The last day.")]
 
 
@@ -39,12 +39,14 @@ def command(  # one parameter an option
 
     def work(run: Run) -> GenerateReport:
         from services.lake.days import chosen_days
-        from services.lake.generate import DEFAULT_DAYS, known_tables
+        from services.lake.generate import DEFAULT_DAYS, check_years, known_tables
         from services.lake.population import Population
 
         population = Population(users=users, rows_per_day=rows_per_day, seed=seed)
         days = chosen_days(dates or [], first, last, DEFAULT_DAYS)
-        return generate(run, population, known_tables(tables), days, workers or os.cpu_count() or 1)
+        names = known_tables(tables)
+        check_years(names, days)
+        return generate(run, population, names, days, workers or os.cpu_count() or 1)
 
     run_job(ctx, "generate", work, show, as_json=as_json)
 

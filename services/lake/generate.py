@@ -13,6 +13,7 @@ from services.lake.files import ROWS_PER_GROUP, DayFiles, DayWriter
 from services.lake.partitions import folder
 from services.lake.population import DRAWN, Population
 from services.lake.record import drop_record
+from services.lake.tables import TABLES
 
 DEFAULT_DAYS = (
     date(2025, 1, 10),
@@ -50,6 +51,18 @@ def known_tables(listed: str) -> tuple[str, ...]:
         if name not in DRAWN:
             raise InputError(f"There are no rows to draw for '{name}'.", next_step=f"Choose from: {', '.join(DRAWN)}.")
     return names
+
+
+def check_years(tables: Sequence[str], days: Sequence[date]) -> None:
+    """Raises InputError for a day of a year that a table's partitions are not declared for: no query would find it."""
+    for name in tables:
+        year = TABLES[name].keys[0]
+        if outside := sorted({day.year for day in days if not year.first <= day.year <= year.last}):
+            raise InputError(
+                f"The lake's table {name} is declared for the years {year.first} to {year.last}, not for"
+                f" {', '.join(map(str, outside))}.",
+                next_step="Choose days of these years, or widen them in services/lake/tables.py and the table's DDL.",
+            )
 
 
 def generate(

@@ -587,7 +587,9 @@ def test_the_job_exports_uploads_and_has_nothing_left_to_do(
     first = shoreline("export", "--json", fresh=True).json["result"]["tables"][0]
     assert (first["name"], first["rows"], first["files"]) == ("people", 5, 5)
     assert "5 rows" in shoreline("upload").output
-    assert "5 unchanged" in shoreline("export").output
+    unchanged = shoreline("export").output
+    assert "5 unchanged" in unchanged
+    assert "There was no day to write." in unchanged
     asked = shoreline(
         "query", "SELECT count(*) AS people FROM people WHERE year = 2025 AND month = 1", "--format", "csv"
     )

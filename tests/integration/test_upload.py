@@ -285,3 +285,10 @@ def test_the_cost_of_large_files_is_predicted_by_the_requests_that_they_take(
     predicted = sending(file.size for file in files)
     assert {name: tally.billable for name, tally in predicted.operations().items()} == sent
     assert sending([256_000_000]).total.billable == 33
+
+
+def test_days_that_no_query_would_find_are_not_generated(shoreline: Shoreline, tmp_path: Path) -> None:
+    outcome = shoreline("generate", "--dates", "2025-01-10,2031-01-01")
+    assert outcome.exit_code == 2
+    assert "declared for the years 2024 to 2030, not for 2031" in outcome.errors
+    assert not (tmp_path / "output").exists()
