@@ -44,7 +44,8 @@ def command(
         bool, typer.Option("--replace", help="Put the backup in the place of a database that is not empty.")
     ] = False,
     tables: Annotated[
-        list[str] | None, typer.Option("--tables", help="Only this table; may be given again. Custom format only.")
+        list[str] | None,
+        typer.Option("--tables", help="Only this table's columns and rows; may be given again. Custom format only."),
     ] = None,
     schema_only: Annotated[
         bool, typer.Option("--schema-only", help="Everything but the rows. Custom format only.")

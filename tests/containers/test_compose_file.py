@@ -81,6 +81,11 @@ def test_servers_have_health_checks_and_jobs_wait_for_them(services: dict[str, A
             assert services[name]["depends_on"][server] == {"condition": "service_healthy", "required": False}
 
 
+def test_an_archive_on_disk_is_not_in_memory(services: dict[str, Any]) -> None:
+    mounts = {volume["target"] for volume in services["restore"]["volumes"]}
+    assert services["restore"]["environment"]["TMPDIR"] in mounts
+
+
 def test_plain_up_runs_no_job(make_project: Callable[..., Project]) -> None:
     started = set(make_project("config").compose("config", "--services").output.split())
     assert started == {"postgres", "localstack", "profile-localstack"}
