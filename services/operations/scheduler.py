@@ -55,12 +55,12 @@ class Scheduler:
             self._stop()
             if engine.running:
                 engine.shutdown(wait=True)
-            self.diary.close()
+            self._keep(self.diary.close)
 
     def _turn(self, name: str) -> None:
         """One run of a schedule: its jobs in order, up to the first that fails where the next one needs it."""
         past = self.diary.pasts[name].begin(datetime.now(UTC))
-        self.diary.note(name, past, datetime.now(UTC))
+        self._keep(lambda: self.diary.note(name, past, datetime.now(UTC)))
         schedule, exit_code = self.schedules[name], 0
         for job in schedule.jobs:
             code = self._run(job)
@@ -69,11 +69,19 @@ class Scheduler:
                 break
         if self._stopping:
             return  # it stays open in the diary, and is caught up by the next start
-        self.diary.note(name, past.end(datetime.now(UTC), exit_code), datetime.now(UTC))
+        ended_now = past.end(datetime.now(UTC), exit_code)
+        self._keep(lambda: self.diary.note(name, ended_now, datetime.now(UTC)))
         following = self.schedules[name].next_after(datetime.now(UTC))
         when = "never" if following is None else f"at {following:%Y-%m-%d %H:%M:%S} UTC"
         ended = "done" if exit_code == 0 else f"failed with exit code {exit_code}"
         logger.bind(schedule=name, scheduled_exit_code=exit_code).info("{} {}; next {}", name, ended, when)
+
+    def _keep(self, write: Callable[[], None]) -> None:
+        """A backup needs no disk: one that is full keeps no job from its time. The health check misses the beat."""
+        try:
+            write()
+        except OSError as error:
+            logger.error("the scheduler's state cannot be written to {}: {}", self.diary.path, error.strerror)
 
     def _run(self, job: str) -> int:
         with self._lock:
@@ -89,7 +97,7 @@ class Scheduler:
 
     def _beat(self) -> None:
         now = datetime.now(UTC)
-        self.diary.write(now)
+        self._keep(lambda: self.diary.write(now))
         for name, schedule in self.schedules.items():
             due = late_since(schedule, self.diary.pasts[name], now)
             if due is not None and self._told.get(name) != due:

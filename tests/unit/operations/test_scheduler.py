@@ -1,0 +1,30 @@
+"""The scheduler does its work whatever becomes of its memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from services.operations.diary import Diary
+from services.operations.schedule import Past, Schedule
+from services.operations.scheduler import Scheduler
+
+NONE = timedelta(0)
+LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def test_a_disk_that_takes_no_more_stops_neither_the_jobs_nor_the_word_that_they_are_late(tmp_path: Path) -> None:
+    state, done = tmp_path / "schedule.json", tmp_path / "done"
+    (tmp_path / "schedule.json.new").mkdir()  # so that nothing can be written there, for root either
+    told: list[str] = []
+    scheduler = Scheduler(
+        {"backup": Schedule("backup", "0 2 * * *", ("backup",), "UTC", NONE, NONE)},
+        Diary(state, {"backup": Past(since=LONG_AGO)}),
+        command=lambda job: ["touch", str(done)],
+        tell_late=lambda schedule, due: told.append(schedule.name),
+    )
+    scheduler._beat()
+    assert told == ["backup"]
+    scheduler._turn("backup")
+    assert done.exists()
+    assert scheduler.diary.pasts["backup"].exit_code == 0
