@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
     from jobs.run import Run
     from services.backups.archive import Archive
+    from services.backups.catalog import Contents
     from services.backups.encryption import Identity
+    from services.backups.lease import Lease
     from services.backups.making import DumpOptions
     from services.backups.retention import Decision, Retention
     from services.operations.figures import Figure
@@ -22,6 +24,23 @@ def archive_of(run: Run) -> Archive:
 
     given = run.settings
     return Archive(run.storage, Naming(given.backup_prefix), run.run_id, given.backup_lease_seconds)
+
+
+def clear(archive: Archive, before: Contents, lease: Lease) -> int:
+    """Removes what failed runs left; that it cannot, as a role that may not delete, keeps nobody from a backup."""
+    from loguru import logger
+
+    from services import human
+    from services.errors import StorageError
+
+    try:
+        cleared = archive.clear(before, lease)
+    except StorageError as error:
+        logger.warning("what failed runs left stays: {}", error)
+        return 0
+    if cleared:
+        logger.info("removed {} of failed runs", human.count(cleared, "leftover"))
+    return cleared
 
 
 def dump_options(run: Run) -> DumpOptions:

@@ -93,8 +93,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     """Makes all backups, one at a time, and only then applies retention to what succeeded."""
     from loguru import logger
 
-    from jobs.archives import archive_of, dump_options
-    from services import human
+    from jobs.archives import archive_of, clear, dump_options
     from services.errors import ShorelineError
 
     options = dump_options(run)
@@ -109,9 +108,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     retention_failed = None
     with archive.lease("backup", logger.info) as lease:
         before = archive.catalog.read()
-        cleared = archive.clear(before, lease)
-        if cleared:
-            logger.info("removed {} of failed runs", human.count(cleared, "leftover"))
+        cleared = clear(archive, before, lease)
         for database in databases:
             try:
                 new = _make(run, archive, lease, database, before, options, several=several)

@@ -132,6 +132,21 @@ def test_all_databases_are_backed_up_before_retention_removes_anything(
         other.drop()
 
 
+def test_a_leftover_that_may_not_be_deleted_keeps_nobody_from_a_backup(
+    shoreline: Shoreline, storage: Storage, stack: dict[str, str]
+) -> None:
+    left = "backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"
+    storage.put(left, b"of a run that was killed")
+    with FaultProxy(stack["AWS_ENDPOINT_URL"]) as proxy:
+        proxy.decide = lambda asked: _DENIED if asked.is_delete_objects else None
+        outcome = shoreline("backup", "--json", env={"AWS_ENDPOINT_URL": proxy.url})
+    assert outcome.exit_code == 0, outcome.errors
+    assert "what failed runs left stays: AWS refused DeleteObjects: Not you." in outcome.errors
+    assert outcome.json["result"]["leftovers_removed"] == 0
+    assert len(Archives(storage).assert_whole()) == 1
+    assert storage.head(left) is not None
+
+
 def test_a_mistyped_recipient_is_a_problem_with_the_settings_told_once_before_anything_starts(
     shoreline: Shoreline, database: Database, storage: Storage
 ) -> None:
