@@ -15,16 +15,17 @@ LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 
 def test_a_disk_that_takes_no_more_stops_neither_the_jobs_nor_the_word_that_they_are_late(tmp_path: Path) -> None:
     state, done = tmp_path / "schedule.json", tmp_path / "done"
+    done.mkdir()
     (tmp_path / "schedule.json.new").mkdir()  # so that nothing can be written there, for root either
     told: list[str] = []
     scheduler = Scheduler(
         {"backup": Schedule("backup", "0 2 * * *", ("backup",), "UTC", NONE, NONE)},
         Diary(state, {"backup": Past(since=LONG_AGO)}),
-        command=lambda job: ["touch", str(done)],
-        tell_late=lambda schedule, due: told.append(schedule.name),
+        command=lambda job: ["touch", str(done / job)],
+        tell_late=lambda schedule, due: told.append(f"{schedule.name}, due at {due:%H:%M}"),
     )
     scheduler._beat()
-    assert told == ["backup"]
+    assert told == ["backup, due at 02:00"]
     scheduler._turn("backup")
-    assert done.exists()
+    assert [path.name for path in done.iterdir()] == ["backup"]
     assert scheduler.diary.pasts["backup"].exit_code == 0
