@@ -27,10 +27,15 @@ CREATE OR REPLACE TEMP MACRO athena_ascii(s) AS
 CREATE OR REPLACE TEMP MACRO athena_split_part(s, delimiter, part) AS
     CASE WHEN part < 1 THEN error('Index must be greater than zero')
     WHEN part > len(string_split(s, delimiter)) THEN NULL ELSE string_split(s, delimiter)[part] END;
-CREATE OR REPLACE TEMP MACRO athena_json_scalar(document, path) AS
-    CASE WHEN NOT json_valid(document) THEN NULL
-    WHEN json_type(document, path) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
+CREATE OR REPLACE TEMP MACRO athena_valid_json_scalar(document, path) AS
+    CASE WHEN json_type(document, path) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
+    WHEN json_type(document, path) = 'DOUBLE' AND NOT regexp_matches(document,
+        '(^|[^0-9.eE+-])' || regexp_escape(json_extract_string(document, path)) || '([^0-9.eE+-]|$)')
+    THEN error('Athena gives the number at ' || path || ' as it is written, and DuckDB gives '
+        || json_extract_string(document, path))
     ELSE json_extract_string(document, path) END;
+CREATE OR REPLACE TEMP MACRO athena_json_scalar(document, path) AS
+    athena_valid_json_scalar(CASE WHEN json_valid(document) THEN document END, path);
 CREATE OR REPLACE TEMP MACRO athena_timestamp_text(t) AS strftime(t, '%Y-%m-%d %H:%M:%S.%g');
 CREATE OR REPLACE TEMP MACRO athena_text_number(s) AS
     CASE WHEN s IS NULL OR regexp_full_match(s, '[+-]?[0-9]+') THEN s

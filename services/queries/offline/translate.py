@@ -15,7 +15,7 @@ from services.queries.catalog import TableSchema
 from services.queries.offline import aggregates, arithmetic, casts, functions, operators, times  # noqa: F401
 from services.queries.offline.context import Context
 from services.queries.offline.refusals import NotAnsweredOffline, not_offline, refuses
-from services.queries.offline.types import INTEGER, TIMESTAMP, UTC_COLUMN, Type, common, of_athena
+from services.queries.offline.types import INTEGER, INTERVAL, TIMESTAMP, UTC_COLUMN, Type, common, of_athena
 from services.queries.resolve import Resolved, by_scan
 
 Columns = Mapping[str, Type]
@@ -43,6 +43,9 @@ def translate(resolved: Resolved) -> Translated:
         outputs = _Queries(by_scan(resolved)).query(tree, {}, [])
     except RecursionError:
         raise NotAnsweredOffline("The query is nested too deeply to be translated.") from None
+    for name, kind in outputs:
+        if kind == INTERVAL:
+            raise not_offline(tree, f"an interval, such as {name}, has no type of an answer")
     names = _names(resolved.judged.tree, [name for name, _ in outputs])
     kinds = [kind for _, kind in outputs]
     return Translated(tree.sql("duckdb", comments=False), tuple(zip(names, kinds, strict=True)))
