@@ -10,7 +10,7 @@ import typer
 
 from jobs.jsonable import jsonable
 from jobs.run import Run
-from jobs.runner import Json, Yes, run_job
+from jobs.runner import Json, Yes, again, run_job
 from jobs.table import print_table
 from services.errors import CleanupIncomplete, NotConfirmed, ShorelineError
 
@@ -118,7 +118,7 @@ def show(report: CleanupReport, console: Console) -> str | None:
     if not report.carried_out:
         show_plan(report.plan, console)
         console.print("Nothing was removed." if report.plan.removals else "There is nothing to remove.")
-        return "shoreline cleanup --yes" if report.plan.removals else None
+        return again(without="--dry-run", plus="--yes") if report.plan.removals else None
     rows = [(check.resource, check.action, f"{check.verdict}: {check.verified}") for check in report.checks]
     print_table(console, ("Resource", "Action", "Verified"), rows)
     for name, why in {**report.removed.refused, **report.catalog.refused}.items():
@@ -127,7 +127,11 @@ def show(report: CleanupReport, console: Console) -> str | None:
     uploads = human.count(report.removed.uploads, "unfinished upload")
     console.print(f"Removed {gone} and {uploads}, {human.size(report.plan.bytes)}.")
     if all(check.passed for check in report.checks):
-        console.print("Nothing that bills is left of it. The bill itself follows within a day or two.")
+        left = f"What stays costs {human.money(report.plan.staying)} a month"
+        console.print(
+            f"{left if report.plan.staying else 'Nothing that bills is left of it'}."
+            " The bill itself follows within a day or two."
+        )
     return None
 
 

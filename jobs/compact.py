@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.runner import Json, again, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +94,7 @@ def show(report: CompactReport, console: Console) -> str | None:
         if len(report.merges) > _SHOWN:
             console.print(f"  and {len(report.merges) - _SHOWN:,} more")
         console.print(f"{days}: {before} would be merged. Nothing was done.")
-        return "shoreline compact"
+        return again(without="--dry-run")
     after = f"{human.count(report.files_after, 'file')} ({human.size(report.bytes_after)})"
     console.print(f"{days}: {before} became {after}.")
     return "shoreline athena"

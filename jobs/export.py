@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.runner import Json, again, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +109,7 @@ def show(report: ExportReport, console: Console) -> str:
             console.print(f"    {line}", soft_wrap=True)
     if report.dry_run:
         console.print("Nothing was done.")
-        return "shoreline export"
+        return again(without="--dry-run")
     if any(table.days for table in report.tables):
         console.print(f"Written under {report.output}")
     else:

@@ -157,4 +157,4 @@ def show(report: PreflightReport, console: Console) -> str | None:
     if report.bucket == "not there":
         console.print("What the bucket decides cannot be tried before it is there.")
         return "shoreline setup"
-    return f"shoreline {report.job}"
+    return None if report.job == "query" else f"shoreline {report.job}"  # which query, only the user knows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -73,6 +74,12 @@ def run_without_settings(
     outcome.embedded = ctx.find_root().obj.embedded
     outcome.log("INFO", "text")
     _run(outcome, work, show, verdict, lambda _: ())
+
+
+def again(*, without: str, plus: str = "") -> str:
+    """The command that runs now, as the next one: without one of its options, and with another."""
+    kept = [word for word in sys.argv[1:] if word not in {"--embedded", without, plus}]
+    return shlex.join(["shoreline", *kept, *([plus] if plus else [])])
 
 
 def _run(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.runner import Json, again, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,7 +106,7 @@ def show(report: UploadReport, console: Console) -> str:
             _show_changes(plan, console)
     if report.dry_run:
         console.print("Nothing was done.")
-        return "shoreline upload"
+        return again(without="--dry-run")
     console.print(f"Verified at {report.target}")
     return "shoreline athena"
 

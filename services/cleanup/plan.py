@@ -73,6 +73,11 @@ class Plan:
         return sum((item.monthly for item in self.removals), NOTHING)
 
     @property
+    def staying(self) -> Decimal:
+        """Dollars a month that what stays of Shoreline's goes on costing."""
+        return sum((item.monthly for item in self.items if item.action is Action.KEEP), NOTHING)
+
+    @property
     def early_deletion(self) -> Decimal:
         """Dollars that removing it now costs: the rest of the minimum times of its storage classes."""
         return sum((item.early_deletion for item in self.removals), NOTHING)

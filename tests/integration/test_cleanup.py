@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -87,6 +88,21 @@ def test_keep_backups_removes_the_lake_only(shoreline: Shoreline, storage: Stora
     assert outcome.exit_code == 0, outcome.errors
     assert keys(storage) == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
     assert checks(outcome)["objects backups/postgres/"] == "kept"
+    plainly = shoreline("cleanup", "--yes", "--keep-backups").output
+    assert "What stays costs $0.0000" in plainly
+    assert "Nothing that bills is left" not in plainly
+
+
+def test_the_command_after_a_plan_carries_out_that_plan(shoreline: Shoreline, storage: Storage) -> None:
+    storage.put("backups/postgres/2025/06/10/backup_20250610_143022.sql.gz", b"dump")
+    storage.put("datalake/orders/data.parquet", b"rows")
+    for asked in (["--keep-backups"], ["--keep-backups", "--dry-run"], ["--yes", "--dry-run", "--keep-backups"]):
+        planned = shoreline("cleanup", *asked)
+        program, *command = shlex.split(planned.errors.rpartition("Next: ")[2])
+        assert (program, command[0]) == ("shoreline", "cleanup")
+        assert command[1:] == ["--keep-backups", "--yes"]
+    assert shoreline(*command).exit_code == 0
+    assert keys(storage) == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
 
 
 def test_keep_backups_holds_even_where_the_backups_lie_inside_the_lakes_prefix(

@@ -265,7 +265,9 @@ def test_the_job_refuses_an_empty_folder_with_the_next_step(shoreline: Shoreline
 def test_the_jobs_generate_and_upload_in_turn(shoreline: Shoreline, aws: Aws, settings: dict[str, str]) -> None:
     made = shoreline("generate", "--rows-per-day", 100, "--json").json["result"]
     assert [table["days"] for table in made["tables"]] == [6, 6]
-    assert "to send" in shoreline("upload", "--dry-run").output
+    planned = shoreline("upload", "--dry-run", "--delete")
+    assert "to send" in planned.output
+    assert planned.errors.endswith("Next: shoreline upload --delete\n")
     sent = json.loads(shoreline("upload", "--json").output)["result"]
     rows = {table["name"]: table["rows"] for table in made["tables"]}
     assert sent["rows"] == rows
