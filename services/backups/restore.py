@@ -15,17 +15,28 @@ from services.storage import Storage
 
 _FIRST_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
 _CATALOGS = (
+    "pg_am",
+    "pg_cast",
     "pg_class",
     "pg_collation",
+    "pg_conversion",
+    "pg_default_acl",
     "pg_event_trigger",
     "pg_extension",
     "pg_foreign_data_wrapper",
     "pg_foreign_server",
     "pg_language",
     "pg_namespace",
+    "pg_opclass",
     "pg_operator",
+    "pg_opfamily",
     "pg_proc",
     "pg_publication",
+    "pg_transform",
+    "pg_ts_config",
+    "pg_ts_dict",
+    "pg_ts_parser",
+    "pg_ts_template",
     "pg_type",
 )
 
@@ -107,5 +118,7 @@ def is_empty(database: Database) -> bool:
     query = (
         f"SELECT NOT EXISTS (SELECT FROM ({made}) AS made WHERE oid >= {_FIRST_OWN})"  # noqa: S608
         " AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)"  # whose numbers anyone may choose
+        " AND NOT EXISTS (SELECT FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"  # of all databases
+        " WHERE datname = current_database())"
     )
     return bool(database.scalar(query))
