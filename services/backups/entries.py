@@ -17,6 +17,13 @@ _AFTER_THE_END = re.compile(rb"\s*(?:\\unrestrict \w+\s*)?")
 _SETVAL = re.compile(rb"setval\('((?:[^']|'')*)', (-?\d+), (true|false)\)")
 # Which of these stand before an object depends on the objects before it: they are no part of it.
 _DEFAULTS = re.compile(rb"^SET default_\w+ = .*;\n", re.MULTILINE)
+# PostgreSQL writes an expression in other words once it was dumped and restored: `(ARRAY['a'::varchar])::text[]`, of
+# `IN ('a')`, becomes `ARRAY[('a'::varchar)::text]`, and a constant in a function's body gets its type's name.
+_WORDS = re.compile(
+    rb"""::(?:"[^"]*"|[\w.])+(?:[ ](?:varying|precision))?(?:\(\d+(?:,\d+)?\))?(?:[ ]with(?:out)?[ ]time[ ]zone)?"""
+    rb"""(?:\[\])*(?:[ ]AS[ ](?:"[^"]*"|\w+))?|[()]"""
+)
+FORM = 1  # of the hashes: those of other forms cannot be compared
 _VIA_ROOT = b"-- load via partition root "  # source: pg_dump.c, dumpTableData
 _WHOLE = 1 << 20  # bytes of an object's SQL that are looked at whole; longer ones are hashed as they come
 _DIGEST = 16  # hex digits of an object's hash
@@ -71,7 +78,7 @@ class Entries:
 
     def fingerprint(self, tables: Mapping[str, Content]) -> Fingerprint:
         """All of them, with the tables' content."""
-        return Fingerprint(tables, self._schema, self._sequences, self._large_objects.content())
+        return Fingerprint(tables, self._schema, self._sequences, self._large_objects.content(), FORM)
 
     def _close(self) -> None:
         entry, self._entry = self._entry, None
@@ -109,9 +116,9 @@ class _Entry:
         self._hash.update(text)
 
     def digest(self) -> str:
-        """The object's hash. It does not depend on where the stream was cut into blocks."""
+        """The hash of its SQL without casts and parentheses; it does not depend on where the stream was cut."""
         if not self._long:
-            self._hash.update(_DEFAULTS.sub(b"", self.text).strip())
+            self._hash.update(_WORDS.sub(b"", _DEFAULTS.sub(b"", self.text).strip()))
         return self._hash.hexdigest()[:_DIGEST]
 
 

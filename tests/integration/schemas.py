@@ -52,6 +52,15 @@ BEGIN
 COPY public.users (id) FROM stdin;
 ';
 END $body$;
+CREATE TABLE choices (
+    id integer PRIMARY KEY,
+    state varchar(9) NOT NULL CHECK (state IN ('open', 'it''s (done)')),
+    at timestamp(3) without time zone DEFAULT '2025-01-01'
+);
+CREATE INDEX choices_open ON choices (at) WHERE state IN ('open', 'other');
+CREATE VIEW chosen AS SELECT id, state, 'a' AS kind FROM choices WHERE state IN ('open', 'other')
+UNION SELECT 1, 'x', 'b';
+CREATE FUNCTION chosen() RETURNS SETOF text BEGIN ATOMIC SELECT state FROM choices UNION SELECT 'none'; END;
 CREATE VIEW escaped AS SELECT E'back\\slash ''quoted'' \n' AS text;
 CREATE SEQUENCE "Next One" START 7;
 SELECT nextval('"Next One"'), nextval('"Next One"');
