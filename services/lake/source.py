@@ -202,8 +202,8 @@ def _origin(cursor: Any) -> str:
             "SELECT system_identifier || '.' || timeline_id FROM pg_control_system(), pg_control_checkpoint()"
         )
         server = cursor.fetchone()[0]
-    except Exception as error:  # a server may keep it from ordinary users
-        if getattr(error, "pgcode", None) != "42501":
+    except Exception as error:  # a server may keep it from ordinary users, or have no such thing
+        if getattr(error, "pgcode", None) not in {"42501", "0A000"}:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT origin")
         server = "unknown"
