@@ -14,7 +14,7 @@ from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL
 from services.backups.scratch import scratch
 from services.database import Database
-from services.errors import BackupDamaged, RestoreFailed
+from services.errors import BackupDamaged, BackupFailed, DatabaseError, RestoreFailed
 from services.operations.figures import Figure
 from services.storage import Storage
 
@@ -39,7 +39,7 @@ def drill(
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
     The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
-    BackupDamaged then, whose figures say that the drill failed.
+    BackupDamaged then, whose figures say that the drill failed; DatabaseError when what was restored cannot be compared.
     """
     with scratch(server, backup.manifest.traits, create_roles=options.create_roles) as fresh:
         began = time.monotonic()
@@ -59,7 +59,10 @@ def drill(
 def _compare(backup: Backup, fresh: Database, now: datetime, restored: float, advance: Advance) -> DrillRecord:
     began = time.monotonic()
     manifest, version = backup.manifest, fresh.version()
-    found = fingerprint(fresh, advance)
+    try:
+        found = fingerprint(fresh, advance)
+    except BackupFailed as error:
+        raise DatabaseError(f"What was restored could not be dumped again to compare it: {error}") from error
     majors = (version.major, fresh.client_version().major)
     same_words = _majors(manifest.server_version, manifest.client_version) == majors
     told = differences(manifest.fingerprint, found, compare_schema=same_words)

@@ -21,7 +21,7 @@ from services.backups.naming import MANIFEST, Format
 from services.backups.restore import restore
 from services.backups.retention import Retention
 from services.database import Database
-from services.errors import BackupDamaged, BackupNotFound, RestoreFailed, ShorelineError
+from services.errors import BackupDamaged, BackupNotFound, DatabaseError, RestoreFailed, ShorelineError
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.faults.conftest import Archives, filled
@@ -204,3 +204,25 @@ def test_a_role_that_the_server_lacks_is_told_before_anything_is_made(
     with pytest.raises(ShorelineError, match="no role nobody_here"):
         restore(archives.storage, changed, database, LoadOptions(), replace=True)
     assert scratch_names(database.name) == []
+
+
+def test_a_drill_whose_comparison_breaks_off_says_so_and_records_nothing(
+    archives: Archives, medium: Database, scratch_names: Scratch
+) -> None:
+    backup = archives.back_up(medium)
+    loaded = 0
+
+    def end_the_second_dump(size: int) -> None:
+        nonlocal loaded
+        loaded += size
+        if loaded > backup.manifest.object.bytes:
+            medium.scalar(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname LIKE %s AND query ~ '^COPY'",
+                f"{medium.name}_restoring_%",
+            )
+
+    with pytest.raises(DatabaseError, match="could not be dumped again") as raised:
+        drill(archives.storage, backup, medium, LoadOptions(), archives.storage.now(), end_the_second_dump)
+    assert raised.value.exit_code == 5
+    assert archives.assert_whole()[0].drill is None
+    assert scratch_names(medium.name) == []
