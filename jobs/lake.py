@@ -128,7 +128,7 @@ class Queries:
 
         limit = self.run.settings.scan_limit_bytes
         prepared = self.prepare(query)
-        prepared.prediction.check(limit)
+        prepared.prediction.check(limit, f"The query {query.name}" if query.answers else "The query")
         self._expect(query.name, prepared.prediction.bytes)
         asked = ask(prepared, self.engine, limit=limit, usd_per_byte=self.usd_per_byte)
         return result(query.name, query.answers, self.engine_name, asked)

@@ -99,13 +99,13 @@ class Prediction:
                 found[partition.folder] = found.get(partition.folder, 0) + partition.bytes
         return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_COSTLIEST]
 
-    def check(self, limit: int) -> None:
-        """Raises ScanTooLarge when the scan is larger than `limit` bytes."""
+    def check(self, limit: int, query: str = "The query") -> None:
+        """Raises ScanTooLarge, which says of which query, when the scan is larger than `limit` bytes."""
         if self.bytes <= limit:
             return
         partitions = sum(len(scan.partitions) for scan in self.scans)
         lines = [
-            f"The query would scan {size(self.bytes)}, over the limit of {size(limit)} (SCAN_LIMIT_BYTES).",
+            f"{query} would scan {size(self.bytes)}, over the limit of {size(limit)} (SCAN_LIMIT_BYTES).",
             f"It reads {count(partitions, 'partition')}; the ones that cost most:",
             *(f"  {folder:<44} {size(cost):>9}" for folder, cost in self.costliest),
         ]

@@ -193,7 +193,7 @@ def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Stor
     ("arguments", "env", "code", "words"),
     [
         (["SELECT * FROM orders"], {}, 17, "add: orders.year = 2025"),
-        (["02"], {"SCAN_LIMIT_BYTES": "100"}, 17, "SCAN_LIMIT_BYTES"),
+        (["02"], {"SCAN_LIMIT_BYTES": "100"}, 17, "The query 02_revenue_by_status would scan"),
         (["SELECT 1 / 0"], {}, 18, "Division by zero"),
         (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "The bucket no-such-bucket-of-ours"),
         (["09"], {}, 2, "There is no query 09: there are 01, 02, 03, 04, 05."),
