@@ -39,7 +39,8 @@ def drill(
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
     The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
-    BackupDamaged then, whose figures say that the drill failed; DatabaseError when what was restored cannot be compared.
+    BackupDamaged then, whose figures say that the drill failed; DatabaseError when what was restored cannot be
+    compared.
     """
     with scratch(server, backup.manifest.traits, create_roles=options.create_roles) as fresh:
         began = time.monotonic()

@@ -217,7 +217,8 @@ def test_a_drill_whose_comparison_breaks_off_says_so_and_records_nothing(
         loaded += size
         if loaded > backup.manifest.object.bytes:
             medium.scalar(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname LIKE %s AND query ~ '^COPY'",
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname LIKE %s AND query ~ '^COPY'",
                 f"{medium.name}_restoring_%",
             )
 
