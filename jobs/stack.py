@@ -53,5 +53,5 @@ def show(report: StackReport, console: Console) -> str:
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
     if report.s3:
         return "make database"
-    console.print("PostgreSQL keeps its data; LocalStack's objects, the backups among them, are gone.")
+    console.print("PostgreSQL keeps its data; LocalStack's objects, the backups too, are gone.")
     return "make up"
