@@ -45,7 +45,7 @@ def stream(world: World, database: Database, plain: int) -> Case:
 def stream_growth(world: World) -> Growth:
     """The stream of dumps that are far longer than what it may hold in memory."""
     sizes = world.pick(small=(10**7, 10**8), medium=(10**8, 10**9, 10**10), large=(10**8, 10**9, 10**10))
-    env = world.settings(None, None)
+    env = world.settings(world.sample_database(1_000), None)
     return Growth(
         name="stream-growth",
         title="The backup's stream into nothing, by bytes of the dump",
