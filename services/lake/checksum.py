@@ -6,6 +6,7 @@ import hashlib
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import RawIOBase
 from pathlib import Path
 
 PART_BYTES = 8 * 1024 * 1024
@@ -34,6 +35,17 @@ def of_s3(told: str) -> str:
     return b64decode(digest).hex() + dash + parts
 
 
+def read_part(file: RawIOBase, step: int) -> bytes:
+    """The next `step` bytes of an unbuffered file, fewer only at its end: one read may give less than it is asked."""
+    part = file.read(step) or b""
+    if len(part) in {0, step}:  # as good as always, and without a copy
+        return part
+    found = [part]
+    while (rest := step - sum(map(len, found))) and (part := file.read(rest) or b""):
+        found.append(part)
+    return b"".join(found)
+
+
 def of_files(files: Sequence[tuple[Path, int]]) -> list[str]:
     """The checksums of files, given with their sizes in bytes. Memory holds a part for each of a few threads."""
     large = {path: size for path, size in files if size > PART_BYTES}
@@ -50,7 +62,7 @@ def _of_file(path: Path, size: int) -> str:
 def _parts(path: Path, step: int) -> Iterator[bytes]:
     """The file's parts; an empty file is one of no bytes."""
     with path.open("rb", buffering=0) as file:
-        part = file.read(step)
+        part = read_part(file, step)
         yield part
-        while len(part) == step and (part := file.read(step)):
+        while len(part) == step and (part := read_part(file, step)):
             yield part

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError, ShorelineError
-from services.lake.checksum import PART_BYTES, of_digests, part_size
+from services.lake.checksum import PART_BYTES, of_digests, part_size, read_part
 from services.storage import Storage
 
 THREADS = 32  # small files: they wait for the store
@@ -89,7 +89,7 @@ def _send_in_parts(
     def part(number: int) -> tuple[str, bytes]:
         with file.location.open("rb", buffering=0) as source:
             source.seek((number - 1) * step)
-            body = source.read(step)
+            body = read_part(source, step)
         digest = hashlib.sha256(body).digest()
         etag = upload.send(number, body, sha256=digest)
         advance(len(body))

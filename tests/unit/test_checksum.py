@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,17 @@ def test_a_file_of_several_parts_has_the_checksum_of_their_digests(tmp_path: Pat
     whole = hashlib.sha256(b"".join(digests)).digest()
     assert of_files([(path, size)]) == [f"{whole.hex()}-{parts}"] == [of_digests(digests)]
     assert of_s3(f"{b64encode(whole).decode()}-{parts}") == of_digests(digests)
+
+
+def test_a_part_is_whole_where_one_read_gives_less(tmp_path: Path) -> None:
+    size = 2 * PART_BYTES + 1
+    body = write(tmp_path, size).read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # gives 64 KiB at most
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, body)
+        assert of_files([(pipe, size)]) == of_files([(tmp_path / str(size), size)])
+        assert written.result() == size
 
 
 def test_many_files_keep_their_order(tmp_path: Path) -> None:
