@@ -35,6 +35,13 @@ def of_s3(told: str) -> str:
     return b64decode(digest).hex() + dash + parts
 
 
+def is_of(body: bytes, checksum: str) -> bool:
+    """Whether the bytes have this checksum, or the SHA-256 of all of them, which older versions kept of many parts."""
+    step = part_size(len(body))
+    digests = [hashlib.sha256(body[start : start + step]).digest() for start in range(0, max(len(body), 1), step)]
+    return checksum in {of_digests(digests), hashlib.sha256(body).hexdigest()}
+
+
 def read_part(file: RawIOBase, step: int) -> bytes:
     """The next `step` bytes of an unbuffered file, fewer only at its end: one read may give less than it is asked."""
     part = file.read(step) or b""

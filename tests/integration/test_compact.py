@@ -138,6 +138,19 @@ def test_a_compact_that_was_killed_leaves_each_row_once_to_the_next(
     assert not merge(lake).merges
 
 
+def test_a_store_without_checksums_has_each_row_once_after_a_killed_compact(
+    lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(lake, monkeypatch, "record", after=False)
+    key = lake.key("orders", f"{FOLDER}/data.parquet")
+    body = lake.storage.read(key)
+    assert body is not None
+    lake.storage.put(key, body)
+    assert lake.sha256(lake.listed("orders")[f"{FOLDER}/data.parquet"]) is None
+    merge(lake)
+    assert rows_of_day(lake).num_rows == whole.num_rows
+
+
 def put_anew(lake: RemoteLake, whole: pa.Table) -> None:
     """The day as an upload left it, in files of our names."""
     lake.storage.delete([lake.key("orders", f"{FOLDER}/part-{number}.snappy.parquet") for number in range(10)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.lake.checksum import PART_BYTES, of_digests, of_files, of_s3, part_size
+from services.lake.checksum import PART_BYTES, is_of, of_digests, of_files, of_s3, part_size
 
 
 def write(folder: Path, size: int) -> Path:
@@ -33,6 +33,16 @@ def test_a_file_of_several_parts_has_the_checksum_of_their_digests(tmp_path: Pat
     whole = hashlib.sha256(b"".join(digests)).digest()
     assert of_files([(path, size)]) == [f"{whole.hex()}-{parts}"] == [of_digests(digests)]
     assert of_s3(f"{b64encode(whole).decode()}-{parts}") == of_digests(digests)
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES + 1])
+def test_bytes_are_known_by_their_checksum_or_by_that_of_older_versions(tmp_path: Path, size: int) -> None:
+    path = write(tmp_path, size)
+    body = path.read_bytes()
+    (checksum,) = of_files([(path, size)])
+    assert is_of(body, checksum)
+    assert is_of(body, hashlib.sha256(body).hexdigest())
+    assert not is_of(body + b"more", checksum)
 
 
 def test_a_part_is_whole_where_one_read_gives_less(tmp_path: Path) -> None:
