@@ -14,10 +14,10 @@ from services.backups.catalog import Backup, Catalog, Contents
 from services.backups.health import candidate
 from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, lease_key
 from services.backups.making import DumpOptions, Making
-from services.backups.naming import MANIFEST, Name, Naming
+from services.backups.naming import MANIFEST, Name, Naming, folder_of
 from services.backups.retention import Decision, Retention, plan
 from services.database import Database
-from services.errors import StorageError
+from services.errors import BackupFailed, StorageError
 from services.storage import Storage
 
 _LOOKS = 8  # for a free name, in two seconds
@@ -55,8 +55,19 @@ class Archive:
         advance: Callable[[int], None] = lambda _: None,
     ) -> Backup:
         """Makes a backup, named for the store's time. Raises ShorelineError when it could not: then nothing is left."""
+        if own_folder:
+            self._require_ours(folder_of(database.name))
         name = self._free_name(database.name, own_folder=own_folder)
         return Making(self.storage, name, lease, options).make(database, advance)
+
+    def _require_ours(self, folder: str) -> None:
+        """Raises BackupFailed when a folder is the prefix of other backups: what is made there, no catalog of ours has."""
+        inner = lease_key(f"{self.naming.prefix}/{folder}")
+        if self.storage.head(inner) is not None:
+            raise BackupFailed(
+                f"Its folder is the prefix of other backups, which hold {self.storage.url(inner)}. Set BACKUP_PREFIX to"
+                " one with no other below it; or delete that object, when nothing uses that prefix any more."
+            )
 
     def _free_name(self, database: str, *, own_folder: bool) -> Name:
         """A name of this second, or of one soon, that no backup has."""

@@ -11,7 +11,7 @@ from services.backups.archive import Archive
 from services.backups.making import DumpOptions
 from services.backups.naming import Naming
 from services.database import Database
-from services.errors import Busy
+from services.errors import BackupFailed, Busy
 from services.storage import KeyTaken
 from tests.conftest import Shoreline
 from tests.faults.conftest import LEASE_SECONDS, PREFIX, Archives
@@ -118,3 +118,18 @@ def test_backups_whose_prefix_lies_below_are_another_runs_and_left_alone(
             assert outer.clear(found, held) == 0
     assert [each.upload_id for each in archives.storage.uploads("")] == [begun.upload_id]
     assert [each.key for each in inner.catalog.read().backups] == [made.key]
+
+
+def test_no_backup_is_put_where_another_prefix_hides_it(archives: Archives, database: Database) -> None:
+    inner = Archive(archives.storage, Naming(f"{PREFIX}/{database.name}"), "inner")
+    with inner.lease("backup") as lease:
+        made = inner.create(database, lease, DumpOptions(globals="none"))
+    outer = archives.of()
+    with outer.lease("backup") as lease:
+        with pytest.raises(BackupFailed, match=f"{database.name}/lease.json") as refused:
+            outer.create(database, lease, DumpOptions(globals="none"), own_folder=True)
+        assert "BACKUP_PREFIX" in str(refused.value)
+        assert [each.key for each in inner.catalog.read().backups] == [made.key]
+        archives.storage.delete([f"{inner.naming.prefix}/lease.json"])
+        ours = outer.create(database, lease, DumpOptions(globals="none"), own_folder=True)
+    assert {each.key for each in outer.catalog.read().backups} == {made.key, ours.key}
