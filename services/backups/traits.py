@@ -108,14 +108,14 @@ def apply(cursor: Any, name: str, traits: DatabaseTraits) -> None:
 
 def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sql.Composed]:
     yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(traits.comment))
-    if traits.owner:
-        yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(traits.connection_limit))
     for setting in traits.settings:
         yield sql.SQL("ALTER DATABASE {} SET ").format(database) + _assignment(setting)
     for each in traits.role_settings:
         where = sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(sql.Identifier(each.role), database)
         yield where + _assignment(each.setting)
+    if traits.owner:  # not before the rest: a role that may give a database away need not be its owner then
+        yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
     if traits.grants is not None:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
     for grant in traits.grants or ():
