@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,10 +17,11 @@ from services.backups.making import DumpOptions
 from services.backups.naming import MANIFEST
 from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
-from services.backups.traits import create_like, traits_of
+from services.backups.traits import apply, create_like, traits_of
 from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, InputError, RestoreFailed, SettingsError
 from services.storage import Storage
+from tests.conftest import Shoreline
 from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
 
@@ -71,6 +73,42 @@ def test_the_owner_settings_grants_and_comment_come_back(
     assert [each.setting for each in before.role_settings] == ["search_path=app, public", "statement_timeout=5s"]
     copy.drop()
     execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_restore_may_give_its_database_to_a_role_whose_rights_it_has_not(
+    archives: Archives, database: Database, copy: Database, execute: Execute
+) -> None:
+    owner, maker = f"{database.name}_owner", f"{database.name}_maker"
+    execute(
+        f"CREATE ROLE {owner}; CREATE ROLE {maker} LOGIN CREATEDB PASSWORD 'x';"
+        f"GRANT {owner} TO {maker} WITH INHERIT FALSE, SET TRUE;"
+        f"ALTER DATABASE {database.name} OWNER TO {owner}; ALTER DATABASE {database.name} CONNECTION LIMIT 7"
+    )
+    before = traits_of(database)
+    with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SET ROLE {maker}")
+        create_like(cursor, copy.name, before)
+        apply(cursor, copy.name, before)
+    assert traits_of(copy) == before
+    copy.drop()
+    execute(f"ALTER DATABASE {database.name} OWNER TO postgres; DROP ROLE {maker}; DROP ROLE {owner}")
+
+
+def test_a_manifest_of_before_roles_settings_and_the_form_of_hashes_is_restored_drilled_and_listed(
+    archives: Archives, database: Database, execute: Execute, shoreline: Shoreline
+) -> None:
+    execute(AWKWARD)
+    backup = archives.back_up(database)
+    fields = json.loads(backup.manifest.to_json())
+    del fields["warnings"], fields["fingerprint"]["form"]
+    for name in ("role_settings", "connection_limit", "sealed"):
+        del fields["traits"][name]
+    fields["fingerprint"]["schema"] = dict.fromkeys(fields["fingerprint"]["schema"], "0123456789abcdef")
+    archives.storage.put(backup.name.key(MANIFEST), json.dumps(fields | {"notes": {}}).encode())
+    for job in ("backups", "drill", "status", "restore"):
+        outcome = shoreline(job, *(["--replace"] if job == "restore" else []))
+        assert outcome.exit_code == 0, outcome.errors
+    assert fingerprint(database).tables == backup.manifest.fingerprint.tables
 
 
 def test_settings_of_an_encrypted_backup_are_read_by_its_recipients_only(

@@ -183,8 +183,28 @@ def test_an_expression_that_postgresql_writes_in_other_words_is_the_same(written
     assert schema(written) != schema(again.replace(b"'", b"'z", 1))
 
 
-def test_a_schema_that_was_hashed_in_another_form_is_not_compared() -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"DEFAULT 'f(x)'::text", b"DEFAULT 'fx'::text"),
+        (b"DEFAULT 'a::text'", b"DEFAULT 'a'"),
+        (b'CHECK ("f(x)" > 0)', b'CHECK ("fx" > 0)'),
+        (b"AS $_$ SELECT (1 + 2) * 3 $_$", b"AS $_$ SELECT 1 + (2 * 3) $_$"),
+        (b"AS $$ SELECT '1'::text $$", b"AS $$ SELECT '1'::integer $$"),
+    ],
+)
+def test_what_stands_in_quotes_is_compared_as_it_is(one: bytes, other: bytes) -> None:
+    def schema(body: bytes) -> Fingerprint:
+        return scan(HEAD + entry("DEFAULT", "t", body) + TAIL)
+
+    assert schema(one) != schema(other)
+
+
+def test_of_a_schema_that_was_hashed_in_another_form_the_names_are_compared() -> None:
     found = scan(HEAD + entry("TABLE", "t", BODIES[0]) + TAIL)
     changed = replace(found, schema={"TABLE public.t": "0123456789abcdef"})
     assert differences(changed, found) == ["schema TABLE public.t: differs"]
     assert differences(replace(changed, form=0), found) == []
+    more = replace(changed, form=0, schema={**changed.schema, "INDEX public.i": "0123456789abcdef"})
+    assert differences(more, found) == ["schema INDEX public.i: missing"]
+    assert differences(replace(changed, form=0, schema={}), found) == ["schema TABLE public.t: was not there"]
