@@ -61,7 +61,7 @@ class Archive:
         return Making(self.storage, name, lease, options).make(database, advance)
 
     def _require_ours(self, folder: str) -> None:
-        """Raises BackupFailed when a folder is the prefix of other backups: what is made there, no catalog of ours has."""
+        """Raises BackupFailed when a folder is the prefix of other backups: no catalog of ours looks there."""
         inner = lease_key(f"{self.naming.prefix}/{folder}")
         if self.storage.head(inner) is not None:
             raise BackupFailed(

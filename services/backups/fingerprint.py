@@ -32,9 +32,9 @@ class Sequence:
 class Fingerprint:
     """What a dump holds.
 
-    `tables` by qualified name as SQL writes it; `schema` has a short hash for each object, by type and name, of its SQL,
-    outside of quotes without casts and parentheses; `large_objects` counts them as its rows. Hashes of another `form`
-    cannot be compared, and of the schema only the names are then.
+    `tables` by qualified name as SQL writes it; `schema` has a short hash for each object, by type and name, of its SQL
+    without the casts and parentheses outside of quotes; `large_objects` counts them as its rows. Hashes of another
+    `form` cannot be compared: of the schema only the names are then.
     """
 
     tables: Mapping[str, Content]
