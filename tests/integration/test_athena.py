@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,6 +105,21 @@ def test_every_type_comes_back_as_itself_and_null_apart_from_the_empty_text(
         "at": datetime(2025, 1, 10, 14, 30, 0, 120000), "day": date(2025, 1, 10), "ok": True, "many": "[1, 2]",  # noqa: DTZ001
     }  # fmt: skip
     assert set(second.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("date", "+10000-01-01"), ("timestamp", "+10000-01-01 00:00:00.000"), ("date", "-0001-12-31")],
+)
+def test_a_day_that_is_none_here_is_told_by_its_column(
+    engine: AthenaEngine, fake: FakeAthena, kind: str, text: str
+) -> None:
+    fake.replies["SELECT"] = Reply(columns=[("until", kind)], rows=[[text]])
+    with pytest.raises(
+        QueryFailed, match=re.escape(f"holds {text} in until, which cannot be kept as a {kind}")
+    ) as told:
+        engine.run(query())
+    assert "CAST(until AS varchar)" in told.value.next_step
 
 
 def test_a_large_answer_is_read_page_by_page_without_its_header(engine: AthenaEngine, fake: FakeAthena) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from services.errors import QueryFailed
 from services.human import size
 from services.queries.engine import ResultTooLarge
 
@@ -29,7 +30,7 @@ _READ: dict[str, tuple[pa.DataType, Callable[[str], Any]]] = {
 def table(pages: Iterable[tuple[list[Mapping[str, Any]], list[list[str | None]]]], limit: int) -> pa.Table:
     """The pages as one table; types without an Arrow like, such as arrays, stay Athena's text.
 
-    Raises ResultTooLarge when the texts take more than `limit` bytes.
+    Raises ResultTooLarge when the texts take more than `limit` bytes, QueryFailed for a day that is none here.
     """
     columns: list[Mapping[str, Any]] = []
     values: list[list[Any]] = []
@@ -40,11 +41,22 @@ def table(pages: Iterable[tuple[list[Mapping[str, Any]], list[list[str | None]]]
         for row in rows:
             total += sum(len(text) for text in row if text)
             for column, kept, text in zip(columns, values, row, strict=True):
-                kept.append(None if text is None else _reader(column)[1](text))
+                kept.append(None if text is None else _value(column, text))
         if total > limit:
             raise ResultTooLarge(f"The answer is larger than {size(limit)}.")
     arrays = [pa.array(kept, _reader(column)[0]) for column, kept in zip(columns, values, strict=True)]
     return pa.Table.from_arrays(arrays, names=[str(column["Name"]) for column in columns])
+
+
+def _value(column: Mapping[str, Any], text: str) -> Any:
+    try:
+        return _reader(column)[1](text)
+    except ValueError as error:  # Python's years are those from 1 to 9999
+        name = column["Name"]
+        raise QueryFailed(
+            f"The answer holds {text} in {name}, which cannot be kept as a {column['Type']}.",
+            next_step=f"Ask for its text: CAST({name} AS varchar).",
+        ) from error
 
 
 def _reader(column: Mapping[str, Any]) -> tuple[pa.DataType, Callable[[str], Any]]:
