@@ -87,14 +87,17 @@ def _terminated(*_: object) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rooms", nargs="*", choices=[[], *ROOMS], metavar="ROOM", help=", ".join(ROOMS))
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=", ".join(ROOMS))
     parser.add_argument("--size", choices=get_args(Size), default="medium")
     parser.add_argument("--only", metavar="TEXT", default="", help="cases whose names hold this text")
     parser.add_argument("--check", action="store_true", help="fail when a ratio of the small size has halved")
     parser.add_argument("--baseline", action="store_true", help="keep the small size's ratios for --check")
     parser.add_argument("--dry", action="store_true", help="print, but keep no record")
     parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md from the newest medium record")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := [name for name in options.rooms if name not in ROOMS]:  # `choices` would count no room as one
+        parser.error(f"there is no room {', '.join(unknown)}: choose from {', '.join(ROOMS)}")
+    return options
 
 
 def _empty(size: Size) -> record.Record:

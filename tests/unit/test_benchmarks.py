@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.harness.case import Case, Growth, Point, Promise, Role, Work, limit, ours, peer
 from benchmarks.harness.check import best, regressions
 from benchmarks.harness.child import CommandFailed, run
@@ -17,6 +18,7 @@ from benchmarks.harness.page import written
 from benchmarks.harness.record import Record, ratios, read, write
 from benchmarks.harness.results import CaseResult, GrowthPoint, GrowthResult, Measured, faster, power, verdicts
 from benchmarks.harness.world import World
+from benchmarks.rooms import ROOMS
 from services.database import Database
 
 
@@ -26,6 +28,15 @@ def measured(name: str, role: Role, *seconds: float, **figures: float) -> Measur
 
 def case(*contenders: Measured) -> CaseResult:
     return CaseResult("room", "case", "A case", 10, "rows", contenders)
+
+
+def test_a_room_that_there_is_not_is_told_with_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "nope"])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"there is no room nope: choose from {', '.join(ROOMS)}" in capsys.readouterr().err
 
 
 def test_a_ratio_is_of_the_medians_with_the_worst_and_the_best_pair_as_its_spread() -> None:
