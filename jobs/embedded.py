@@ -11,14 +11,20 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 BUCKET = "shoreline-local"  # where no setting names another
+_ASK = {"athena", "query", "tables"}
 
 
-def embedded_settings() -> Settings:
-    """Starts PostgreSQL and LocalStack, with the bucket, and gives the settings that lead to them."""
+def embedded_settings(job: str) -> Settings:
+    """Starts PostgreSQL and LocalStack, with the bucket, and gives the settings that lead to them.
+
+    Warns where `job` asks queries and another engine was to answer them.
+    """
     from loguru import logger
 
-    from services.settings import load
+    from services.settings import load, named
 
+    if job in _ASK and named("QUERY_ENGINE") == "athena":
+        logger.warning("QUERY_ENGINE=athena is not heeded: the embedded stack has no Athena, DuckDB answers")
     started = embedded_stack().up(logger.info)
     settings = load(started.settings, defaults={"BUCKET": BUCKET})
     if started.empty:

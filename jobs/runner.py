@@ -126,7 +126,7 @@ def _prepare(outcome: Outcome) -> Run:
     from services.settings import load, log_format
 
     outcome.log("INFO", log_format())
-    settings = embedded_settings() if outcome.embedded else load()
+    settings = embedded_settings(outcome.job) if outcome.embedded else load()
     outcome.hide(settings.secrets())
     outcome.log(settings.log_level, settings.log_format)
     outcome.run = Run(

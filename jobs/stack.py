@@ -35,7 +35,7 @@ def up() -> StackReport:
     """Starts what does not run yet."""
     from jobs.embedded import embedded_settings
 
-    found = embedded_settings()
+    found = embedded_settings("up")
     return StackReport(f"{found.pghost}:{found.pgport}", f"{found.aws_endpoint_url}, bucket {found.bucket}")
 
 

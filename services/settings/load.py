@@ -65,7 +65,12 @@ def _region(environment: Mapping[str, str | None]) -> dict[str, str]:
 
 def log_format(dotenv: Path = Path(".env")) -> Literal["text", "json"]:
     """How the log looks before the settings are known to be good."""
-    return "json" if {**dotenv_values(dotenv), **os.environ}.get("LOG_FORMAT") == "json" else "text"
+    return "json" if named("LOG_FORMAT", dotenv) == "json" else "text"
+
+
+def named(name: str, dotenv: Path = Path(".env")) -> str | None:
+    """What the environment, or else the file `dotenv`, says of a variable; None where both are silent."""
+    return {**dotenv_values(dotenv), **os.environ}.get(name)
 
 
 def _message(problems: Mapping[str, str]) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from loguru import logger
 
+from jobs import embedded
 from services.database import Database
 from services.local.localstack import LocalStack
 from services.local.postgres import Cluster
-from services.local.stack import PROJECT, Stack
+from services.local.stack import PROJECT, Stack, Started
 
 
 @pytest.fixture
@@ -83,3 +85,24 @@ def test_a_pid_that_belongs_to_another_program_by_now_is_not_killed(tmp_path: Pa
     assert localstack.endpoint() is None
     localstack.stop()
     assert psutil.pid_exists(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("job", "engine", "told"), [("athena", "athena", True), ("athena", "duckdb", False), ("backup", "athena", False)]
+)
+def test_a_query_of_the_embedded_stack_says_that_athena_does_not_answer_it(
+    job: str, engine: str, told: bool, stack: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Running:
+        def up(self, _say: object) -> Started:
+            return Started(stack, empty=False)
+
+    monkeypatch.setattr(embedded, "embedded_stack", Running)
+    monkeypatch.setenv("QUERY_ENGINE", engine)
+    heard: list[str] = []
+    listener = logger.add(heard.append, level="WARNING")
+    try:
+        assert embedded.embedded_settings(job).query_engine == "duckdb"
+    finally:
+        logger.remove(listener)
+    assert any("the embedded stack has no Athena" in line for line in heard) == told
