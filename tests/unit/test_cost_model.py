@@ -124,6 +124,16 @@ def test_a_month_of_dumps_in_gfs_tiers() -> None:
     assert logical_tiers(at()).usd_monthly - instant.usd_monthly == pytest.approx(saved, abs=Decimal("1e-20"))
 
 
+def test_monthly_dumps_wait_in_standard_until_s3_lets_them_move() -> None:
+    # 300 GB at Standard-IA's 0.0125, a transition at 0.00001; of 25 GB a month the 2 days from the 28th to the 30th
+    saved = 300 * (Decimal("0.023") - Decimal("0.0125")) - Decimal("0.00001")
+    waiting = 25 * 2 / DAYS_A_MONTH * Decimal("0.023")
+    infrequent = logical_tiers(at(), "STANDARD_IA")
+    assert logical_tiers(at()).usd_monthly - infrequent.usd_monthly == pytest.approx(
+        saved - waiting, abs=Decimal("1e-20")
+    )
+
+
 def test_a_key_of_ones_own_costs_its_month_and_its_requests() -> None:
     # 1,131 requests an upload, 730/24 uploads a month, 0.03 for 10,000
     added = logical(at(), kms=True).usd_monthly - logical(at()).usd_monthly

@@ -16,6 +16,8 @@ from services.costs.prices import DAYS_A_MONTH
 from services.costs.usage import STANDARD, class_of_part
 
 DAY = 86400
+# Days in Standard before S3 lets an object move. Source: Amazon S3 User Guide, "Transitioning objects using Lifecycle".
+_MOVES_AFTER = {"STANDARD_IA": Decimal(30), "ONEZONE_IA": Decimal(30)}
 
 
 def logical(scenario: Scenario, storage_class: str = STANDARD, *, kms: bool = False) -> Strategy:
@@ -35,7 +37,8 @@ def logical(scenario: Scenario, storage_class: str = STANDARD, *, kms: bool = Fa
 def logical_tiers(scenario: Scenario, monthly_class: str = STANDARD, *, kms: bool = False) -> Strategy:
     """A dump a day in Standard; weekly and monthly ones stay longer, the monthly ones in a class of their own.
 
-    The monthly ones move by a lifecycle transition when the weekly tier lets go of them. Raises PriceMissing.
+    The monthly ones move by a lifecycle transition when the weekly tier lets go of them, or when S3 lets them move,
+    if that is later: until then they wait in Standard. Raises PriceMissing.
     """
     figures = scenario.figures
     daily, weekly, monthly = figures["gfs_daily"], figures["gfs_weekly"], figures["gfs_monthly"]
@@ -46,6 +49,9 @@ def logical_tiers(scenario: Scenario, monthly_class: str = STANDARD, *, kms: boo
         Holding("weekly dumps", STANDARD, weekly, size, weekly * week, DAYS_A_MONTH / week),
         Holding("monthly dumps", monthly_class, monthly, size, monthly * month, Decimal(1), monthly_class != STANDARD),
     ]
+    waiting = _MOVES_AFTER.get(monthly_class, Decimal(0)) - weekly * week
+    if waiting > 0:
+        holdings.append(Holding("monthly dumps that wait", STANDARD, waiting / month, size, waiting, Decimal(1)))
     kind = scenario.prices.storage_class(monthly_class)
     name = "logical dumps, GFS" + ("" if monthly_class == STANDARD else f", monthly in {kind.name}")
     return _strategy(scenario, name, holdings, STANDARD, kms=kms)
