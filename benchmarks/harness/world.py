@@ -31,7 +31,7 @@ Size = Literal["small", "medium", "large"]
 T = TypeVar("T")
 
 ROUNDS: dict[Size, int] = {"small": 2, "medium": 5, "large": 2}  # at most, for each contender
-PATIENCE: dict[Size, float] = {"small": 2.0, "medium": 9.0, "large": 30.0}  # seconds for a contender in a case
+PATIENCE: dict[Size, float] = {"small": 2.0, "medium": 10.0, "large": 30.0}  # seconds for a contender in a case
 _PEERS_SHARE = 0.5  # of the patience: a peer that takes ten times as long need not be run as often
 
 _REGION = "us-east-1"
