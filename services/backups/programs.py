@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections import deque
@@ -17,6 +18,21 @@ from services.pipes import widen
 
 _SAID = 50  # last lines of standard error that are kept
 _END_SECONDS = 10
+# What PostgreSQL adds to an error may hold a row's values, over several lines where these do; of it the place is kept.
+_ADDED = re.compile(r"(?:DETAIL|CONTEXT):  ")
+_PLACE = re.compile(r'(?:CONTEXT:  )?COPY [^:]+?, line \d+(?:, column [^:"]+)?(?=:|$)')
+_NEXT = re.compile(r"(?:psql|pg_\w+):|(?:HINT|LOCATION):  |Command was: ")
+
+
+def without_values(lines: Iterable[str]) -> Iterator[str]:
+    """What PostgreSQL says of an error, without what may be a row's values; of COPY, its table, line and column."""
+    hidden = False
+    for line in lines:
+        hidden = not _NEXT.match(line) if hidden else _ADDED.match(line) is not None
+        if not hidden:
+            yield line
+        elif place := _PLACE.match(line):
+            yield place[0]
 
 
 class Program:
@@ -135,5 +151,5 @@ class Program:
 
     def _listen(self) -> None:
         assert self._process.stderr is not None  # noqa: S101
-        for line in self._process.stderr:
-            self._said.append(line.decode(errors="replace").rstrip())
+        for line in without_values(line.decode(errors="replace").rstrip() for line in self._process.stderr):
+            self._said.append(line)

@@ -170,12 +170,14 @@ def test_a_backup_that_postgresql_refuses_leaves_the_target_and_no_scratch_datab
     execute(
         "CREATE TABLE later (id integer); INSERT INTO later VALUES (1);"
         "CREATE FUNCTION has_later() RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT FROM public.later)';"
-        "CREATE TABLE checked (id integer CHECK (has_later())); INSERT INTO checked VALUES (1)"
+        "CREATE TABLE checked (id integer CHECK (has_later())); INSERT INTO checked VALUES (4711)"
     )
     backup = archives.back_up(database)
     before = fingerprint(database)
-    with pytest.raises(RestoreFailed, match='violates check constraint "checked_check"'):
+    with pytest.raises(RestoreFailed, match='violates check constraint "checked_check"') as refused:
         restore(archives.storage, backup, database, replace=True)
+    assert "COPY checked, line 1" in str(refused.value)
+    assert "4711" not in str(refused.value)
     assert fingerprint(database) == before
     assert scratch_names(database.name) == []
 
