@@ -14,6 +14,7 @@ _LAKE_FILE = re.compile(
     r"|_export/[a-z][a-z0-9_]*\.json"
 )
 _RECEIPT = re.compile(r"[a-z_-]+_\d{8}_\d{6}[A-Za-z0-9_-]*\.json")
+_RECORDS = "_export"  # the folder of the export's records, which an upload may have left empty
 _SAMPLE = 5
 
 
@@ -44,8 +45,12 @@ def look_at_receipts(folder: Path) -> LocalFiles:
 
 
 def remove_output(folder: Path) -> int:
-    """Removes them and the folders that this leaves empty; gives how many files went."""
-    return _remove(folder, _LAKE_FILE)
+    """Removes them, the folders that this leaves empty, and that of the records; gives how many files went."""
+    removed = _remove(folder, _LAKE_FILE)
+    with suppress(OSError):  # it is not there, holds something, or is a link
+        (folder / _RECORDS).rmdir()
+        folder.rmdir()
+    return removed
 
 
 def remove_receipts(folder: Path) -> int:

@@ -263,6 +263,21 @@ def test_local_output_goes_and_other_files_and_links_stay(shoreline: Shoreline, 
     assert precious.exists()
 
 
+def test_the_folder_of_records_that_were_dropped_goes_too_and_a_link_in_its_place_stays(
+    shoreline: Shoreline, tmp_path: Path
+) -> None:
+    records = tmp_path / "output" / "_export"
+    records.mkdir(parents=True)
+    assert shoreline("cleanup", "--yes").exit_code == 0
+    assert not records.parent.exists()
+    (tmp_path / "elsewhere").mkdir()
+    records.parent.mkdir()
+    records.symlink_to(tmp_path / "elsewhere")
+    assert shoreline("cleanup", "--yes").exit_code == 0
+    assert records.is_symlink()
+    assert (tmp_path / "elsewhere").exists()
+
+
 def test_locked_versions_are_told_before_and_named_by_the_proof_after(
     shoreline: Shoreline, aws: Aws, storage: Storage
 ) -> None:
