@@ -175,7 +175,8 @@ def typed(command: str, *, embedded: bool, contained: bool) -> str:
     if program != "shoreline":
         return command
     if contained:
-        return f"docker compose run --rm {rest}"
+        run = "up --detach" if rest == "schedule" else "run --rm"  # it is a service, and goes on
+        return f"docker compose {run} {rest}"
     job, _, options = rest.partition(" ")
     if not embedded:
         return command

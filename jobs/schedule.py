@@ -138,7 +138,7 @@ def look(run: Run, *, check: bool) -> ScheduleReport:
 def verdict(report: ScheduleReport) -> ShorelineError | None:
     """A failure when no scheduler lives, or when something is late."""
     if report.alive is False:
-        return CheckFailed("No scheduler is running.", next_step="Start it: docker compose up --detach schedule")
+        return CheckFailed("No scheduler is running.", next_step="Start it: `shoreline schedule`.")
     if report.alive and (late := [entry.name for entry in report.entries if entry.late_since]):
         return CheckFailed(f"Late: {', '.join(late)}.", next_step="See the scheduler's log for what failed.")
     return None

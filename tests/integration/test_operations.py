@@ -213,6 +213,7 @@ def test_the_scheduler_runs_a_backup_at_its_time_and_stops_cleanly(
     check = shoreline("schedule", "--check")
     assert check.exit_code == 23
     assert "No scheduler is running" in check.errors
+    assert "Next: Start it: `shoreline schedule`." in check.errors
 
 
 def test_a_run_that_was_missed_is_caught_up_at_the_start(start: Start, tmp_path: Path) -> None:

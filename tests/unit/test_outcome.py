@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs.outcome import Outcome, Terminated
+from jobs.outcome import Outcome, Terminated, typed
 
 
 def test_a_job_that_is_stopped_before_its_settings_are_read_says_so_in_the_log_s_format(
@@ -20,3 +20,16 @@ def test_a_job_that_is_stopped_before_its_settings_are_read_says_so_in_the_log_s
     assert line["job"] == "backup"
     assert line["exit_code"] == 143
     assert line["message"].startswith("backup stopped by SIGTERM")
+
+
+@pytest.mark.parametrize(
+    ("embedded", "contained", "shown"),
+    [
+        (False, False, "shoreline schedule"),
+        (True, False, "make schedule"),
+        (False, True, "docker compose up --detach schedule"),
+    ],
+)
+def test_the_scheduler_is_started_as_it_is_here(embedded: bool, contained: bool, shown: str) -> None:
+    assert typed("shoreline schedule", embedded=embedded, contained=contained) == shown
+    assert "up --detach" not in typed("shoreline schedule --check", embedded=embedded, contained=contained)
