@@ -81,6 +81,13 @@ SELECT day::text, sum(rows)::bigint, min(least(counted.age, youngest.age))
 FROM counted LEFT JOIN (SELECT part, min(age) AS age FROM linked GROUP BY part) AS youngest USING (part) GROUP BY day
 """
 
+# The control file has a new timeline minutes after a promotion: the name of the WAL that is written has it at once.
+_SERVER = """
+SELECT system_identifier || '.' || CASE WHEN pg_is_in_recovery() THEN timeline_id
+    ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END
+FROM pg_control_system(), pg_control_checkpoint()
+"""
+
 
 @dataclass(frozen=True)
 class Relation:
@@ -198,9 +205,7 @@ def _origin(cursor: Any) -> str:
     """
     cursor.execute("SAVEPOINT origin")
     try:
-        cursor.execute(
-            "SELECT system_identifier || '.' || timeline_id FROM pg_control_system(), pg_control_checkpoint()"
-        )
+        cursor.execute(_SERVER)
         server = cursor.fetchone()[0]
     except Exception as error:  # a server may keep it from ordinary users, or have no such thing
         if getattr(error, "pgcode", None) not in {"42501", "0A000"}:
