@@ -59,7 +59,8 @@ class Failed:
 class BackupReport:
     """What was made, what was not, and what retention made of the backups of the databases that were.
 
-    `retention_failed` is what stopped retention, if anything did; `own_folders`, whether each database has a folder.
+    `retention_failed` is what stopped retention, if anything did; `own_folders`, whether each database has a folder;
+    `left_out`, which databases of the server are not backed up as the user may not connect to them.
     """
 
     backups: tuple[Made, ...]
@@ -68,6 +69,7 @@ class BackupReport:
     retention_failed: ShorelineError | None
     leftovers_removed: int
     own_folders: bool
+    left_out: tuple[str, ...]
 
 
 def command(
@@ -99,7 +101,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     options = dump_options(run)
     run.storage.require()
     archive = archive_of(run)
-    databases = run.database_named("postgres").all_on_server() if all_databases else run.databases
+    databases, left_out = _all_on_server(run) if all_databases else (run.databases, ())
     several = all_databases or len(databases) > 1
     fresh: list[Backup] = []
     made: list[Made] = []
@@ -125,7 +127,20 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
                 decisions += _retain(run, archive, lease, (new, *before.of(new.manifest.database)))
         except ShorelineError as error:  # the backups are made, and told
             retention_failed = error
-    return BackupReport(tuple(made), tuple(failed), tuple(decisions), retention_failed, cleared, several)
+    return BackupReport(tuple(made), tuple(failed), tuple(decisions), retention_failed, cleared, several, left_out)
+
+
+def _all_on_server(run: Run) -> tuple[list[Database], tuple[str, ...]]:
+    """The databases that the user may connect to, and the names of the others, which are told."""
+    from loguru import logger
+
+    from services.database import MAINTENANCE
+
+    server = run.database_named(MAINTENANCE)
+    left_out = tuple(server.closed_on_server())
+    for name in left_out:
+        logger.warning("{} is left out: {} may not connect to it", name, server.connection.user)
+    return server.all_on_server(), left_out
 
 
 def _make(

@@ -184,12 +184,21 @@ class Database:
 
     def all_on_server(self) -> list[Database]:
         """Every database of the server that one can connect to, by name; templates and scratch databases left out."""
+        return [self.sibling(name) for name in self._on_server(permitted=True)]
+
+    def closed_on_server(self) -> list[str]:
+        """Those that are left out as this user may not connect to them, as a managed server's own."""
+        return self._on_server(permitted=False)
+
+    def _on_server(self, *, permitted: bool) -> list[str]:
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT datname FROM pg_database"  # noqa: S608  # our own condition
-                f" WHERE datallowconn AND NOT datistemplate AND NOT {IS_SCRATCH} ORDER BY datname"
+                f" WHERE datallowconn AND NOT datistemplate AND NOT {IS_SCRATCH}"
+                " AND has_database_privilege(oid, 'CONNECT') = %s ORDER BY datname",
+                (permitted,),
             )
-            return [self.sibling(row[0]) for row in cursor.fetchall()]
+            return [row[0] for row in cursor.fetchall()]
 
     def exists(self) -> bool:
         """Whether the database is there, asked of the server's maintenance database."""

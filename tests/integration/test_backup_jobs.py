@@ -237,6 +237,24 @@ def test_every_database_of_a_server_is_backed_up_whatever_its_name(
         cluster.stop("immediate")
 
 
+def test_a_database_that_nobody_may_enter_is_left_out_of_all_and_told(shoreline: Shoreline, tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "autovacuum": "off"})
+    try:
+        server = Database(cluster.start())
+        server.sibling("closed").create()
+        with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("REVOKE CONNECT ON DATABASE closed FROM PUBLIC")
+            cursor.execute("CREATE ROLE app LOGIN PASSWORD 'x'")
+        env = {"PGPORT": str(server.connection.port), "PGUSER": "app", "PGPASSWORD": "x", "BACKUP_GLOBALS": "none"}
+        outcome = shoreline("backup", "--all-databases", "--json", env=env)
+        assert outcome.exit_code == 0, outcome.errors
+        assert [each["database"] for each in outcome.json["result"]["backups"]] == ["postgres"]
+        assert outcome.json["result"]["left_out"] == ["closed"]
+        assert "closed is left out: app may not connect to it" in outcome.errors
+    finally:
+        cluster.stop("immediate")
+
+
 def test_globals_that_the_role_may_not_read_fail_the_run_and_may_be_left_out(
     shoreline: Shoreline, database: Database, execute: Execute, storage: Storage
 ) -> None:
