@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from services.errors import QueryFailed
 from services.queries.ask import Asked, Figures
 from services.queries.engine import Prepared
 from services.queries.prediction import Prediction, ScanPrediction
@@ -77,20 +78,31 @@ def plan(name: str, engine: str, prepared: Prepared, numbers: Figures) -> Plan:
 
 
 def result(name: str, answers: str, engine: str, asked: Asked) -> Result:
-    """The report of an answered query."""
+    """The report of an answered query. Raises QueryFailed for a time that Python does not know."""
     rows = asked.answer.rows
     return Result(
         query=name,
         answers=answers,
         engine=engine,
         columns=dict(zip(_distinct(rows.schema.names), map(str, rows.schema.types), strict=True)),
-        rows=[list(row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True)],
+        rows=[list(row) for row in zip(*map(_values, rows.schema.names, rows.columns), strict=True)],
         scans=scans(asked.prepared.prediction),
         figures=asked.figures,
         seconds=round(asked.answer.seconds, 3),
         query_id=asked.answer.query_id,
         estimated=_estimated(asked.prepared.prediction),
     )
+
+
+def _values(name: str, column: Any) -> list[Any]:
+    try:
+        found: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError) as error:  # Python's years are those from 1 to 9999
+        raise QueryFailed(
+            f"The answer holds a time in {name} that lies outside the years 1 to 9999.",
+            next_step=f"Ask for its text: CAST({name} AS varchar).",
+        ) from error
+    return found
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

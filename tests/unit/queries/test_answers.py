@@ -21,6 +21,7 @@ from services.queries.footers import FileDamaged
 from services.queries.named import NamedQuery, named_queries
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.prediction import Lake, ScanTooLarge
+from services.queries.report import result
 from tests.unit.queries.lake import LAKE
 from tests.unit.queries.offline import answer, offline
 from tests.unit.queries.questions import QUESTIONS, expected
@@ -228,3 +229,12 @@ def test_an_engine_answers_one_query_after_another(engine: DuckDbEngine) -> None
         answer(engine, "SELECT 1 / 0")
     again = answer(engine, "SELECT count(*) AS n FROM orders WHERE month = 1").rows["n"][0].as_py()
     assert first == again != second
+
+
+@pytest.mark.parametrize(
+    "sql", ["date_add('year', 9000, DATE '2025-01-01')", "date_add('day', 1, TIMESTAMP '9999-12-31 00:00:00')"]
+)
+def test_a_time_beyond_the_year_9999_is_told_by_its_column(sql: str, engine: DuckDbEngine) -> None:
+    asked = ask(prepare(f"SELECT 1 AS n, {sql} AS until", LAKE, engine.lake), engine, limit=100_000, usd_per_byte=USD)
+    with pytest.raises(QueryFailed, match="in until that lies outside the years 1 to 9999"):
+        result("query", "", "duckdb", asked)
