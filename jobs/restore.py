@@ -92,7 +92,10 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     run.account.expect(predict.download(size), f"Restoring {human.size(size)}")
     logger.info("restoring {} as {}", backup.key, target.name)
     with run.progress.task("restore", size) as advance:
-        return restoring.restore(run.storage, backup, target, options, replace=replace, advance=advance)
+        restored = restoring.restore(run.storage, backup, target, options, replace=replace, advance=advance)
+    for each in restored.refused:
+        logger.warning("not set in {}, as {} may not: {}", target.name, target.connection.user, each)
+    return restored
 
 
 def pick(

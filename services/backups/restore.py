@@ -43,7 +43,10 @@ _CATALOGS = (
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part."""
+    """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part.
+
+    `refused` are settings of single roles that the user may not set, as 'role: name': they are not.
+    """
 
     key: str
     database: str
@@ -53,6 +56,7 @@ class Restored:
     bytes: int
     seconds: float
     part: bool
+    refused: tuple[str, ...] = ()
 
 
 def restore(
@@ -91,16 +95,17 @@ def restore(
         load(storage, backup, fresh, options, advance)
         if not replace:
             _require_empty(target, options)  # somebody may have begun to use it meanwhile
-        replaced = swap(fresh, target, traits)
+        swapped = swap(fresh, target, traits)
     return Restored(
         key=backup.key,
         database=target.name,
-        replaced=replaced,
+        replaced=swapped.replaced,
         tables=len(manifest.fingerprint.tables),
         rows=manifest.fingerprint.rows,
         bytes=manifest.plain_bytes,
         seconds=round(time.monotonic() - began, 3),
         part=options.part,
+        refused=swapped.refused,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg2 import errorcodes, sql
@@ -47,20 +47,28 @@ def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = Fa
         _drop(server, fresh.name)
 
 
-def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> bool:
-    """Gives `fresh` the target's name, in one transaction, and drops the database that had it; says whether one had."""
+@dataclass(frozen=True)
+class Swapped:
+    """Whether there was a database to replace, and the settings of roles that were refused, as 'role: name'."""
+
+    replaced: bool
+    refused: tuple[str, ...]
+
+
+def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> Swapped:
+    """Gives `fresh` the target's name, in one transaction, and drops the database that had it."""
     old = _derived(target.name, "old")
     replaced = target.exists()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            _rename_both(fresh, target, old if replaced else None, traits)
+            refused = _rename_both(fresh, target, old if replaced else None, traits)
             break
         except DatabaseError as error:  # somebody may connect between our disconnecting them and the rename
             if attempt == _ATTEMPTS or getattr(error.__cause__, "pgcode", None) != errorcodes.OBJECT_IN_USE:
                 raise RestoreFailed(f"The names could not be exchanged: {error}") from error
     if replaced:
         _drop_replaced(target, old)
-    return replaced
+    return Swapped(replaced, refused)
 
 
 def _drop_replaced(target: Database, old: str) -> None:
@@ -73,7 +81,7 @@ def _drop_replaced(target: Database, old: str) -> None:
         ) from error
 
 
-def _rename_both(fresh: Database, target: Database, old: str | None, traits: DatabaseTraits) -> None:
+def _rename_both(fresh: Database, target: Database, old: str | None, traits: DatabaseTraits) -> tuple[str, ...]:
     with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
         if old is not None:
             _disconnect(cursor, target.name)
@@ -81,7 +89,7 @@ def _rename_both(fresh: Database, target: Database, old: str | None, traits: Dat
             _mark(cursor, old)
         _disconnect(cursor, fresh.name)
         _rename(cursor, fresh.name, target.name)
-        apply(cursor, target.name, traits)
+        return apply(cursor, target.name, traits)
 
 
 def abandoned(server: Database) -> list[str]:

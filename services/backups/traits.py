@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from psycopg2 import sql
+from psycopg2.errors import InsufficientPrivilege
 
 from services.backups.manifest import DatabaseTraits, Grant, RoleSetting
 from services.database import Database
@@ -100,10 +101,28 @@ def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool 
     cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
 
 
-def apply(cursor: Any, name: str, traits: DatabaseTraits) -> None:
-    """Gives the database the owner, comment, settings, limit and grants of the one that was backed up."""
-    for statement in _statements(sql.Identifier(name), traits):
+def apply(cursor: Any, name: str, traits: DatabaseTraits) -> tuple[str, ...]:
+    """Gives the database the owner, comment, settings, limit and grants of the one that was backed up.
+
+    Within a transaction. Gives the settings of single roles that this user may not set, as 'role: name'.
+    """
+    database = sql.Identifier(name)
+    refused = tuple(_refused(cursor, database, traits.role_settings))
+    for statement in _statements(database, traits):
         cursor.execute(statement)
+    return refused
+
+
+def _refused(cursor: Any, database: sql.Identifier, settings: Sequence[RoleSetting]) -> Iterator[str]:
+    """Sets what is set for single roles, as far as that is allowed: a restore is worth more than all of them."""
+    for each in settings:
+        where = sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(sql.Identifier(each.role), database)
+        cursor.execute("SAVEPOINT setting")
+        try:
+            cursor.execute(where + _assignment(each.setting))
+        except InsufficientPrivilege:
+            cursor.execute("ROLLBACK TO SAVEPOINT setting")
+            yield f"{each.role}: {each.setting.partition('=')[0]}"
 
 
 def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sql.Composed]:
@@ -111,9 +130,6 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(traits.connection_limit))
     for setting in traits.settings:
         yield sql.SQL("ALTER DATABASE {} SET ").format(database) + _assignment(setting)
-    for each in traits.role_settings:
-        where = sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(sql.Identifier(each.role), database)
-        yield where + _assignment(each.setting)
     if traits.owner:  # not before the rest: a role that may give a database away need not be its owner then
         yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
     if traits.grants is not None:

@@ -88,10 +88,34 @@ def test_a_restore_may_give_its_database_to_a_role_whose_rights_it_has_not(
     with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {maker}")
         create_like(cursor, copy.name, before)
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SET ROLE {maker}")
         apply(cursor, copy.name, before)
     assert traits_of(copy) == before
     copy.drop()
     execute(f"ALTER DATABASE {database.name} OWNER TO postgres; DROP ROLE {maker}; DROP ROLE {owner}")
+
+
+def test_a_setting_of_a_role_that_a_restore_may_not_set_is_told_and_stops_it_not(
+    archives: Archives, database: Database, execute: Execute, shoreline: Shoreline
+) -> None:
+    maker, other = f"{database.name}_maker", f"{database.name}_other"
+    execute(
+        f"CREATE ROLE {other}; CREATE ROLE {maker} LOGIN CREATEDB PASSWORD 'x';"
+        f"ALTER DATABASE {database.name} OWNER TO {maker}; CREATE TABLE t (id integer); ALTER TABLE t OWNER TO {maker};"
+        f"ALTER ROLE {other} IN DATABASE {database.name} SET work_mem TO '7MB';"
+        f"ALTER ROLE {maker} IN DATABASE {database.name} SET work_mem TO '8MB'"
+    )
+    archives.back_up(database, options=DumpOptions(globals="none"))
+    try:
+        env = {"PGUSER": maker, "PGPASSWORD": "x"}
+        outcome = shoreline("restore", "--replace", "--json", env=env)
+        assert outcome.exit_code == 0, outcome.errors
+        assert outcome.json["result"]["refused"] == [f"{other}: work_mem"]
+        assert f"as {maker} may not: {other}: work_mem" in outcome.errors
+        assert [each.setting for each in traits_of(database).role_settings] == ["work_mem=8MB"]
+    finally:
+        execute(f"ALTER DATABASE {database.name} OWNER TO postgres; DROP OWNED BY {maker}; DROP ROLE {maker}, {other}")
 
 
 def test_a_manifest_of_before_roles_settings_and_the_form_of_hashes_is_restored_drilled_and_listed(
