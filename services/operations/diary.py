@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 from services.operations.schedule import Past
 
 FORMAT = "shoreline-schedule/1"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,18 @@ class Diary:
 
     @classmethod
     def open(cls, path: Path, names: tuple[str, ...], now: datetime) -> Diary:
-        """What is known of the schedules of these names; one that is new begins `now`."""
+        """What is known of the schedules of these names; one that is new begins `now`.
+
+        Raises OSError for a file that cannot be written, unless the disk is full: a scheduler runs all the same.
+        """
         found = read(path)
         known = {} if found is None else found.pasts
         diary = cls(path, {name: known.get(name, Past(since=now)) for name in names})
-        diary.write(now)
+        try:
+            diary.write(now)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
         return diary
 
     def note(self, name: str, past: Past, now: datetime) -> None:

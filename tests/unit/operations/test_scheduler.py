@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from services.operations.diary import Diary
 from services.operations.schedule import Past, Schedule
 from services.operations.scheduler import Scheduler
@@ -29,3 +31,12 @@ def test_a_disk_that_takes_no_more_stops_neither_the_jobs_nor_the_word_that_they
     scheduler._turn("backup")
     assert [path.name for path in done.iterdir()] == ["backup"]
     assert scheduler.diary.pasts["backup"].exit_code == 0
+
+
+def test_a_scheduler_starts_on_a_full_disk_and_not_where_it_may_never_write(tmp_path: Path) -> None:
+    (tmp_path / "schedule.json.new").symlink_to("/dev/full")
+    diary = Diary.open(tmp_path / "schedule.json", ("backup",), LONG_AGO)
+    assert diary.pasts["backup"].since == LONG_AGO
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        Diary.open(tmp_path / "file" / "schedule.json", ("backup",), LONG_AGO)
