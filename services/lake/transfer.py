@@ -11,6 +11,7 @@ from typing import Protocol
 
 from services.errors import LakeError, ShorelineError
 from services.lake.checksum import PART_BYTES, of_digests, part_size, read_part
+from services.lake.local import LocalFile
 from services.storage import Storage
 
 THREADS = 32  # small files: they wait for the store
@@ -26,7 +27,7 @@ class Advance(Protocol):
 
 @dataclass(frozen=True)
 class Sending:
-    """A file and where it goes; `size` and `modified_ns` are as they were when it was looked into."""
+    """A file and where it goes; `size` and `modified_ns` are as they were when it was found."""
 
     location: Path
     key: str
@@ -73,7 +74,7 @@ def _send(
     if file.size > part_bytes:
         return file.key, _send_in_parts(storage, file, part_bytes, parts, advance)
     body = file.location.read_bytes()
-    _require_unchanged(file, len(body))
+    require_unchanged(file, len(body))
     digest = hashlib.sha256(body).digest()
     etag = storage.put(file.key, body, content_type=_TYPE, sha256=digest)
     advance(file.size, 1)
@@ -99,7 +100,7 @@ def _send_in_parts(
     try:
         futures = [parts.submit(part, number) for number in range(1, -(-file.size // step) + 1)]
         etags, digests = zip(*(future.result() for future in futures), strict=True)
-        _require_unchanged(file, file.location.stat().st_size)
+        require_unchanged(file, file.location.stat().st_size)
         etag = upload.complete(etags, digests)
     except BaseException:
         for future in futures:
@@ -111,8 +112,8 @@ def _send_in_parts(
     return Sent(etag, of_digests(digests))
 
 
-def _require_unchanged(file: Sending, size: int) -> None:
-    """Raises LakeError unless the file is as it was when it was looked into."""
+def require_unchanged(file: Sending | LocalFile, size: int) -> None:
+    """Raises LakeError unless the file, of which `size` bytes were read, is as it was when it was found."""
     if (size, file.location.stat().st_mtime_ns) != (file.size, file.modified_ns):
         raise LakeError(
             f"{file.location} changed while it was being uploaded.",

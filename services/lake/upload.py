@@ -21,7 +21,7 @@ from services.lake.record import ExportRecord, read_records
 from services.lake.remote import Recorded, RemoteLake
 from services.lake.shape import check_shape, schema_of
 from services.lake.tables import TABLES
-from services.lake.transfer import Advance, Sending, Sent, send_all
+from services.lake.transfer import Advance, Sending, Sent, require_unchanged, send_all
 from services.storage import StoredObject
 
 
@@ -115,6 +115,8 @@ def _look(
     known = {path: entry.sha256 for path, entry in before.manifest.files.items()}
     unknown = [file for path, file in local.items() if path not in sums or known.get(path) != sums[path]]
     described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
+    for file in unknown:  # else its manifest would tell of other bytes than were hashed
+        require_unchanged(file, file.location.stat().st_size)
     return _Table(name, local, sums, before, listed, stored, plan, described)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,8 +20,10 @@ from services.costs.bill import Biller
 from services.costs.prices import load_prices
 from services.errors import Busy, LakeError, StorageError
 from services.lake import transfer
+from services.lake import upload as upload_module
 from services.lake.checksum import PART_BYTES, of_files
 from services.lake.generate import generate
+from services.lake.local import Contents, LocalFile, contents
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
 from services.lake.shape import SchemaDrift
@@ -199,6 +202,24 @@ def test_a_file_that_changes_under_way_is_never_taken_for_uploaded(output: Path,
             transfer.send_all(lake.storage, [sending], lambda *_: None, part_bytes=part)
         assert lake.storage.head(name) is None
     assert not list(lake.storage.uploads(""))
+
+
+def test_a_file_that_changes_after_it_was_hashed_is_not_described_as_what_is_there(
+    output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(output, lake)
+    lake.storage.delete(["datalake/_manifest/orders.json"])
+    described = contents
+
+    def rewritten(files: Sequence[LocalFile]) -> list[Contents]:
+        for file in files:
+            pq.write_table(pq.read_table(file.location, partitioning=None).slice(1), file.location)
+        return described(files)
+
+    monkeypatch.setattr(upload_module, "contents", rewritten)
+    with pytest.raises(LakeError, match="changed while"):
+        upload(output, lake)
+    assert lake.recorded("orders").etag is None
 
 
 def test_drift_is_caught_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
