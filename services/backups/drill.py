@@ -13,6 +13,7 @@ from services.backups.load import Advance, LoadOptions, load
 from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL
 from services.backups.scratch import scratch
+from services.backups.sealing import opened
 from services.database import Database
 from services.errors import BackupDamaged, BackupFailed, DatabaseError, RestoreFailed
 from services.operations.figures import Figure
@@ -46,6 +47,7 @@ def drill(
         began = time.monotonic()
         try:
             load(storage, backup, fresh, options, advance)
+            opened(backup.manifest.traits, options.identities)  # a restore needs them, and this copy does not
         except (RestoreFailed, BackupDamaged) as error:
             seconds = time.monotonic() - began
             told = f"it could not be restored: {error}"

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from services.backups.encryption import Identity, Recipient, decrypted, encrypted
 from services.backups.manifest import DatabaseTraits, RoleSetting
+from services.errors import BackupDamaged
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,12 @@ def sealed(traits: DatabaseTraits, recipients: Sequence[Recipient]) -> DatabaseT
 
 
 def opened(traits: DatabaseTraits, identities: Sequence[Identity]) -> DatabaseTraits:
-    """The traits with their settings. Raises BackupDamaged when the identities do not open them."""
+    """The traits with their settings. Raises BackupDamaged when the identities do not open them, or they are none."""
     if traits.sealed is None:
         return traits
-    text = b"".join(decrypted([b64decode(traits.sealed)], list(identities)))
-    found = _SETTINGS.validate_json(text)
+    try:
+        text = b"".join(decrypted([b64decode(traits.sealed)], list(identities)))
+        found = _SETTINGS.validate_json(text)
+    except ValueError as error:
+        raise BackupDamaged("The encrypted settings in its manifest cannot be read.") from error
     return replace(traits, settings=found.settings, role_settings=found.role_settings, sealed=None)

@@ -11,6 +11,7 @@ import pytest
 from pyrage.x25519 import Identity
 
 from services.backups.catalog import Backup
+from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
 from services.backups.making import DumpOptions
@@ -149,6 +150,12 @@ def test_settings_of_an_encrypted_backup_are_read_by_its_recipients_only(
     assert b"hunter" not in manifest
     with pytest.raises(BackupDamaged, match="cannot be decrypted"):
         restore(archives.storage, backup, database, LoadOptions([other]), replace=True)
+    broken = replace(backup, manifest=replace(backup.manifest, traits=replace(backup.manifest.traits, sealed="x")))
+    with pytest.raises(BackupDamaged, match="settings in its manifest"):
+        restore(archives.storage, broken, database, LoadOptions([mine]), replace=True)
+    with pytest.raises(BackupDamaged, match="settings in its manifest"):
+        drill(archives.storage, broken, database, LoadOptions([mine]), archives.storage.now())
+    assert drill(archives.storage, backup, database, LoadOptions([mine]), archives.storage.now()).record.ok
     restore(archives.storage, backup, database, LoadOptions([mine]), replace=True)
     assert traits_of(database) == before
     execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
