@@ -124,7 +124,10 @@ def _write(
 
     def rows(*, ordered: bool) -> Iterator[pa.Table]:
         cut.clear()
-        yield from copy(database, snapshot, plan.query(span, ordered=ordered), plan.columns, cut, blocks[0])
+        try:
+            yield from copy(database, snapshot, plan.query(span, ordered=ordered), plan.columns, cut, blocks[0])
+        except LakeError as error:  # which knows the column, not whose it is
+            raise type(error)(f"{plan.source.shown}: {error}", next_step=error.next_step) from error
 
     def write() -> Mapping[date, DayFiles]:
         if not span.sorted:

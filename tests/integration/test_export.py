@@ -457,7 +457,7 @@ def test_a_row_of_many_megabytes_is_kept(
     run()
     assert max(len(str(value)) for value in rows(tmp_path)["value"].to_pylist()) == 10_000_000
     monkeypatch.setattr(export_module, "BLOCKS", copy_module.BLOCKS[:1])
-    with pytest.raises(LakeError, match="too long"):
+    with pytest.raises(LakeError, match=r"public\.things: A row is too long"):
         run()
 
 

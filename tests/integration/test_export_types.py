@@ -303,7 +303,7 @@ def test_a_numeric_that_is_given_a_scale_is_never_rounded(
     run(types={"value": "decimal(6,2)"})
     assert stored(tmp_path) == ("decimal128(6, 2)", [Decimal("1.25"), Decimal("1234.00")])
     execute("INSERT INTO things VALUES (3, '2025-01-10', 1.255)")
-    with pytest.raises(LakeError, match=r"value holds a value that decimal128.6, 2. cannot keep"):
+    with pytest.raises(LakeError, match=r"\.things: value holds a value that decimal128.6, 2. cannot keep"):
         run(types={"value": "decimal(6,2)"})
 
 
