@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from services import human
 from services.backups.catalog import Backup
@@ -22,6 +25,7 @@ from services.errors import BackupDamaged, InputError, RestoreFailed, SettingsEr
 from services.storage import Storage
 
 Advance = Callable[[int], None]
+_FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
 _READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
@@ -121,8 +125,12 @@ def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, s
     """Several connections at once read the archive in different places, which a stream cannot give them."""
     with ExitStack() as stack:
         try:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shoreline-")))
-            archive = _written(opened, folder / "archive.dump", size)
+            _remove_left(Path(tempfile.gettempdir()))
+            archive = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER))) / _ARCHIVE
+            file = stack.enter_context(archive.open("wb"))  # open, and with it locked, as long as it is used
+            with suppress(OSError):  # not every file system has locks
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write(opened, file, archive.parent, size)
         except OSError as error:
             raise RestoreFailed(
                 f"The archive, {human.size(size)}, could not be written: {error.strerror or error}",
@@ -132,13 +140,22 @@ def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, s
             program.check()
 
 
-def _written(blocks: Iterable[bytes], path: Path, size: int) -> Path:
-    free = shutil.disk_usage(path.parent).free
+def _write(blocks: Iterable[bytes], file: IO[bytes], folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
     if free < size:
-        raise OSError(errno.ENOSPC, f"{path.parent} has {human.size(free)} free")
-    with path.open("wb") as file:
-        file.writelines(blocks)
-    return path
+        raise OSError(errno.ENOSPC, f"{folder} has {human.size(free)} free")
+    file.writelines(blocks)
+    file.flush()
+
+
+def _remove_left(folder: Path) -> None:
+    """Removes archives of killed runs, which may be decrypted: those of our user that nobody has locked."""
+    for archive in folder.glob(f"{_FOLDER}*/{_ARCHIVE}"):
+        with suppress(OSError):
+            if archive.parent.lstat().st_uid == os.getuid():
+                with archive.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(archive.parent)
 
 
 def _environment(database: Database) -> dict[str, str]:

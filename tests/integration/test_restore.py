@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pyrage.x25519 import Identity
@@ -293,6 +296,21 @@ def test_the_schema_alone_comes_out_of_a_custom_archive(archives: Archives, cust
 def test_several_connections_restore_a_custom_archive(archives: Archives, custom: Backup, copy: Database) -> None:
     restore(archives.storage, custom, copy, LoadOptions(jobs=2))
     assert copy.scalar("SELECT count(*) FROM users") == 500
+
+
+def test_the_archive_that_a_killed_restore_left_on_disk_goes_with_the_next_and_a_running_ones_does_not(
+    archives: Archives, custom: Backup, copy: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used = (tmp_path / f"shoreline-restore-{name}" / "archive.dump" for name in ("left", "used"))
+    for archive in (left, used):
+        archive.parent.mkdir()
+        archive.write_bytes(b"decrypted")
+    with used.open("rb") as running:
+        fcntl.flock(running, fcntl.LOCK_EX)
+        restore(archives.storage, custom, copy, LoadOptions(jobs=2))
+    assert list(tmp_path.iterdir()) == [used.parent]
+    assert used.read_bytes() == b"decrypted"
 
 
 def test_plain_sql_is_restored_whole_or_not_at_all(archives: Archives, database: Database, copy: Database) -> None:
