@@ -16,6 +16,10 @@ _DUCKDB_ITSELF = (
     "Ours asks DuckDB, whose own read_parquet was 0.29 to 0.87 times as fast as polars on the five queries; ours took"
     " 0.83 to 1.13 times as long as that."
 )
+_SPREAD = (
+    "Of an answer of 80 ms guard and prediction are 6 ms; the spread between runs on this machine is larger than the"
+    " bound (84 to 124 ms of ours in one run, 77 to 86 ms of DuckDB's)."
+)
 _NOTE = (
     "Each engine answers twice in a new process, from the same folder; the time is that of the second answer, from the"
     " query's text on, its code loaded and nothing else kept: files are listed, footers read and DuckDB opened anew."
@@ -58,7 +62,7 @@ def _query(world: World, folder: Path, query: NamedQuery, rows: int) -> Case:
             ),
         ),
         promises=(
-            Promise("at most 1.2 times DuckDB's own read_parquet", against="DuckDB", at_most=1.2),
+            Promise("at most 1.2 times DuckDB's own read_parquet", against="DuckDB", at_most=1.2, why=_SPREAD),
             Promise("ahead of polars' lazy scan", against="polars", at_least=1, why=_DUCKDB_ITSELF),
             Promise("at most 1.05 times the column chunks that the answer needs", of="times_needed", at_most=1.05),
             Promise(
