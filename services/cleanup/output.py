@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.lake.record import RECORDS
+
 _LAKE_FILE = re.compile(
     r"[a-z][a-z0-9_]*/year=\d{4}/month=\d{2}/day=\d{2}/(data(-\d+)?\.parquet|\.data(-\d+)?\.parquet\.partial)"
-    r"|_export/[a-z][a-z0-9_]*\.json"
+    rf"|{RECORDS}/[a-z][a-z0-9_]*\.json"
 )
 _RECEIPT = re.compile(r"[a-z_-]+_\d{8}_\d{6}[A-Za-z0-9_-]*\.json")
-_RECORDS = "_export"  # the folder of the export's records, which an upload may have left empty
 _SAMPLE = 5
 
 
@@ -48,7 +49,7 @@ def remove_output(folder: Path) -> int:
     """Removes them, the folders that this leaves empty, and that of the records; gives how many files went."""
     removed = _remove(folder, _LAKE_FILE)
     with suppress(OSError):  # it is not there, holds something, or is a link
-        (folder / _RECORDS).rmdir()
+        (folder / RECORDS).rmdir()
         folder.rmdir()
     return removed
 

@@ -166,10 +166,10 @@ def _check_years(source: Source, states: Mapping[date, DayState]) -> None:
     declared = TABLES.get(source.name)
     if declared is None:
         return
-    year = declared.keys[0]
-    if outside := sorted({day.year for day in states if not year.first <= day.year <= year.last}):
+    first, last = declared.years
+    if outside := declared.undeclared_years(states):
         raise LakeError(
             f"{source.shown} has rows of {', '.join(map(str, outside))}; the lake's partitions are declared for"
-            f" {year.first} to {year.last}, and no query would find them.",
+            f" {first} to {last}, and no query would find them.",
             next_step="Export with --from and --to, or widen the years in services/lake/tables.py and the table's DDL.",
         )

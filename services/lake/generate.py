@@ -56,10 +56,10 @@ def known_tables(listed: str) -> tuple[str, ...]:
 def check_years(tables: Sequence[str], days: Sequence[date]) -> None:
     """Raises InputError for a day of a year that a table's partitions are not declared for: no query would find it."""
     for name in tables:
-        year = TABLES[name].keys[0]
-        if outside := sorted({day.year for day in days if not year.first <= day.year <= year.last}):
+        first, last = TABLES[name].years
+        if outside := TABLES[name].undeclared_years(days):
             raise InputError(
-                f"The lake's table {name} is declared for the years {year.first} to {year.last}, not for"
+                f"The lake's table {name} is declared for the years {first} to {last}, not for"
                 f" {', '.join(map(str, outside))}.",
                 next_step="Choose days of these years, or widen them in services/lake/tables.py and the table's DDL.",
             )

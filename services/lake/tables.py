@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -37,6 +39,16 @@ class Table:
     def athena_columns(self) -> dict[str, str]:
         """The stored columns with their Athena types, in order."""
         return {column.name: athena_type(column.type) for column in self.schema}
+
+    @property
+    def years(self) -> tuple[int, int]:
+        """The first and the last year that its partitions are declared for: a query finds no row of another."""
+        return self.keys[0].first, self.keys[0].last
+
+    def undeclared_years(self, days: Iterable[date]) -> list[int]:
+        """The years of these days that its partitions are not declared for."""
+        first, last = self.years
+        return sorted({day.year for day in days if not first <= day.year <= last})
 
 
 ORDERS = Table(

@@ -100,7 +100,7 @@ def _send_in_parts(
     try:
         futures = [parts.submit(part, number) for number in range(1, -(-file.size // step) + 1)]
         etags, digests = zip(*(future.result() for future in futures), strict=True)
-        require_unchanged(file, file.location.stat().st_size)
+        require_unchanged(file)
         etag = upload.complete(etags, digests)
     except BaseException:
         for future in futures:
@@ -112,9 +112,10 @@ def _send_in_parts(
     return Sent(etag, of_digests(digests))
 
 
-def require_unchanged(file: Sending | LocalFile, size: int) -> None:
-    """Raises LakeError unless the file, of which `size` bytes were read, is as it was when it was found."""
-    if (size, file.location.stat().st_mtime_ns) != (file.size, file.modified_ns):
+def require_unchanged(file: Sending | LocalFile, read: int | None = None) -> None:
+    """Raises LakeError unless the file, of which `read` bytes were read if any, is as it was when it was found."""
+    status = file.location.stat()
+    if (status.st_size if read is None else read, status.st_mtime_ns) != (file.size, file.modified_ns):
         raise LakeError(
             f"{file.location} changed while it was being uploaded.",
             next_step="Let what writes it end, then upload again.",

@@ -116,7 +116,7 @@ def _look(
     unknown = [file for path, file in local.items() if path not in sums or known.get(path) != sums[path]]
     described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
     for file in unknown:  # else its manifest would tell of other bytes than were hashed
-        require_unchanged(file, file.location.stat().st_size)
+        require_unchanged(file)
     return _Table(name, local, sums, before, listed, stored, plan, described)
 
 
