@@ -16,7 +16,7 @@ import typer
 
 from jobs.embedded import embedded_settings
 from jobs.outcome import Outcome, Terminated
-from services.errors import FolderUnusable, ShorelineError
+from services.errors import DISK_FULL, FolderUnusable, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,8 +29,7 @@ Show = Callable[[Report, "Console"], str | None]
 """Prints a report, and gives the command to type next, as `shoreline JOB OPTIONS` or any other."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, *_FULL}
+_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, *DISK_FULL}
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def _run(
     except OSError as error:
         if error.errno in _MENDED_BY_A_USER and error.filename:
             outcome.fail(FolderUnusable(f"'{error.filename}': {error.strerror}."))
-        elif error.errno in _FULL:  # as when standard output goes to a file
+        elif error.errno in DISK_FULL:  # as when standard output goes to a file
             outcome.fail(FolderUnusable(f"{error.strerror}.", next_step="Make room on the disk, or write elsewhere."))
         else:
             outcome.crashed(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from services.errors import DISK_FULL
 from services.operations.schedule import Past
 
 FORMAT = "shoreline-schedule/1"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Diary:
         try:
             diary.write(now)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in DISK_FULL:
                 raise
         return diary
 

@@ -12,17 +12,10 @@ from services.backups.making import DumpOptions
 from services.backups.naming import Format
 from services.backups.restore import restore
 from services.database import Database
-from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.faults.conftest import Archives
 
 Execute = Callable[[str], None]
-
-
-@pytest.fixture
-def archives(storage: Storage) -> Archives:
-    """Archives over the test's bucket."""
-    return Archives(storage)
 
 
 @pytest.fixture

@@ -24,18 +24,11 @@ from services.backups.scratch import scratch
 from services.backups.traits import apply, create_like, traits_of
 from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, InputError, RestoreFailed, SettingsError
-from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
-
-
-@pytest.fixture
-def archives(storage: Storage) -> Archives:
-    """Archives over the test's bucket."""
-    return Archives(storage)
 
 
 @pytest.fixture
