@@ -6,15 +6,16 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.harness.results import CaseResult, GrowthResult, Measured, as_json, case_from_json, growth_from_json
+from benchmarks.harness.case import Role
+from benchmarks.harness.results import CaseResult, GrowthResult, as_json, case_from_json, growth_from_json
 
-_LONG_ENOUGH = 0.01  # seconds
+_LONG_ENOUGH = 0.03  # seconds
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 BASELINE = FOLDER / "baseline.json"  # the small size, which a regression check is held against
 
@@ -108,22 +109,27 @@ def keep(record: Record) -> Path:
     return to
 
 
-def _is_long_enough(contender: Measured) -> bool:
-    return min(contender.seconds) >= _LONG_ENOUGH
+def ratios(cases: Sequence[CaseResult], at_least: float = 0.0) -> dict[str, float]:
+    """How many times as fast ours is as each peer and each limit that took `at_least` so many seconds.
 
-
-def ratios(cases: Sequence[CaseResult]) -> dict[str, float]:
-    """How many times as fast ours is as the best peer and as the limit, by case.
-
-    Of the best runs: on a busy machine they move less than the medians. One that took less than 10 ms is passed over:
-    so short a time says more of the machine than of the program.
+    Of the best runs: on a busy machine they move less than the medians.
     """
-    found = {}
-    for case in cases:
-        long_enough = replace(case, contenders=tuple(filter(_is_long_enough, case.contenders)))
-        for name, other in (("best peer", long_enough.best_peer), ("limit", long_enough.limit)):
-            if other is not None:
-                found[f"{case.room}/{case.name} against the {name}"] = round(
-                    min(other.seconds) / min(case.ours.seconds), 4
-                )
-    return found
+    return {
+        f"{case.room}/{case.name} against {other.name}": round(min(other.seconds) / min(case.ours.seconds), 4)
+        for case in cases
+        for other in (*case.of(Role.PEER), *case.of(Role.LIMIT))
+        if min(other.seconds) >= at_least
+    }
+
+
+def kept_ratios(cases: Sequence[CaseResult]) -> dict[str, float]:
+    """The ratios that a later run is held against: so short a time as is left out says more of the machine than of us.
+
+    Which they are is decided here alone: a later run has all of them, however short its times.
+    """
+    return ratios(cases, at_least=_LONG_ENOUGH)
+
+
+def left_out(cases: Sequence[CaseResult]) -> dict[str, str]:
+    """The ratios that could not be measured because a peer could not be had or failed, and why."""
+    return {f"{case.room}/{case.name} against {name}": why for case in cases for name, why in case.left_out.items()}
