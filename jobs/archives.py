@@ -77,6 +77,7 @@ def retention_of(run: Run) -> Retention:
         daily=given.backup_keep_daily,
         weekly=given.backup_keep_weekly,
         monthly=given.backup_keep_monthly,
+        apart_hours=given.backup_max_age_hours,
     )
 
 

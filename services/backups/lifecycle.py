@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
+from math import ceil
 from typing import Any
 
 from services.backups.retention import Retention
@@ -36,8 +37,13 @@ class Transition:
 
 
 def horizon(policy: Retention) -> int:
-    """Days after which the job itself keeps no backup any more, other than the minimum and the newest proved one."""
-    return max(policy.days, policy.daily, 7 * policy.weekly, 31 * policy.monthly)
+    """Days after which the job itself keeps no backup any more, but for the newest proved one.
+
+    As long as backups come: one a month and a minimum of three keep the oldest for three months, whatever the days say.
+    """
+    counted = ((policy.minimum, 0), (policy.daily, 1), (policy.weekly, 7), (policy.monthly, 31))
+    hours = max(number * max(24 * period, policy.apart_hours) for number, period in counted)
+    return max(policy.days, ceil(hours / 24))
 
 
 def rules(prefix: str, policy: Retention, transition: Transition | None = None) -> list[Rule]:

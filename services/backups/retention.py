@@ -14,7 +14,8 @@ class Retention:
     """How long backups are kept: by age, at least so many, and grandfather-father-son.
 
     `daily`, `weekly`, `monthly` keep the newest backup of so many of the latest days, ISO weeks and months (UTC) that
-    have one.
+    have one. `apart_hours` is how far apart backups are at most, as long as they are in order: what is counted and not
+    aged gets as old as that allows.
     """
 
     days: int = 30
@@ -22,6 +23,7 @@ class Retention:
     daily: int = 0
     weekly: int = 0
     monthly: int = 0
+    apart_hours: int = 24
 
 
 @dataclass(frozen=True)

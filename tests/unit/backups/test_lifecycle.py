@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.backups.lifecycle import drift, horizon, merged, rules, transition
-from services.backups.retention import Retention
+from services.backups.retention import Candidate, Retention, plan
 from services.costs.prices import load_prices
 
 PRICES = load_prices()
@@ -19,6 +20,8 @@ policies = st.builds(
     daily=st.integers(0, 90),
     weekly=st.integers(0, 60),
     monthly=st.integers(0, 60),
+    minimum=st.integers(1, 20),
+    apart_hours=st.integers(1, 2000),
 )
 THEIRS = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 1}}
 STALE = {"ID": "shoreline-old", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
@@ -30,6 +33,21 @@ def test_s3_expires_long_after_the_job_would(policy: Retention) -> None:
     assert expiry["Expiration"]["Days"] >= horizon(policy) + 60
     assert horizon(policy) >= max(policy.days, policy.daily, 7 * policy.weekly, 31 * policy.monthly)
     assert expiry["Filter"] == {"Prefix": "p/"}
+
+
+@given(policies, st.integers(1, 30))
+def test_s3_expires_nothing_that_the_job_keeps_as_long_as_backups_come(policy: Retention, extra: int) -> None:
+    apart, now = timedelta(hours=policy.apart_hours), datetime(2025, 6, 30, 12, tzinfo=UTC)
+    times = [now - number * apart for number in range(policy.minimum + policy.daily + policy.weekly + extra)]
+    kept = {each.key for each in plan([Candidate(f"{at}", at, at) for at in times], policy, now) if each.keep}
+    oldest = max(now - at for at in times if f"{at}" in kept)
+    assert oldest <= timedelta(days=horizon(policy) + 31)  # a week or month is not over at its newest backup
+
+
+def test_three_monthly_backups_outlive_what_the_days_alone_would_leave_them() -> None:
+    assert horizon(Retention(days=30, minimum=3, apart_hours=26)) == 30
+    assert horizon(Retention(days=30, minimum=3, apart_hours=32 * 24)) == 96
+    assert horizon(Retention(days=30, minimum=1, daily=7, apart_hours=7 * 24 + 2)) == 50
 
 
 def test_the_rules_of_others_stay_as_they_are_and_our_old_ones_go() -> None:
