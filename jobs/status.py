@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,5 +91,11 @@ def show(report: Status, console: Console) -> str | None:
         console.print(f"now writing: {report.writer}", soft_wrap=True, markup=False)
     if report.problems:
         return None
-    console.print("In order.")
-    return "shoreline backups"
+    if not report.unproved:
+        console.print("In order.")
+        return "shoreline backups"
+    told = ", ".join(report.unproved)
+    console.print(
+        f"Nothing is stale, and nothing is proved: no drill of {told} was ever run.", soft_wrap=True, markup=False
+    )
+    return shlex.join(["shoreline", "drill", f"--database={report.unproved[0]}"])

@@ -31,11 +31,13 @@ class DatabaseStatus:
 class Status:
     """All databases, who is writing now, and a sentence for whatever is not as it should be.
 
-    `connection` says how the way to PostgreSQL is encrypted.
+    `unproved` are the databases that should have backups and of whose backups no drill was ever run: no problem, as
+    not every server may make a copy, and not in order either. `connection` says how the way to PostgreSQL is encrypted.
     """
 
     databases: tuple[DatabaseStatus, ...]
     problems: tuple[str, ...]
+    unproved: tuple[str, ...]
     writer: str | None
     connection: str = ""
 
@@ -54,7 +56,8 @@ def judge(
     found = tuple(_status(name, contents.of(name), policy, now) for name in names)
     problems = [problem for each in found for problem in _problems(each, databases, max_age)]
     problems += [f"{each.name.stem} is damaged: {each.problem}" for each in contents.damaged]
-    return Status(found, tuple(problems), writer)
+    unproved = tuple(each.database for each in found if each.database in databases and each.drilled_at is None)
+    return Status(found, tuple(problems), unproved, writer)
 
 
 def _status(name: str, backups: Sequence[Backup], policy: Retention, now: datetime) -> DatabaseStatus:

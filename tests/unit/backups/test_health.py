@@ -49,6 +49,12 @@ def test_a_failed_drill_is_a_problem_until_a_later_one_succeeds() -> None:
     assert found.databases[0].restore_seconds == 2.5
 
 
+def test_a_database_that_no_drill_has_proved_is_told_and_no_problem() -> None:
+    assert status(made(1)).unproved == ("app",)
+    assert status(made(1)).problems == ()
+    assert status(made(1), made(2, ok=True), made(1, database="retired")).unproved == ()
+
+
 def test_damage_is_a_problem() -> None:
     damaged = Damaged(Naming("p").name("app", NOW), "its object is missing")
     assert status(made(1), damaged=(damaged,)).problems == (
