@@ -92,7 +92,9 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     run.account.expect(predict.download(size), f"Restoring {human.size(size)}")
     logger.info("restoring {} as {}", backup.key, target.name)
     with run.progress.task("restore", size) as advance:
-        restored = restoring.restore(run.storage, backup, target, options, replace=replace, advance=advance)
+        restored = restoring.restore(
+            run.storage, backup, target, options, replace=replace, advance=advance, say=logger.warning
+        )
     for each in restored.refused:
         logger.warning("not set in {}, as {} may not: {}", target.name, target.connection.user, each)
     return restored
@@ -144,4 +146,6 @@ def show(report: Restored, console: Console) -> str:
     whole = f"{human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}, {human.size(report.bytes)}"
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
     console.print(f"  restored    in {human.seconds(report.seconds)}")
+    for each in report.replication:
+        console.print(f"  replication {each}", soft_wrap=True, markup=False)
     return "shoreline status"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.backups.catalog import Backup
 from services.backups.load import Advance, LoadOptions, check, load
+from services.backups.replication import lost_by_replacing
 from services.backups.scratch import scratch, swap
 from services.backups.sealing import opened
 from services.database import MAINTENANCE, Database
@@ -45,7 +47,8 @@ _CATALOGS = (
 class Restored:
     """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part.
 
-    `refused` are settings of single roles that the user may not set, as 'role: name': they are not.
+    `refused` are settings of single roles that the user may not set, as 'role: name': they are not. `replication` says
+    which slots stayed or went with a database that was replaced.
     """
 
     key: str
@@ -57,6 +60,7 @@ class Restored:
     seconds: float
     part: bool
     refused: tuple[str, ...] = ()
+    replication: tuple[str, ...] = ()
 
 
 def restore(
@@ -67,8 +71,9 @@ def restore(
     *,
     replace: bool = False,
     advance: Advance = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Restored:
-    """Restores `backup` as the database `target`.
+    """Restores `backup` as the database `target`; `say` is told first what replacing it means for replication.
 
     It goes into a new database first, which takes the target's name when all of it is there and the object's SHA-256
     was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged;
@@ -89,6 +94,9 @@ def restore(
         )
     if not replace:
         _require_empty(target, options)
+    replication = lost_by_replacing(target) if replace else ()
+    for each in replication:
+        say(each)
     manifest = backup.manifest
     traits = opened(manifest.traits, options.identities)
     with scratch(target, traits, create_roles=options.create_roles) as fresh:
@@ -106,6 +114,7 @@ def restore(
         seconds=round(time.monotonic() - began, 3),
         part=options.part,
         refused=swapped.refused,
+        replication=replication,
     )
 
 

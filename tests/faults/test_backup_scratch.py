@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -122,11 +123,34 @@ def test_a_database_with_a_subscription_is_drilled_and_replaced_and_its_slot_is_
         backup = archives.back_up(database)
         drilled = drill(archives.storage, backup, database.sibling("drilled"), LoadOptions(), archives.storage.now())
         assert drilled.record.differences == ()
-        restore(archives.storage, backup, database, replace=True)
+        said: list[str] = []
+        restored = restore(archives.storage, backup, database, replace=True, say=said.append)
         assert scratch_names("") == []
         assert database.scalar("SELECT subslotname FROM pg_subscription") == "theirs"
+        assert "keep WAL for them: theirs of subscription here. Drop each there" in said[0]
+        assert restored.replication == tuple(said)
     finally:
         run(database, *_DETACH)
+
+
+def test_logical_slots_that_go_with_a_replaced_database_are_told_before_anything_is_done(
+    shoreline: Shoreline, tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "autovacuum": "off", "wal_level": "logical"})
+    try:
+        app = Database(cluster.start()).sibling("app")
+        app.create()
+        run(app, "CREATE TABLE t AS SELECT 1 AS id", "SELECT pg_create_logical_replication_slot('reader', 'pgoutput')")
+        env = {"PGPORT": str(app.connection.port), "PGPASSWORD": app.connection.password or "", "PGDATABASE": "app"}
+        assert shoreline("backup", env=env).exit_code == 0
+        outcome = shoreline("restore", "--replace", "--json", env=env)
+        assert outcome.exit_code == 0, outcome.errors
+        (told,) = outcome.json["result"]["replication"]
+        assert told == "Slots of app go with it, and who reads from them has to start anew: reader."
+        assert outcome.errors.index(told) < outcome.errors.index("restore done")
+        assert app.scalar("SELECT count(*) FROM pg_replication_slots") == 0
+    finally:
+        cluster.stop("immediate")
 
 
 def test_a_restore_whose_idle_connection_was_cut_off_is_whole_and_leaves_nothing(

@@ -255,6 +255,26 @@ def test_a_database_that_nobody_may_enter_is_left_out_of_all_and_told(shoreline:
         cluster.stop("immediate")
 
 
+def test_a_database_that_the_servers_own_rules_close_fails_the_run_and_the_others_are_backed_up(
+    shoreline: Shoreline, tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "autovacuum": "off"})
+    try:
+        server = Database(cluster.start())
+        for name in ("first", "shut", "then"):
+            server.sibling(name).create()
+        (rules,) = (tmp_path / "server").rglob("pg_hba.conf")
+        rules.write_text(f"host shut all all reject\n{rules.read_text()}")
+        server.scalar("SELECT pg_reload_conf()")
+        env = {"PGPORT": str(server.connection.port), "PGPASSWORD": server.connection.password or ""}
+        outcome = shoreline("backup", "--all-databases", "--json", env=env)
+        assert outcome.exit_code == 11
+        assert "1 of 4 databases were not backed up:\n  shut: No connection" in outcome.json["error"]
+        assert [each["database"] for each in outcome.json["result"]["backups"]] == ["first", "postgres", "then"]
+    finally:
+        cluster.stop("immediate")
+
+
 def test_globals_that_the_role_may_not_read_fail_the_run_and_may_be_left_out(
     shoreline: Shoreline, database: Database, execute: Execute, storage: Storage
 ) -> None:
@@ -280,7 +300,13 @@ def test_status_is_for_a_monitor(
     assert f"{database.name} has no backup" in nothing.json["error"]
     execute("CREATE TABLE t AS SELECT 1 AS id")
     shoreline("backup")
+    unproved = shoreline("status")
+    assert unproved.exit_code == 0
+    assert f"nothing is proved: no drill of {database.name} was ever run" in unproved.output
+    assert "In order" not in unproved.output
+    assert f"Next: shoreline drill --database={database.name}" in unproved.errors
     shoreline("drill")
+    assert "In order." in shoreline("status").output
     fine = shoreline("status", "--json", fresh=True)
     assert fine.exit_code == 0
     assert fine.json["result"]["databases"][0]["drill_ok"] is True
