@@ -23,7 +23,7 @@ From = Annotated[str | None, typer.Option("--from", help="The first day; without
 To = Annotated[str | None, typer.Option("--to", help="The last day.")]
 
 
-def command(  # one parameter an option
+def command(
     ctx: typer.Context,
     dates: Dates = None,
     first: From = None,

@@ -16,8 +16,8 @@ _SHORTEST_SECRET = 5  # 'test', which LocalStack takes, is none, and stands in m
 
 
 def hiding(secrets: Iterable[str]) -> Callable[[str], str]:
-    """A function that takes the secrets, longest first, out of a text."""
-    hidden = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    """A function that takes the secrets out of a text: the longest first, as a short one may be part of it."""
+    hidden = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
     def redact(text: str) -> str:
         for secret in hidden:

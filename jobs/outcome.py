@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Outcome:
         self._redact = hiding(())
         self._began = time.monotonic()
 
-    def hide(self, secrets: list[str]) -> None:
+    def hide(self, secrets: Iterable[str]) -> None:
         """Keeps these values out of everything told from now on, a bug's traceback included."""
         self._redact = hiding(secrets)
 

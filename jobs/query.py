@@ -25,7 +25,7 @@ Format = Literal["table", "csv", "json", "parquet"]
 _SHOWN = 50  # rows on a terminal
 
 
-def command(  # one parameter an option
+def command(
     ctx: typer.Context,
     sql: Annotated[str, typer.Argument(help="SELECT ..., a .sql file, or the number of a query that comes along.")],
     engine: Annotated[EngineName | None, typer.Option(help="Who answers; QUERY_ENGINE by default.")] = None,

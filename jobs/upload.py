@@ -94,10 +94,10 @@ def show(report: UploadReport, console: Console) -> str:
     from services import human
 
     for plan in report.plans:
-        sending, sent = ("to send", "to remove") if report.dry_run else ("sent", "removed")
+        sent, removed = ("to send", "to remove") if report.dry_run else ("sent", "removed")
         line = (
-            f"  {plan.table:<10} {len(plan.send):>6,} {sending} ({human.size(plan.bytes_to_send)}),"
-            f" {len(plan.keep):,} there already, {len(plan.remove):,} {sent}"
+            f"  {plan.table:<10} {len(plan.send):>6,} {sent} ({human.size(plan.bytes_to_send)}),"
+            f" {len(plan.keep):,} there already, {len(plan.remove):,} {removed}"
         )
         if not report.dry_run:
             line += f"; {human.count(report.rows[plan.table], 'row')}"

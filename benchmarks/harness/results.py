@@ -116,7 +116,7 @@ class GrowthPoint:
 
 @dataclass(frozen=True)
 class GrowthResult:
-    """A growth as measured; the powers are None when there is one point only."""
+    """A growth as measured: `time_power` and `memory_power` are those of its first and last point."""
 
     room: str
     name: str

@@ -1,4 +1,4 @@
-"""What a column becomes: PostgreSQL's types as Arrow's, and Arrow's as Athena's."""
+"""What a column is called in Athena: the names of its types for Arrow's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-Format = Literal["table", "csv", "json", "parquet"]
+Format = Literal["csv", "json", "parquet"]
 
 _TYPES: dict[str, pa.DataType] = {
     str(kind): kind

@@ -71,7 +71,7 @@ def explain() -> str:
 def _table(role: Role) -> str:
     rows = [f"| `{', '.join(actions)}` | {on} | {why} |" for actions, on, why in _rows(role.grants)]
     head = f"## {role.name}\n\nFor the jobs {role.jobs}.\n\n| actions | on | what for |\n|---|---|---|"
-    return "\n".join([head.replace("`, `", ", "), *rows, ""])
+    return "\n".join([head, *rows, ""])
 
 
 def _rows(grants: Iterable[Grant]) -> Iterable[tuple[list[str], str, str]]:

@@ -154,8 +154,8 @@ class Settings(
 ):
     """All of them. Made by `load`, which turns problems into one message."""
 
-    def secrets(self) -> list[str]:
-        """The values that must never be shown, longest first."""
+    def secrets(self) -> set[str]:
+        """The values that must never be shown."""
         values = (getattr(self, name) for name in type(self).model_fields)
         hidden = {value.get_secret_value() for value in values if isinstance(value, SecretStr) and value}
-        return sorted(hidden.union(self.notify_addresses()), key=len, reverse=True)
+        return hidden.union(self.notify_addresses())

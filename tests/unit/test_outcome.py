@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from jobs.log import hiding
 from jobs.outcome import Outcome, Terminated, typed
 
 
@@ -33,3 +34,7 @@ def test_a_job_that_is_stopped_before_its_settings_are_read_says_so_in_the_log_s
 def test_the_scheduler_is_started_as_it_is_here(embedded: bool, contained: bool, shown: str) -> None:
     assert typed("shoreline schedule", embedded=embedded, contained=contained) == shown
     assert "up --detach" not in typed("shoreline schedule --check", embedded=embedded, contained=contained)
+
+
+def test_a_secret_that_begins_with_another_leaves_no_end_of_itself() -> None:
+    assert hiding(["hunter2", "hunter2-and-more"])("password hunter2-and-more") == "password ***"
