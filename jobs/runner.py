@@ -29,7 +29,8 @@ Show = Callable[[Report, "Console"], str | None]
 """Prints a report, and gives the command to type next, as `shoreline JOB OPTIONS` or any other."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, *DISK_FULL}
+_NO_SUCH_PATH = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+_MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, *_NO_SUCH_PATH, *DISK_FULL}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def _run(
         outcome.stopped(stopped)
     except OSError as error:
         if error.errno in _MENDED_BY_A_USER and error.filename:
-            outcome.fail(FolderUnusable(f"'{error.filename}': {error.strerror}."))
+            step = "Let the setting or option name another path." if error.errno in _NO_SUCH_PATH else None
+            outcome.fail(FolderUnusable(f"'{error.filename}': {error.strerror}.", next_step=step))
         elif error.errno in DISK_FULL:  # as when standard output goes to a file
             outcome.fail(FolderUnusable(f"{error.strerror}.", next_step="Make room on the disk, or write elsewhere."))
         else:

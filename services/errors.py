@@ -209,4 +209,4 @@ class FolderUnusable(ShorelineError):
     """A file or folder of this machine cannot be read or written."""
 
     exit_code = 27
-    next_step = "Give the user that runs the job leave to write there; in containers see SHORELINE_UID in .env.example."
+    next_step = "Let the user that runs the job read and write there; in containers see SHORELINE_UID in .env.example."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.folders import walk
 from services.lake.record import RECORDS
 
 _LAKE_FILE = re.compile(
@@ -36,12 +36,15 @@ class LocalFiles:
 
 
 def look_at_output(folder: Path) -> LocalFiles:
-    """The Parquet files of partitions, and the export's records, under the output folder. Links are never followed."""
+    """The Parquet files of partitions, and the export's records, under the output folder. Links are never followed.
+
+    Raises OSError for a folder that cannot be listed.
+    """
     return _look(folder, _LAKE_FILE)
 
 
 def look_at_receipts(folder: Path) -> LocalFiles:
-    """The receipts in the receipts' folder."""
+    """The receipts in the receipts' folder. Raises OSError for a folder that cannot be listed."""
     return _look(folder, _RECEIPT)
 
 
@@ -72,8 +75,12 @@ def _look(folder: Path, pattern: re.Pattern[str]) -> LocalFiles:
 
 def _remove(folder: Path, pattern: re.Pattern[str]) -> int:
     """Removes what it can: what will not go, the proof finds and names."""
+    found: list[Path] = []
+    with suppress(OSError):
+        for path, ours in _files(folder, pattern):
+            found += [path] if ours else []
     removed: list[Path] = []
-    for path in [path for path, ours in _files(folder, pattern) if ours]:
+    for path in found:
         with suppress(OSError):
             path.unlink(missing_ok=True)
             removed.append(path)
@@ -83,7 +90,7 @@ def _remove(folder: Path, pattern: re.Pattern[str]) -> int:
 
 def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
     """Every file and link under the folder, and whether it is a file of ours."""
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in _sorted(names, links):
             path = Path(place) / name

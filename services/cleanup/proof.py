@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 
 from services import human
 from services.aws import Aws
@@ -147,9 +148,9 @@ class Proof:
             yield self._check(f"scratch database {name}", "dropped", look, may_linger=False)
 
     def _local(self) -> Iterator[Check]:
-        yield _local_check(self._plan.output, look_at_output(self._plan.output.folder))
+        yield _local_check(self._plan.output, look_at_output)
         if self._plan.receipts is not None:
-            yield _local_check(self._plan.receipts, look_at_receipts(self._plan.receipts.folder))
+            yield _local_check(self._plan.receipts, look_at_receipts)
 
     def _kept(self, resource: str) -> Check:
         why: Iterable[str] = (
@@ -177,8 +178,12 @@ def _look_at_database(database: Database) -> Look:
     return Look("pg_database: no such row", int(database.exists()), "the database is still there")
 
 
-def _local_check(planned: LocalFiles, found: LocalFiles) -> Check:
-    resource, action = f"local {found.folder}/", "deleted" if planned.files else _ABSENT
+def _local_check(planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Check:
+    resource, action = f"local {planned.folder}/", "deleted" if planned.files else _ABSENT
+    try:
+        found = look(planned.folder)
+    except OSError as error:
+        return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, f"{error.filename}: {error.strerror}")
     if found.files:
         return Check(resource, action, "listed again", Verdict.LEFT, human.count(found.files, "file"))
     if not found.folder.exists():

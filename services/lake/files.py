@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.errors import LakeError
+from services.errors import FolderUnusable
 from services.lake.partitions import file_name, is_data_file
 
 ROWS_PER_GROUP = 1 << 20
@@ -32,7 +32,7 @@ class DayWriter:
     """Writes one day's folder. What was there before stays until all of the new is complete.
 
     A file ends before the row group that would carry it past `max_bytes`; memory holds one row group. The files
-    are numbered from `first` on. Raises LakeError when the disk is full or the folder may not be written to.
+    are numbered from `first` on. Raises FolderUnusable when the disk is full or the folder may not be written to.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_FILE_BYTES, *, first: int = 0) -> None:
@@ -101,8 +101,8 @@ class DayWriter:
         for name in self._names:
             self._partial(name).unlink(missing_ok=True)
 
-    def _unwritable(self, error: OSError) -> LakeError:
-        return LakeError(
+    def _unwritable(self, error: OSError) -> FolderUnusable:
+        return FolderUnusable(
             f"{self._folder} cannot be written: {error.strerror or error}",
             next_step="Make room on the disk, or let OUTPUT_DIR name a folder that you may write to.",
         )

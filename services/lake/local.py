@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import LakeError
+from services.folders import walk
 from services.lake.manifest import Schema
 from services.lake.partitions import day_of, is_data_file
 from services.lake.types import athena_type
@@ -48,14 +49,14 @@ def local_files(output: Path) -> tuple[LocalFile, ...]:
     """The data files of each table under `output`, in the order of their paths.
 
     Hidden files, such as those that a killed run left half written, are passed over. Raises LakeError for a
-    file that does not lie in a day's folder.
+    file that does not lie in a day's folder, OSError for a folder that cannot be listed.
     """
     return tuple(_local_file(output, path) for path in sorted(_parquet_files(str(output))))
 
 
 def _parquet_files(output: str) -> Iterator[str]:
     """The paths below the output folder of what lies in a table's folder and is not hidden."""
-    for folder, folders, names in os.walk(output):
+    for folder, folders, names in walk(output):
         folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
         if folder != output:
             below = os.path.relpath(folder, output)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError
+from services.folders import walk
 from services.queries.catalog import TableSchema
 from services.storage import Storage
 
@@ -79,7 +80,7 @@ class FolderFiles:
 
     def list(self, prefix: str) -> Iterator[LakeFile]:
         found, root = [], f"{self.folder}/"
-        for folder, _, names in os.walk(self.folder / prefix):
+        for folder, _, names in walk(self.folder / prefix):
             for name in names:
                 path = f"{folder}/{name}"  # no Path: to make one for each of many files takes longer than to list them
                 try:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -184,9 +185,14 @@ def test_a_full_disk_behind_standard_output_is_told_in_words(
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_that_may_not_be_written_is_told_in_words(shoreline: Shoreline, tmp_path: Path) -> None:
-    (tmp_path / "output").write_text("a file where a folder should be")
-    outcome = shoreline("generate")
-    assert outcome.exit_code == 27
-    assert "output" in outcome.errors
+@pytest.mark.parametrize("job", ["generate", "export --table public.t:taken_on", "upload", "cleanup --dry-run"])
+@pytest.mark.parametrize("name", ["a_file", "a" * 300])
+def test_an_output_folder_that_cannot_be_has_one_exit_code_whatever_the_job(
+    job: str, name: str, shoreline: Shoreline, execute: Callable[[str], None], tmp_path: Path
+) -> None:
+    execute("CREATE TABLE t AS SELECT date '2025-01-10' AS taken_on")
+    (tmp_path / "a_file").write_text("a file where a folder should be")
+    outcome = shoreline(*job.split(), env={"OUTPUT_DIR": str(tmp_path / name)})
+    assert outcome.exit_code == 27, outcome.errors
+    assert name in outcome.errors
     assert "Traceback" not in outcome.errors

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.errors import LakeError
+from services.errors import FolderUnusable
 from services.lake.files import DayWriter
 
 
@@ -51,12 +51,12 @@ def test_a_run_that_fails_leaves_the_day_as_it_was(tmp_path: Path) -> None:
             writer.write(group(9))
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(LakeError, match="cannot be written: No space left on device"):
+    with pytest.raises(FolderUnusable, match="cannot be written: No space left on device"):
         fail()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "output").write_text("a file")
-    with pytest.raises(LakeError, match="cannot be written"), DayWriter(tmp_path / "output" / "orders"):
+    with pytest.raises(FolderUnusable, match="cannot be written"), DayWriter(tmp_path / "output" / "orders"):
         pass
