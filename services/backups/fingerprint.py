@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -47,12 +46,6 @@ class Fingerprint:
     def rows(self) -> int:
         """Rows of all tables."""
         return sum(table.rows for table in self.tables.values())
-
-    @property
-    def schema_sha256(self) -> str:
-        """One hash for the whole schema; the order of the objects does not count."""
-        lines = (f"{name}\t{digest}\n" for name, digest in sorted(self.schema.items()))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def differences(expected: Fingerprint, found: Fingerprint, *, compare_schema: bool = True) -> list[str]:

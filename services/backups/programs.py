@@ -84,11 +84,6 @@ class Program:
         if self._process.stdin is not None:
             self.end_input()
 
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        return self._process.pid
-
     def blocks(self) -> Iterator[bytes]:
         """What the program writes, to its end. Raises its failure, here in the stream, unless it ended well."""
         output = self._process.stdout

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-RUN_LABELS = ("job_name", "database")  # `job` is Prometheus's own label
-
 
 @dataclass(frozen=True)
 class Metric:
