@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from services.backups.archive import Archive
-    from services.backups.catalog import Backup, Contents
+    from services.backups.catalog import Backup, Contents, Listed
     from services.backups.lease import Lease
     from services.backups.making import DumpOptions
     from services.backups.retention import Decision
@@ -103,7 +103,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     archive = archive_of(run)
     databases, left_out = _all_on_server(run) if all_databases else (run.databases, ())
     several = all_databases or len(databases) > 1
-    fresh: list[Backup] = []
+    fresh: list[Listed] = []
     made: list[Made] = []
     failed: list[Failed] = []
     decisions: list[Decision] = []
@@ -120,11 +120,11 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
                 logger.error("{}: {}", database.name, error)
                 failed.append(Failed(database.name, str(error)))
                 continue
-            fresh.append(new)
+            fresh.append(new.listed)
             made.append(_made(run, new, before))
         try:
-            for new in fresh:
-                decisions += _retain(run, archive, lease, (new, *before.of(new.manifest.database)))
+            for each in fresh:
+                decisions += _retain(run, archive, lease, (each, *before.of(each.summary.database)))
         except ShorelineError as error:  # the backups are made, and told
             retention_failed = error
     return BackupReport(tuple(made), tuple(failed), tuple(decisions), retention_failed, cleared, several, left_out)
@@ -157,7 +157,7 @@ def _make(
 
     from services.costs import predict
 
-    last = next((each.manifest for each in before.of(database.name)), None)
+    last = next((each.summary for each in before.of(database.name)), None)
     size = last.object.bytes if last else database.size()
     run.account.expect(predict.upload(size, options.parts.size), f"Backing up {database.name}")
     logger.info("backing up {}", database.name)
@@ -165,7 +165,7 @@ def _make(
         return archive.create(database, lease, options, own_folder=several, advance=advance)
 
 
-def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Backup, ...]) -> list[Decision]:
+def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Listed, ...]) -> list[Decision]:
     from jobs.archives import retention_of
     from services.backups.archive import decide
 

@@ -58,7 +58,7 @@ def backups(run: Run) -> Listing:
     archive, now = archive_of(run), run.storage.now()
     contents = archive.catalog.read()
     reasons = {}
-    for database in {each.manifest.database for each in contents.backups}:
+    for database in {each.summary.database for each in contents.backups}:
         for decision in decide(contents.of(database), retention_of(run), now):
             reasons[decision.key] = decision.reason if decision.keep else f"goes next: {decision.reason}"
     return Listing(
@@ -66,11 +66,11 @@ def backups(run: Run) -> Listing:
         backups=tuple(
             Listed(
                 key=each.key,
-                database=each.manifest.database,
+                database=each.summary.database,
                 taken_at=each.taken_at,
                 age_seconds=(now - each.taken_at).total_seconds(),
                 bytes=each.stored_bytes,
-                rows=each.manifest.fingerprint.rows,
+                rows=each.summary.rows,
                 kept=reasons[each.name.stem],
                 verified_at=each.drill.drilled_at if each.drill else None,
                 drill_ok=each.drill.ok if each.drill else None,

@@ -102,8 +102,8 @@ def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
     require_caller(run)
     run.storage.require()
     database = run.database.name
-    manifests = [backup.manifest for backup in archive_of(run).catalog.read().of(database)]
-    history = history_of(manifests, database)
+    taken = [backup.summary for backup in archive_of(run).catalog.read().of(database)]
+    history = history_of(taken, database)
     sizes = (parse_size(asked.size),) if asked.size else history.sizes
     inputs = _inputs(asked, sizes, own=False, dump_ratio=history.dump_ratio)
     return _report(inputs, asked, asked.output, history.words)

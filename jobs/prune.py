@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from services.backups.catalog import Backup
+    from services.backups.catalog import Listed
     from services.backups.retention import Decision
     from services.operations.figures import Figure
 
@@ -57,19 +57,19 @@ def prune(run: Run, *, dry_run: bool = False) -> PruneReport:
     return PruneReport(dry_run, tuple(decisions), sum(each.stored_bytes for each in doomed))
 
 
-def _plan(run: Run, backups: tuple[Backup, ...], now: datetime) -> tuple[list[Decision], list[Backup]]:
+def _plan(run: Run, backups: tuple[Listed, ...], now: datetime) -> tuple[list[Decision], list[Listed]]:
     """The decisions for each database that the settings name, and the backups that are to go."""
     from jobs.archives import retention_of
     from services.backups.archive import decide
 
     decisions = []
     for name in run.settings.database_names:
-        decisions += decide([each for each in backups if each.manifest.database == name], retention_of(run), now)
+        decisions += decide([each for each in backups if each.summary.database == name], retention_of(run), now)
     doomed = {each.key for each in decisions if not each.keep}
     return decisions, [each for each in backups if each.name.stem in doomed]
 
 
-def _require_recent(run: Run, backups: tuple[Backup, ...], now: datetime) -> None:
+def _require_recent(run: Run, backups: tuple[Listed, ...], now: datetime) -> None:
     """Old backups are all there is when new ones fail: then none is removed."""
     from datetime import timedelta
 
@@ -78,7 +78,7 @@ def _require_recent(run: Run, backups: tuple[Backup, ...], now: datetime) -> Non
 
     limit = timedelta(hours=run.settings.backup_max_age_hours)
     for name in run.settings.database_names:
-        ages = [now - each.taken_at for each in backups if each.manifest.database == name]
+        ages = [now - each.taken_at for each in backups if each.summary.database == name]
         if ages and min(ages) > limit:
             raise CheckFailed(
                 f"The newest backup of {name} is {human.age(min(ages))} old: none goes before a new one succeeds.",

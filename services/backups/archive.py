@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services import human
-from services.backups.catalog import Backup, Catalog, Contents
+from services.backups.catalog import Backup, Catalog, Contents, Listed
 from services.backups.health import candidate
 from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, lease_key
 from services.backups.making import DumpOptions, Making
@@ -92,7 +92,7 @@ class Archive:
         self.storage.delete(contents.leftovers)
         return len(uploads) + len(contents.leftovers)
 
-    def remove(self, backups: Sequence[Backup], lease: Lease) -> None:
+    def remove(self, backups: Sequence[Listed], lease: Lease) -> None:
         """Deletes backups, their manifests first. Raises StorageError when the store kept one and said nothing."""
         if not backups:
             return
@@ -105,14 +105,14 @@ class Archive:
             raise StorageError(f"The store said that it deleted {kept[0]}, and holds it still.")
 
 
-def decide(backups: Sequence[Backup], policy: Retention, now: datetime) -> list[Decision]:
+def decide(backups: Sequence[Listed], policy: Retention, now: datetime) -> list[Decision]:
     """What retention makes of the complete backups of one database."""
     return plan([candidate(each) for each in backups], policy, now)
 
 
-def shrunk(made: Backup, before: Backup | None) -> str | None:
+def shrunk(made: Listed, before: Listed | None) -> str | None:
     """A warning when a backup is less than half as large as the one before, or None."""
-    if before is None or made.manifest.plain_bytes >= before.manifest.plain_bytes * _SHRUNK:
+    if before is None or made.summary.plain_bytes >= before.summary.plain_bytes * _SHRUNK:
         return None
-    sizes = (human.size(before.manifest.plain_bytes), human.size(made.manifest.plain_bytes))
-    return f"{made.manifest.database} fell from {sizes[0]} to {sizes[1]} since {human.moment(before.taken_at)}."
+    sizes = (human.size(before.summary.plain_bytes), human.size(made.summary.plain_bytes))
+    return f"{made.summary.database} fell from {sizes[0]} to {sizes[1]} since {human.moment(before.taken_at)}."

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
-from services.backups.manifest import DrillRecord, Manifest
+from services.backups.manifest import DrillRecord, Manifest, Summary
 from services.backups.naming import DRILL, MANIFEST, Name, Naming, folder_of
 from services.errors import BackupDamaged, BackupNotFound
 from services.storage import Storage, StoredObject
@@ -16,11 +17,11 @@ _READERS = 16  # manifests that are read at once
 
 
 @dataclass(frozen=True)
-class Backup:
-    """One complete backup. `stored_at` is when its manifest was written, by the store's clock, in UTC."""
+class Listed:
+    """One complete backup of many. `stored_at` is when its manifest was written, by the store's clock, in UTC."""
 
     name: Name
-    manifest: Manifest
+    summary: Summary
     stored_at: datetime
     keys: tuple[str, ...]
     drill: DrillRecord | None = None
@@ -28,7 +29,7 @@ class Backup:
     @property
     def key(self) -> str:
         """The key of the dump."""
-        return self.beside(self.manifest.object.name)
+        return self.beside(self.summary.object.name)
 
     @property
     def taken_at(self) -> datetime:
@@ -38,12 +39,36 @@ class Backup:
     @property
     def stored_bytes(self) -> int:
         """Bytes of all its objects but the small ones."""
-        extra = self.manifest.globals.bytes if self.manifest.globals else 0
-        return self.manifest.object.bytes + extra
+        extra = self.summary.globals.bytes if self.summary.globals else 0
+        return self.summary.object.bytes + extra
 
     def beside(self, file: str) -> str:
         """The key of a file in the backup's folder."""
         return f"{self.name.stem.rpartition('/')[0]}/{file}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup(Listed):
+    """One complete backup with its whole manifest."""
+
+    manifest: Manifest
+
+    @classmethod
+    def of(
+        cls,
+        name: Name,
+        manifest: Manifest,
+        stored_at: datetime,
+        keys: tuple[str, ...],
+        drill: DrillRecord | None = None,
+    ) -> Self:
+        """The backup that a manifest describes."""
+        return cls(name=name, summary=manifest.summary, stored_at=stored_at, keys=keys, drill=drill, manifest=manifest)
+
+    @property
+    def listed(self) -> Listed:
+        """It without its manifest."""
+        return Listed(self.name, self.summary, self.stored_at, self.keys, self.drill)
 
 
 @dataclass(frozen=True)
@@ -61,14 +86,14 @@ class Contents:
     `inner` are folders with a lease of their own: prefixes of other runs, in which nothing is ours.
     """
 
-    backups: tuple[Backup, ...]
+    backups: tuple[Listed, ...]
     damaged: tuple[Damaged, ...]
     leftovers: tuple[str, ...]
     inner: frozenset[str] = frozenset()
 
-    def of(self, database: str) -> tuple[Backup, ...]:
+    def of(self, database: str) -> tuple[Listed, ...]:
         """The complete backups of one database, newest first."""
-        return tuple(backup for backup in self.backups if backup.manifest.database == database)
+        return tuple(backup for backup in self.backups if backup.summary.database == database)
 
 
 Files = Mapping[str, StoredObject]  # by suffix
@@ -87,9 +112,9 @@ class Catalog:
         leftovers = [item.key for files in listed.values() if MANIFEST not in files for item in files.values()]
         committed = [(name, files) for name, files in listed.items() if MANIFEST in files]
         with ThreadPoolExecutor(_READERS) as readers:
-            found = list(readers.map(lambda pair: self._open(*pair), committed))
+            found = list(readers.map(lambda pair: self._look(*pair), committed))
         return Contents(
-            backups=tuple(item for item in found if isinstance(item, Backup)),
+            backups=tuple(item for item in found if isinstance(item, Listed)),
             damaged=tuple(item for item in found if isinstance(item, Damaged)),
             leftovers=tuple(leftovers),
             inner=inner,
@@ -159,6 +184,10 @@ class Catalog:
         ours = [(name, files) for name, files in listed.items() if name.folder not in others]
         return dict(sorted(ours, key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True)), others
 
+    def _look(self, name: Name, files: Files) -> Listed | Damaged:
+        opened = self._open(name, files)
+        return opened.listed if isinstance(opened, Backup) else opened
+
     def _open(self, name: Name, files: Files) -> Backup | Damaged:
         text = self._storage.read(files[MANIFEST].key)
         if text is None:
@@ -167,13 +196,8 @@ class Catalog:
             manifest = Manifest.from_json(text)
         except ValueError as error:
             return Damaged(name, f"its manifest cannot be read: {error}")
-        backup = Backup(
-            name=name,
-            manifest=manifest,
-            stored_at=files[MANIFEST].modified,
-            keys=tuple(item.key for item in files.values()),
-            drill=self._drill(files),
-        )
+        keys = tuple(item.key for item in files.values())
+        backup = Backup.of(name, manifest, files[MANIFEST].modified, keys, self._drill(files))
         stored = {item.key: item.size for item in files.values()}
         for file in filter(None, (manifest.object, manifest.globals)):
             size = stored.get(backup.beside(file.name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services import human
-from services.backups.catalog import Backup, Contents
+from services.backups.catalog import Contents, Listed
 from services.backups.retention import Candidate, Retention, plan
 
 
@@ -52,7 +52,7 @@ def judge(
     writer: str | None = None,
 ) -> Status:
     """Judges the backups of the databases that should have some, and of those that have."""
-    names = [*databases, *sorted({each.manifest.database for each in contents.backups} - set(databases))]
+    names = [*databases, *sorted({each.summary.database for each in contents.backups} - set(databases))]
     found = tuple(_status(name, contents.of(name), policy, now) for name in names)
     problems = [problem for each in found for problem in _problems(each, databases, max_age)]
     problems += [f"{each.name.stem} is damaged: {each.problem}" for each in contents.damaged]
@@ -60,7 +60,7 @@ def judge(
     return Status(found, tuple(problems), unproved, writer)
 
 
-def _status(name: str, backups: Sequence[Backup], policy: Retention, now: datetime) -> DatabaseStatus:
+def _status(name: str, backups: Sequence[Listed], policy: Retention, now: datetime) -> DatabaseStatus:
     newest = backups[0] if backups else None
     drills = [each.drill for each in backups if each.drill is not None]
     last = max(drills, key=lambda drill: drill.drilled_at, default=None)
@@ -78,7 +78,7 @@ def _status(name: str, backups: Sequence[Backup], policy: Retention, now: dateti
     )
 
 
-def _next_expiry(backups: Sequence[Backup], policy: Retention, now: datetime) -> datetime | None:
+def _next_expiry(backups: Sequence[Listed], policy: Retention, now: datetime) -> datetime | None:
     """When a backup is removed next, as the plan has it at the moments when one becomes old enough."""
     candidates = [candidate(each) for each in backups]
     age = timedelta(days=policy.days)
@@ -99,7 +99,7 @@ def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta)
         yield f"{each.database}: the last drill failed"
 
 
-def candidate(backup: Backup) -> Candidate:
+def candidate(backup: Listed) -> Candidate:
     """What retention needs to know of a backup."""
     proved = backup.drill is not None and backup.drill.ok
-    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved, backup.manifest.database)
+    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved, backup.summary.database)

@@ -56,7 +56,7 @@ class Making:
             with suppress(ShorelineError):  # the next run removes what has no manifest
                 self._take_back()
             raise
-        return Backup(self._name, manifest, stored_at, (*self._written, self._name.key(MANIFEST)))
+        return Backup.of(self._name, manifest, stored_at, (*self._written, self._name.key(MANIFEST)))
 
     def _take_back(self) -> None:
         """Deletes what was written, the manifest first: where that fails, a backup that may be whole stays whole."""

@@ -64,6 +64,19 @@ class DatabaseTraits:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What is kept of a manifest where there are many: one of a large schema takes a megabyte."""
+
+    database: str
+    taken_at: datetime
+    object: File
+    globals: File | None
+    plain_bytes: int
+    database_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """One backup. `taken_at` is in UTC, by the object store's clock; `plain_bytes` is the size of the dump as SQL.
 
@@ -88,6 +101,19 @@ class Manifest:
     traits: DatabaseTraits
     globals: File | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> Summary:
+        """What lists, retention and forecasts need of it."""
+        return Summary(
+            database=self.database,
+            taken_at=self.taken_at,
+            object=self.object,
+            globals=self.globals,
+            plain_bytes=self.plain_bytes,
+            database_bytes=self.database_bytes,
+            rows=self.fingerprint.rows,
+        )
 
     def to_json(self) -> bytes:
         """The manifest as it is stored."""

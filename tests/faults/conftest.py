@@ -95,8 +95,8 @@ class Archives:
             digest, body = Digest(), self.storage.read(backup.key)
             assert body is not None
             list(digest.watch([body]))
-            assert (digest.bytes, digest.sha256) == (backup.manifest.object.bytes, backup.manifest.object.sha256)
-        return list(contents.backups)
+            assert (digest.bytes, digest.sha256) == (backup.summary.object.bytes, backup.summary.object.sha256)
+        return [self.of().catalog.named(backup.key) for backup in contents.backups]
 
     def assert_nothing_left(self) -> None:
         """There is no object but those of complete backups and the lease, and no unfinished upload."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pyrage
 import pytest
 
+from services.backups.catalog import Catalog
+from services.backups.fingerprint import Content, Fingerprint
+from services.backups.naming import Naming
 from services.database import Database
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.integration.schemas import AWKWARD
+from tests.unit.backups.test_values import MANIFEST
 
 Execute = Callable[[str], None]
 
@@ -58,3 +66,23 @@ def test_a_backup_of_anything_restores_and_a_drill_finds_it_equal(
     assert fingerprint["tables"]["public.empty_one"]["rows"] == 0
     assert fingerprint["sequences"]['public."Next One"'] == {"value": 8, "is_called": True}
     assert fingerprint["large_objects"]["rows"] == 2
+
+
+def test_what_is_held_of_many_backups_does_not_grow_with_their_schema(storage: Storage) -> None:
+    tables = {f"public.table_{number}": Content(number, number, f"{number:064x}") for number in range(2000)}
+    manifest = replace(MANIFEST, fingerprint=Fingerprint(tables, {}, {}))
+    naming = Naming("backups/postgres")
+    for minute in range(10):
+        name = naming.name(manifest.database, datetime(2025, 6, 10, 12, minute, tzinfo=UTC))
+        file = replace(manifest.object, name=name.key(".sql.gz").rpartition("/")[2])
+        storage.put(name.key(".sql.gz"), bytes(file.bytes))
+        storage.put(name.key(".manifest.json"), replace(manifest, object=file).to_json())
+    tracemalloc.start()
+    try:
+        contents = Catalog(storage, naming).read()
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [each.summary.rows for each in contents.backups] == [sum(range(2000))] * 10
+    assert held < 1_000_000  # one of these manifests

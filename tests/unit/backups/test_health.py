@@ -20,7 +20,7 @@ POLICY = Retention(days=30, minimum=1)
 def made(days_ago: float, *, ok: bool | None = None, database: str = "app") -> Backup:
     at = NOW - timedelta(days=days_ago)
     drill = None if ok is None else DrillRecord(at, ok, 2.5, 1.0, "18.4", 1, 1)
-    return Backup(Naming("p").name(database, at), replace(MANIFEST, database=database), at, (), drill)
+    return Backup.of(Naming("p").name(database, at), replace(MANIFEST, database=database), at, (), drill)
 
 
 def status(*backups: Backup, damaged: tuple[Damaged, ...] = ()) -> Status:
