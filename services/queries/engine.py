@@ -47,10 +47,6 @@ class Answer:
 class Engine(Protocol):
     """Answers prepared queries."""
 
-    @property
-    def name(self) -> str:
-        """How a person calls the engine."""
-
     def check(self, prepared: Prepared) -> None:
         """Raises QueryRefused or QueryFailed when the engine would not run the query. Scans nothing."""
 

@@ -19,8 +19,6 @@ from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared
 class AthenaEngine:
     """Asks Athena, in Shoreline's own workgroup."""
 
-    name = "athena"
-
     def __init__(
         self,
         aws: Aws,

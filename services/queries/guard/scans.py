@@ -78,11 +78,10 @@ class Source:
 
 @dataclass(eq=False)
 class Block:
-    """One SELECT: its sources, its clauses, and the SELECT it stands in."""
+    """One SELECT: its sources and its clauses."""
 
     node: exp.Select
     sources: list[Source] = field(default_factory=list)
-    outer: Block | None = None
 
     def resolve(self, column: exp.Column) -> list[Origin | None]:
         """What a column may be here: one origin when it is certain, several when ambiguous, none when it is not

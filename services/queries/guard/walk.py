@@ -23,7 +23,7 @@ def find_scans(tree: exp.Query, text: str, catalog: Catalog) -> list[Scan]:
     does not hold, and QueryRefused for a construct that is not understood: what cannot be checked does not run.
     """
     walk = _Walk(catalog, text)
-    walk.query(tree, {}, "", None)
+    walk.query(tree, {}, "")
     missed = next((node for node in tree.find_all(exp.Table) if id(node) not in walk.seen), None)
     if missed is not None:
         raise QueryRefused(
@@ -70,28 +70,28 @@ class _Walk:
         self.unfinished: list[Cte] = []
         self.opened: list[str] = []
 
-    def query(self, node: exp.Expr, known: Mapping[str, Cte], place: str, outer: Block | None) -> Columns:
+    def query(self, node: exp.Expr, known: Mapping[str, Cte], place: str) -> Columns:
         """Walks one query; `known` are the CTEs in scope. Gives its output's columns, None when not known."""
         scope = dict(known)
         with_ = node.args.get("with_")
         recursive = bool(with_ and with_.args.get("recursive"))
         for cte in with_.expressions if with_ else []:
-            self.cte(cte, scope, place, outer, recursive=recursive)
+            self.cte(cte, scope, place, recursive=recursive)
         if isinstance(node, exp.Select):
-            return self.select(node, scope, place, outer)
+            return self.select(node, scope, place)
         if isinstance(node, exp.SetOperation):
-            columns = self.query(node.left, scope, place, outer)
-            self.query(node.right, scope, _within(place, f"{node.key.upper()} branch"), outer)
-            self.nested(node, scope, place, outer, skip=("this", "expression", "with_"))
+            columns = self.query(node.left, scope, place)
+            self.query(node.right, scope, _within(place, f"{node.key.upper()} branch"))
+            self.nested(node, scope, place, skip=("this", "expression", "with_"))
             return columns
         if isinstance(node, exp.Subquery) and not node.args.get("joins"):
-            columns = self.query(node.this, scope, place, outer)
-            self.nested(node, scope, place, outer, skip=("this", "with_"))
+            columns = self.query(node.this, scope, place)
+            self.nested(node, scope, place, skip=("this", "with_"))
             return columns
-        self.nested(node, scope, place, outer, skip=("with_",))
+        self.nested(node, scope, place, skip=("with_",))
         return None
 
-    def cte(self, node: exp.CTE, scope: dict[str, Cte], place: str, outer: Block | None, *, recursive: bool) -> None:
+    def cte(self, node: exp.CTE, scope: dict[str, Cte], place: str, *, recursive: bool) -> None:
         """Walks one CTE and adds it to the scope; only a recursive one knows itself."""
         name, around = node.alias.lower(), self.inside
         renamed = [column.name.lower() for column in node.args["alias"].columns]
@@ -99,7 +99,7 @@ class _Walk:
         known = {**scope, name: cte} if recursive else scope
         self.inside = cte
         self.unfinished.append(cte)
-        columns = self.query(node.this, known, _within(place, f"CTE {node.alias}"), outer)
+        columns = self.query(node.this, known, _within(place, f"CTE {node.alias}"))
         self.unfinished.pop()
         self.inside = around
         if read := read_in_base(node, cte):
@@ -113,8 +113,8 @@ class _Walk:
         self.ctes.append(cte)
         scope[name] = cte
 
-    def select(self, node: exp.Select, scope: Mapping[str, Cte], place: str, outer: Block | None) -> Columns:
-        block = Block(node, outer=outer)
+    def select(self, node: exp.Select, scope: Mapping[str, Cte], place: str) -> Columns:
+        block = Block(node)
         first = len(self.scans)
         from_ = node.args.get("from_")
         if from_:
@@ -124,7 +124,7 @@ class _Walk:
             block.sources += self.relation(lateral, scope, place, block)
         if node.args.get("match"):
             block.sources = [self.matched(node.args["match"], block, self.scans[first:])]
-        self.nested(node, scope, place, block, skip=("from_", "joins", "laterals", "with_"))
+        self.nested(node, scope, place, skip=("from_", "joins", "laterals", "with_"))
         return outputs(node, block)
 
     def matched(self, node: exp.MatchRecognize, block: Block, scans: Sequence[Scan]) -> Source:
@@ -149,7 +149,7 @@ class _Walk:
                 self.mark_nullable(self.scans[first:before], block)
             if side in ("LEFT", "FULL"):
                 self.mark_nullable(self.scans[before:], block)
-            self.nested(join, scope, place, block, skip=("this",))
+            self.nested(join, scope, place, skip=("this",))
 
     def mark_nullable(self, scans: list[Scan], block: Block) -> None:
         for scan in scans:
@@ -165,10 +165,10 @@ class _Walk:
             sources = self.relation(node.this, scope, place, block)
         elif isinstance(node, exp.Subquery | exp.Lateral):
             inside = _within(place, f"subquery {node.alias}".rstrip())
-            columns = self.derived(node, scope, inside, block)
+            columns = self.derived(node, scope, inside)
             sources = [Source(node.alias.lower(), None, renamed(node, columns))]
         else:
-            self.nested(node, scope, place, block)
+            self.nested(node, scope, place)
             sources = [Source(node.alias.lower(), None, renamed(node, None))]
         self.joins(node, sources, scope, place, block, first)
         if isinstance(node, exp.Subquery) and node.alias and len(sources) == 1:
@@ -177,12 +177,12 @@ class _Walk:
             return [Source(node.alias.lower(), None, None)]
         return sources
 
-    def derived(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, block: Block) -> Columns:
+    def derived(self, node: exp.Expr, scope: Mapping[str, Cte], place: str) -> Columns:
         inner = node.this
         if isinstance(inner, exp.Subquery) and isinstance(node, exp.Lateral):
             inner = inner.this
-        self.nested(node, scope, place, block, skip=("this", "joins"))
-        return self.query(inner, scope, place, block)
+        self.nested(node, scope, place, skip=("this", "joins"))
+        return self.query(inner, scope, place)
 
     def table(self, node: exp.Table, scope: Mapping[str, Cte], place: str, block: Block) -> Source:
         self.seen.add(id(node))
@@ -191,7 +191,7 @@ class _Walk:
             raise NotInTheLake(
                 f"{node.sql(DIALECT)} is no table of the lake.", next_step=f"The lake has {self.catalog.known()}."
             )
-        self.nested(node, scope, place, block, skip=("this", "db", "catalog", "alias", "joins"))
+        self.nested(node, scope, place, skip=("this", "db", "catalog", "alias", "joins"))
         if not node.db and name in scope:
             scope[name].readers.append(self.inside)
             if scope[name] in self.unfinished:
@@ -224,23 +224,16 @@ class _Walk:
         body, outer_text = parse(self.catalog.views[name]), self.text
         self.opened.append(name)
         self.text = self.catalog.views[name]
-        columns = self.query(body, {}, _within(place, f"view {name}"), None)
+        columns = self.query(body, {}, _within(place, f"view {name}"))
         self.text = outer_text
         self.opened.pop()
         self.views.append((node, body))
         return Source(node.alias_or_name.lower(), None, renamed(node, columns))
 
-    def nested(
-        self,
-        node: exp.Expr,
-        scope: Mapping[str, Cte],
-        place: str,
-        outer: Block | None,
-        skip: tuple[str, ...] = (),
-    ) -> None:
+    def nested(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, skip: tuple[str, ...] = ()) -> None:
         """Walks the queries inside the other clauses of `node`."""
         for query in queries_in(node, skip):
-            self.query(query, scope, _within(place, _clause(query)), outer)
+            self.query(query, scope, _within(place, _clause(query)))
 
 
 def _clause(query: exp.Expr) -> str:

@@ -45,8 +45,6 @@ class DuckDbEngine:
     It can read the files of the query that is running, and nothing else of the machine.
     """
 
-    name = "duckdb"
-
     def __init__(self, lake: Lake, *, max_result_bytes: int = MAX_RESULT_BYTES) -> None:
         self.lake = lake
         self._max_result_bytes = max_result_bytes
