@@ -87,7 +87,7 @@ class BucketMissing(ShorelineError):
 
 
 class BucketNotOurs(ShorelineError):
-    """The bucket exists and belongs to someone else, or was not made by Shoreline."""
+    """The bucket, or what lies where the job would delete, belongs to someone else or was not made by Shoreline."""
 
     exit_code = 9
     next_step = "Choose another name for BUCKET: bucket names are shared by all of AWS."

@@ -13,7 +13,7 @@ from services.backups.scratch import abandoned, drop_abandoned
 from services.cleanup.catalog import CatalogInventory, RemovedFromCatalog, look_at_catalog, remove_from_catalog
 from services.cleanup.inventory import BucketInventory, look
 from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
-from services.cleanup.ownership import require_account, require_bucket
+from services.cleanup.ownership import require_account, require_alone, require_bucket
 from services.cleanup.plan import Inventory, Plan, plan
 from services.cleanup.proof import PATIENCE, Proof
 from services.cleanup.removal import Held, Removal, Removed
@@ -79,6 +79,8 @@ class Cleanup:
         if found.exists:
             with self.progress.task("looking", unit="items") as advance:
                 found = look(self.storage, self.scope, self.now, advance, load_prices().classes)
+        going = self.scope.without_backups() if keep_backups else self.scope
+        require_alone(self.storage.bucket, self.scope, going, found.neighbours)
         inventory = Inventory(
             bucket=found,
             output=look_at_output(self.output),

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
 from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
+from services.cleanup.neighbours import neighbour_of
 from services.cleanup.scope import Area, Scope
 from services.cleanup.standing import Standing
 from services.costs.prices import StorageClass
@@ -84,12 +85,16 @@ class Locked:
 
 @dataclass
 class BucketInventory:
-    """What the bucket holds, by area. `exists` is False when there is no bucket."""
+    """What the bucket holds, by area. `exists` is False when there is no bucket.
+
+    `neighbours` are the prefixes of other installations, each with the key that shows it.
+    """
 
     exists: bool
     amounts: dict[Area, Amount] = field(default_factory=dict)
     others: Others = field(default_factory=Others)
     locked: Locked = field(default_factory=Locked)
+    neighbours: dict[str, str] = field(default_factory=dict)
 
 
 def look(
@@ -108,6 +113,8 @@ def look(
                 found.others.add(entry.key)
             else:
                 found.amounts[area].add(entry, now)
+            if entry.latest and not entry.marker and (home := neighbour_of(entry.key, scope)):
+                found.neighbours.setdefault(home, entry.key)
         progress(len(page))
     _look_at_uploads(storage, scope, found)
     return found

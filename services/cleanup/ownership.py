@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG
+from services.cleanup.scope import Scope
 from services.errors import BucketNotOurs, WrongAccount
 from services.storage import Storage
 
@@ -16,6 +19,21 @@ def require_account(aws: Aws, expected: str | None) -> str:
     if expected is not None and found != expected:
         raise WrongAccount(f"These credentials belong to account {found}, AWS_EXPECTED_ACCOUNT_ID is {expected}.")
     return found
+
+
+def require_alone(bucket: str, scope: Scope, going: Scope, neighbours: Mapping[str, str]) -> None:
+    """Raises BucketNotOurs when another installation lies below a prefix that is `going`, as each goes whole.
+
+    `neighbours` are the prefixes of other installations, each with the key that shows it.
+    """
+    for home, key in sorted(neighbours.items()):
+        if (area := scope.area_of(key)) and area in going.areas:
+            raise BucketNotOurs(
+                f"Another installation of Shoreline lies below {area.prefix}, at s3://{bucket}/{home}/: it has {key}."
+                " Cleanup would take it too, and touches nothing.",
+                next_step="If it is to go, clean it up first, with its own settings; if nothing uses it any more,"
+                " delete that object. If it is to stay, this prefix has to be cleared by hand.",
+            )
 
 
 def require_bucket(storage: Storage) -> bool:

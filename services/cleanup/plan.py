@@ -95,7 +95,8 @@ def plan(
     """Decides."""
     going = scope.without_backups() if keep_backups else scope
     stays = _why_bucket_stays(found.bucket, keep_backups)
-    take_settings = bool(found.bucket.others.entries) and not keep_backups and not found.bucket.locked.versions
+    shared = bool(found.bucket.locked.versions or found.bucket.neighbours)
+    take_settings = bool(found.bucket.others.entries) and not keep_backups and not shared
     items: list[Item] = [] if found.catalog is None else lines.catalog_items(found.catalog)
     for area in scope.areas:
         amount = found.bucket.amounts.get(area, Amount())
@@ -131,6 +132,8 @@ def plan(
 def _why_bucket_stays(found: BucketInventory, keep_backups: bool) -> str:
     if keep_backups:
         return "--keep-backups"
+    if found.neighbours:
+        return f"another installation is in it, and needs its settings: {', '.join(sorted(found.neighbours)[:5])}"
     if found.others.entries:
         return "holds things that are not Shoreline's"
     if found.locked.versions:

@@ -8,7 +8,7 @@ import pty
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,45 @@ def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shorelin
     assert outcome.exit_code == 0, outcome.errors
     assert keys(storage) == ["datalake", "datalake2/theirs.parquet"]
     assert "holds things that are not Shoreline's" in outcome.output
+
+
+@pytest.mark.parametrize("prefix", ["backups/eu", "datalake/backups"])
+def test_another_installation_below_a_prefix_is_named_and_nothing_touched(
+    prefix: str, shoreline: Shoreline, storage: Storage, execute: Callable[[str], None]
+) -> None:
+    execute("CREATE TABLE t AS SELECT 1")
+    for each in ("backups", prefix):
+        assert shoreline("backup", env={"BACKUP_PREFIX": each}).exit_code == 0
+    before = keys(storage)
+    for how in ("--dry-run", "--yes"):
+        outcome = shoreline("cleanup", how, env={"BACKUP_PREFIX": "backups"})
+        assert outcome.exit_code == NOT_OURS
+        assert f"at {storage.url(prefix)}/: it has {prefix}/" in outcome.errors
+    assert keys(storage) == before
+    for each in (prefix, "backups"):
+        assert shoreline("cleanup", "--yes", env={"BACKUP_PREFIX": each}).exit_code == 0
+    assert not storage.exists()
+
+
+def test_another_installation_below_the_backups_does_not_keep_the_lake(shoreline: Shoreline, storage: Storage) -> None:
+    storage.put("backups/eu/lease.json", b"{}")
+    storage.put("datalake/orders/data.parquet", b"rows")
+    outcome = shoreline("cleanup", "--yes", "--keep-backups", env={"BACKUP_PREFIX": "backups"})
+    assert outcome.exit_code == 0, outcome.errors
+    assert [each.key for each in storage.objects("datalake/")] == []
+
+
+def test_a_bucket_with_another_installation_keeps_the_tag_that_its_jobs_need(
+    shoreline: Shoreline, storage: Storage
+) -> None:
+    storage.put("eu/lease.json", b"{}")
+    storage.put("datalake/orders/data.parquet", b"rows")
+    outcome = shoreline("cleanup", "--yes")
+    assert outcome.exit_code == 0, outcome.errors
+    assert "another installation is in it, and needs its settings: eu" in outcome.output
+    assert [each.key for each in storage.objects("")] == ["eu/lease.json"]
+    assert shoreline("cleanup", "--yes", env={"BACKUP_PREFIX": "eu"}).exit_code == 0
+    assert not storage.exists()
 
 
 def test_a_bucket_that_stays_loses_what_shoreline_set_on_it_and_keeps_what_others_set(

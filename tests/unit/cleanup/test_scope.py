@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cleanup import Area, Scope
+from services.cleanup.neighbours import neighbour_of
 from services.errors import SettingsError
 
 BACKUPS = Area("backups", "backups/postgres/", holds_backups=True)
@@ -44,3 +45,34 @@ def test_every_key_below_a_prefix_is_its_areas_and_no_other(rest: str, area: Are
     assert scope.area_of(area.prefix + rest) == area
     found = scope.area_of(rest)
     assert found is None or rest.startswith(found.prefix)
+
+
+@pytest.mark.parametrize(
+    ("key", "home"),
+    [
+        ("backups/postgres/eu/lease.json", "backups/postgres/eu"),
+        ("backups/postgres/eu/west/2025/06/10/backup_20250610_143022.manifest.json", "backups/postgres/eu/west"),
+        ("datalake/eu/_manifest/orders.json", "datalake/eu"),
+        ("datalake/lease.json", "datalake"),
+        ("elsewhere/lease.json", "elsewhere"),
+    ],
+)
+def test_another_installation_is_known_by_what_only_its_jobs_write(key: str, home: str) -> None:
+    assert neighbour_of(key, Scope((BACKUPS, LAKE))) == home
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "backups/postgres/lease.json",
+        "backups/postgres/2025/06/10/backup_20250610_143022.manifest.json",
+        "backups/postgres/a_database/2025/06/10/backup_20250610_143022.manifest.json",
+        "backups/postgres/a_database/2025/06/10/backup_20250610_143022.drill.json",
+        "datalake/_manifest/orders.json",
+        "datalake/_manifest/orders.export.json",
+        "datalake/orders/year=2025/month=01/day=10/data.parquet",
+        "lease.json",
+    ],
+)
+def test_what_our_own_jobs_write_shows_nobody_else(key: str) -> None:
+    assert neighbour_of(key, Scope((BACKUPS, LAKE))) is None
