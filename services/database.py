@@ -228,12 +228,13 @@ class Database:
             )
         return Path(found)
 
-    def client_version(self, name: str = "pg_dump") -> Version:
-        """The version of an installed client program."""
-        answer = subprocess.run([self.program(name), "--version"], capture_output=True, text=True, check=False)
+    def client_version(self) -> Version:
+        """The version of the installed pg_dump."""
+        program = self.program("pg_dump")
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
         found = _VERSION.search(answer.stdout)
         if found is None:
-            raise SettingsError(f"{self.program(name)} does not tell its version: {answer.stderr.strip()}")
+            raise SettingsError(f"{program} does not tell its version: {answer.stderr.strip()}")
         return Version(int(found[1]), int(found[2] or 0))
 
     def check_versions(self) -> tuple[Version, Version]:

@@ -12,17 +12,17 @@ Result = TypeVar("Result")
 WORKERS = 16
 
 
-def each(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int = WORKERS) -> Iterator[Result]:
-    """The results of `work(item)`, in order, with at most twice `workers` items taken and not yet given back.
+def each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results of `work(item)`, in order, with at most twice WORKERS items taken and not yet given back.
 
     The first exception is raised here; what had not begun by then is not begun.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="side-by-side")
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="side-by-side")
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= 2 * workers:
+            if len(waiting) >= 2 * WORKERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

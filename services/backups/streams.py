@@ -19,13 +19,13 @@ _NO_GZIP: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its s
 _AHEAD = 4  # blocks
 
 
-def ahead(blocks: Iterable[bytes], depth: int = _AHEAD) -> Blocks:
-    """The same blocks, made on a thread of its own, at most `depth` of them before they are asked for.
+def ahead(blocks: Iterable[bytes]) -> Blocks:
+    """The same blocks, made on a thread of its own, a few of them before they are asked for.
 
     An error of the thread is raised here. When this is closed early, the thread ends with its next block: whoever
     started the process that it reads from ends that first.
     """
-    made: queue.Queue[bytes | BaseException | None] = queue.Queue(depth + 1)
+    made: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD + 1)
     stopped = threading.Event()
 
     def work() -> None:
@@ -55,9 +55,9 @@ def ahead(blocks: Iterable[bytes], depth: int = _AHEAD) -> Blocks:
             with_room -= 1
 
 
-def compressed(blocks: Iterable[bytes], level: int = GZIP_LEVEL) -> Blocks:
+def compressed(blocks: Iterable[bytes]) -> Blocks:
     """Blocks as one gzip stream, by ISA-L."""
-    stream = isal_zlib.compressobj(level, wbits=_GZIP)
+    stream = isal_zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
     for block in blocks:
         if out := stream.compress(block):
             yield out

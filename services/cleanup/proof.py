@@ -68,17 +68,13 @@ class Proof:
         *,
         whole_account: bool,
         patience: float = PATIENCE,
-        clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._looks = Looks(aws, scope, plan.bucket)
         self._server = server
         self._plan = plan
         self._removed = removed
         self._whole_account = whole_account
-        self._clock = clock
-        self._pause = pause
-        self._deadline = clock() + patience
+        self._deadline = time.monotonic() + patience
 
     def checks(self) -> list[Check]:
         """Every line of the proof. A look that fails is a line of its own: it never counts as gone."""
@@ -168,9 +164,9 @@ class Proof:
                 return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, str(error))
             if not seen.count:
                 return Check(resource, action, seen.verified, Verdict.GONE)
-            if self._clock() >= self._deadline or not may_linger:
+            if time.monotonic() >= self._deadline or not may_linger:
                 return Check(resource, action, seen.verified, Verdict.LEFT, seen.detail)
-            self._pause(pause)
+            time.sleep(pause)
             pause = min(2 * pause, 5)
 
 

@@ -80,7 +80,6 @@ class Removal:
         plan: Plan,
         lease: Held,
         progress: Callable[[int], None] = lambda _: None,
-        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._storage = storage
         self._s3 = storage.aws.s3
@@ -88,7 +87,6 @@ class Removal:
         self._plan = plan
         self._lease = lease
         self._progress = progress
-        self._pause = pause
         self.removed = Removed()
 
     def run(self) -> Removed:
@@ -116,7 +114,7 @@ class Removal:
             if stalled == _STALLED:
                 return False
             if before is not None:
-                self._pause(_backoff(stalled))
+                time.sleep(_backoff(stalled))
             before = first
             self._lease.check()
         return True
@@ -166,7 +164,7 @@ class Removal:
                 waiting &= passing
             if not waiting:
                 break
-            self._pause(_backoff(attempt))
+            time.sleep(_backoff(attempt))
         refused |= dict.fromkeys(waiting, "S3 did not delete it, and gave no lasting reason")
         return _Batch(names, refused)
 
@@ -194,7 +192,7 @@ class Removal:
                     return upload, True
             except StorageUnreachable:
                 pass
-            self._pause(_backoff(attempt))
+            time.sleep(_backoff(attempt))
         self.removed.refuse(upload.key, f"the upload {upload.upload_id} still holds parts")
         return upload, False
 
@@ -214,7 +212,7 @@ class Removal:
                     self._s3.delete_bucket(Bucket=self._storage.bucket)
                 except ClientError as error:
                     if error_code(error) == "BucketNotEmpty":
-                        self._pause(_backoff(attempt))
+                        time.sleep(_backoff(attempt))
                         self._pass()
                         self._give_up_lease()
                         continue

@@ -63,9 +63,9 @@ def _region(environment: Mapping[str, str | None]) -> dict[str, str]:
     return {"AWS_REGION": found} if found else {}
 
 
-def log_format(dotenv: Path = Path(".env")) -> Literal["text", "json"]:
+def log_format() -> Literal["text", "json"]:
     """How the log looks before the settings are known to be good."""
-    return "json" if named("LOG_FORMAT", dotenv) == "json" else "text"
+    return "json" if named("LOG_FORMAT") == "json" else "text"
 
 
 def named(name: str, dotenv: Path = Path(".env")) -> str | None:

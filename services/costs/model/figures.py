@@ -73,19 +73,19 @@ class Figures:
         return Figures(changed)
 
 
-def load_figures(assumptions: Path = ASSUMPTIONS, measurements: Path = MEASUREMENTS) -> Figures:
+def load_figures() -> Figures:
     """The assumptions, and what the committed measurements say. Raises InputError where one cannot be read."""
-    figures = {name: _assumption(name, row) for name, row in _toml(assumptions).items()}
-    for figure in _measured(strategies_run(measurements)):
+    figures = {name: _assumption(name, row) for name, row in _toml(ASSUMPTIONS).items()}
+    for figure in _measured(strategies_run()):
         figures[figure.name] = figure
-    for figure in _lake(_json(measurements / "formats.json")):
+    for figure in _lake(_json(MEASUREMENTS / "formats.json")):
         figures[figure.name] = figure
     return Figures(figures)
 
 
-def strategies_run(measurements: Path = MEASUREMENTS) -> Mapping[str, Any]:
+def strategies_run() -> Mapping[str, Any]:
     """The run of benchmarks/strategies.py that the figures come from, as it was recorded. Raises InputError."""
-    return _json(measurements / "strategies.json")
+    return _json(MEASUREMENTS / "strategies.json")
 
 
 def _assumption(name: str, row: Mapping[str, Any]) -> Figure:

@@ -34,7 +34,7 @@ def logical(scenario: Scenario, storage_class: str = STANDARD, *, kms: bool = Fa
     return _strategy(scenario, f"logical dumps, {kind.name}", [holding], storage_class, kms=kms)
 
 
-def logical_tiers(scenario: Scenario, monthly_class: str = STANDARD, *, kms: bool = False) -> Strategy:
+def logical_tiers(scenario: Scenario, monthly_class: str = STANDARD) -> Strategy:
     """A dump a day in Standard; weekly and monthly ones stay longer, the monthly ones in a class of their own.
 
     The monthly ones move by a lifecycle transition when the weekly tier lets go of them, or when S3 lets them move,
@@ -54,7 +54,7 @@ def logical_tiers(scenario: Scenario, monthly_class: str = STANDARD, *, kms: boo
         holdings.append(Holding("monthly dumps that wait", STANDARD, waiting / month, size, waiting, Decimal(1)))
     kind = scenario.prices.storage_class(monthly_class)
     name = "logical dumps, GFS" + ("" if monthly_class == STANDARD else f", monthly in {kind.name}")
-    return _strategy(scenario, name, holdings, STANDARD, kms=kms)
+    return _strategy(scenario, name, holdings, STANDARD, kms=False)
 
 
 def dump_bytes(scenario: Scenario) -> Decimal:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from services import human
@@ -39,8 +38,9 @@ class Inputs:
         return self.scenarios()[len(self.sizes) // 2]
 
 
-def read_demo(path: Path = MEASUREMENTS / "demo.json") -> Mapping[str, Any]:
+def read_demo() -> Mapping[str, Any]:
     """A run of the demo, as `shoreline demo --json` tells it with its receipt. Raises InputError."""
+    path = MEASUREMENTS / "demo.json"
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, ValueError) as error:
