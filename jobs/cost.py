@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DOCUMENT = Path("COST_ANALYSIS.md")
 REGION, STORAGE_CLASS = "us-east-1", "STANDARD"
 
-Size = Annotated[str | None, typer.Option("--size", help="Of the database: 100GB, 1.5TB.")]
+Size = Annotated[str | None, typer.Option("--size", help="Of the database, with its unit: 100GB, 1.5TB.")]
 DailyChange = Annotated[str | None, typer.Option("--daily-change", help="Share of its pages that change a day: 2%.")]
 Keep = Annotated[str | None, typer.Option("--keep", help="Days that backups are kept.")]
 Region = Annotated[str, typer.Option("--region", help="The region whose prices count.")]
@@ -115,7 +115,7 @@ def _inputs(asked: _Asked, sizes: tuple[int, ...], *, own: bool, dump_ratio: Dec
     from services.costs.report.inputs import Inputs, parse_days, parse_share, read_demo
 
     prices = load_prices()
-    prices.storage_class(asked.storage_class)
+    prices.require_class(asked.storage_class, asked.region)
     figures = load_figures().given(
         daily_change=parse_share(asked.daily_change) if asked.daily_change else None,
         keep_days=parse_days(asked.keep) if asked.keep else None,

@@ -130,6 +130,17 @@ class PriceList:
             raise InputError(f"{key!r} is no storage class; there are {', '.join(self.classes)}.")
         return self.classes[key]
 
+    def require_class(self, key: str, region: str) -> None:
+        """Raises InputError unless the region has prices to keep, write and read objects of the storage class."""
+        self.storage_class(key)
+        if region not in self.regions:
+            return  # which the first price that is asked for tells
+        needed = ("s3.storage", "s3.put", "s3.get", "s3.retrieval")
+        priced = [name for name in self.classes if all(self.has(f"{usage}.{name}", region) for usage in needed)]
+        if key not in priced:
+            others = ", ".join(priced) or "no class"
+            raise PriceMissing(f"There are no prices for {key} in {region}, only for {others}.")
+
 
 @lru_cache(maxsize=4)
 def load_prices(path: Path = PRICE_FILE) -> PriceList:

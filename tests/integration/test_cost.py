@@ -66,12 +66,15 @@ def test_a_comparison_writes_no_analysis_and_names_a_missing_price_once(shorelin
     [
         ("--region eu-west-1 --check", "--check looks at a written analysis"),
         ("--size -5GB", "'-5GB' is no size"),
+        ("--size 10", "'10' has no unit: write 500MB, 100GB"),
+        ("--size 1.5", "'1.5' has no unit"),
         ("--size 0GB", "give a size above 0"),
         ("--size 1GB --daily-change much", "'much' is no share"),
         ("--size 1GB --daily-change 101%", "give 0% to 100%"),
         ("--size 1GB --keep 0", "a whole number of days"),
         ("--size 1GB --region mars", "no prices for the region 'mars'"),
-        ("--size 1GB --storage-class TAPE", "'TAPE' is no storage class"),
+        ("--size 1GB --storage-class TAPE", "'TAPE' is no storage class; there are STANDARD, STANDARD_IA"),
+        ("--storage-class GLACIER --region eu-west-1", "no prices for GLACIER in eu-west-1, only for STANDARD"),
     ],
 )
 def test_bad_input_is_named_in_one_message(shoreline: Shoreline, arguments: str, message: str) -> None:

@@ -54,13 +54,16 @@ def size_name(size: int) -> str:
 
 
 def parse_size(text: str) -> int:
-    """Bytes from '100GB'. Raises InputError."""
+    """Bytes from '100GB'. Raises InputError, also for a number alone: nobody means a database of 100 bytes."""
     from services.settings.fields import byte_count
 
+    how = "write 500MB, 100GB or 1.5TB (GiB for 2^30 bytes)"
+    if text.strip().replace(".", "", 1).isdecimal():
+        raise InputError(f"--size: {text!r} has no unit: {how}.")
     try:
         size = byte_count(text)
-    except ValueError as error:
-        raise InputError(f"--size: {error}.") from None
+    except ValueError:
+        raise InputError(f"--size: {text!r} is no size: {how}.") from None
     return int(str(size))
 
 
