@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -41,3 +43,10 @@ def to_nowhere(file: IO[Any]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, file.fileno())
     os.close(nowhere)
+
+
+def terminals_to_nowhere() -> None:
+    """Whatever is still written to a terminal is thrown away; what goes to files stays."""
+    for file in (sys.stdout, sys.stderr):
+        if file is not None and stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+            to_nowhere(file)

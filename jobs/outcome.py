@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
     from services.costs.receipt import Receipt
     from services.operations.figures import Figure
 
-TERMINATED, INTERRUPTED = 143, 130
+INTERRUPTED = 130
 _COMMAND = re.compile(r"`(shoreline [^`]+)`")  # in the next step of an error
 
 
 class Terminated(BaseException):
-    """SIGTERM came: what is under way is ended cleanly on the way out."""
+    """SIGTERM or SIGHUP came: what is under way is ended cleanly on the way out."""
+
+    def __init__(self, by: signal.Signals = signal.SIGTERM) -> None:
+        super().__init__(by.name)
+        self.by = by
 
 
 class Outcome:
@@ -81,7 +86,10 @@ class Outcome:
             from services.settings import log_format
 
             self.log("INFO", log_format())
-        name, self.exit_code = ("SIGTERM", TERMINATED) if isinstance(reason, Terminated) else ("Ctrl-C", INTERRUPTED)
+        if isinstance(reason, Terminated):
+            name, self.exit_code = reason.by.name, 128 + reason.by
+        else:
+            name, self.exit_code = "Ctrl-C", INTERRUPTED
         if self._json:
             self._print({"ok": False, "error": f"stopped by {name}", "exit_code": self.exit_code})
         self._how, self._error = f"stopped by {name}", ShorelineError(f"Stopped by {name}.")

@@ -31,6 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 _NO_SUCH_PATH = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 _MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, *_NO_SUCH_PATH, *DISK_FULL}
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def _run(
     verdict: Callable[[Report], ShorelineError | None],
     figures: Callable[[Report], Sequence[Figure]],
 ) -> NoReturn:
-    signal.signal(signal.SIGTERM, _terminate)
+    for each in _STOPPING:
+        if signal.getsignal(each) is not signal.SIG_IGN:  # nohup has it ignored
+            signal.signal(each, _terminate)
     try:
         report = work()
         outcome.figures = figures(report)
@@ -109,14 +112,23 @@ def _run(
             outcome.crashed(error)
     except Exception as error:  # a bug: told as one, never as success
         outcome.crashed(error)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the work is over: what is left is to say so
+    _let_be()  # the work is over: what is left is to say so
     outcome.close()
     raise typer.Exit(outcome.exit_code)
 
 
-def _terminate(*_: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
+def _terminate(number: int, _: object) -> NoReturn:
+    _let_be()
+    if number == signal.SIGHUP:  # the terminal is gone: what is written there would fail the cleaning up
+        from jobs.console import terminals_to_nowhere
+
+        terminals_to_nowhere()
+    raise Terminated(signal.Signals(number))
+
+
+def _let_be() -> None:
+    for each in _STOPPING:
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _prepare(outcome: Outcome) -> Run:

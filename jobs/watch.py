@@ -64,10 +64,15 @@ def tell_end(run: Run, ending: Ending) -> None:
 
 
 def tell(event: Event, settings: Settings) -> None:
-    """Sends messages and pings about an event, and says in the log what could not be sent."""
-    from services.operations.events import message
+    """Sends messages and pings about an event, and says in the log what could not be sent.
 
-    people = settings.notify_addresses() if event.moment in settings.notify_on else ()
+    At the end of a run, addresses that it is not for are looked at all the same: a mistyped one is told before it is
+    needed.
+    """
+    from services.operations.events import Moment, message
+
+    wanted = event.moment in settings.notify_on
+    people = settings.notify_addresses() if wanted or event.moment is not Moment.START else ()
     monitor = settings.ping_address(event.job)
     if not people and monitor is None:
         return
@@ -76,10 +81,10 @@ def tell(event: Event, settings: Settings) -> None:
     def send() -> list[str]:
         from services.operations import notify
 
-        problems = notify.send(people, event.moment, told)
+        problems = notify.send(people, event.moment, told if wanted else None)
         return problems + (notify.ping(monitor, event.moment, told.body) if monitor else [])
 
-    _attempt("notification", send, settings)
+    _attempt("notification could not be sent", send, settings)
 
 
 def _measure(event: Event, settings: Settings) -> None:
@@ -88,19 +93,24 @@ def _measure(event: Event, settings: Settings) -> None:
     if path is None and gateway is None:
         return
 
-    def record() -> list[str]:
-        from services.operations import metrics
+    from services.operations import metrics
 
-        fresh = metrics.series(metrics.run_figures(event), settings.database_names)
+    fresh = metrics.series(metrics.run_figures(event), settings.database_names)
+
+    def write() -> list[str]:
         if path is not None:
             metrics.write(path, fresh)
+        return []
+
+    def push() -> list[str]:
         if gateway is not None:
             # not the host, whose name is another one in each container
             instance = f"{settings.pgdatabase}@{settings.pghost}:{settings.pgport}"
             metrics.push(gateway.get_secret_value(), fresh, event.job, instance)
         return []
 
-    _attempt("metrics", record, settings)
+    _attempt("metrics could not be written", write, settings)
+    _attempt("metrics could not be pushed", push, settings)
 
 
 def _attempt(what: str, action: Callable[[], list[str]], settings: Settings) -> None:
@@ -111,4 +121,4 @@ def _attempt(what: str, action: Callable[[], list[str]], settings: Settings) -> 
     except Exception as error:  # whatever goes wrong here, the job itself is as good as it was
         problems = [hiding(settings.secrets())(f"{type(error).__name__}: {error}")]
     for problem in problems:
-        logger.warning("The {} could not be sent: {}", what, problem)
+        logger.warning("The {}: {}", what, problem)

@@ -25,15 +25,18 @@ logging.getLogger("apprise").addHandler(logging.NullHandler())
 logging.getLogger("apprise").propagate = False
 
 
-def send(urls: Sequence[str], moment: Moment, message: Message) -> list[str]:
-    """Sends a message to each Apprise URL and gives what went wrong, a line for each, without the URLs' secrets."""
+def send(urls: Sequence[str], moment: Moment, message: Message | None) -> list[str]:
+    """Sends a message to each Apprise URL and gives what went wrong, a line for each, without the URLs' secrets.
+
+    Without a message it only looks whether Apprise understands each: a mistyped one should not wait for a failure.
+    """
     problems = []
     for url in urls:
         scheme = url.partition(":")[0]
         sender = apprise.Apprise()
         if not sender.add(url):
-            problems.append(f"'{scheme}' is no address that Apprise understands")
-        elif not sender.notify(title=message.title, body=message.body, notify_type=_TYPES[moment]):
+            problems.append(f"Apprise does not understand the address in NOTIFY_URLS that begins with '{scheme}:'")
+        elif message and not sender.notify(title=message.title, body=message.body, notify_type=_TYPES[moment]):
             problems.append(f"{scheme} did not take the message")
     return problems
 

@@ -29,10 +29,11 @@ def encoded(columns: Mapping[str, str], values: Sequence[Sequence[Any]], form: F
 
     In JSON decimals are strings of their exact digits, times are ISO 8601.
     """
-    rows = _table(columns, values)
     if form == "json":
-        lines = [json.dumps(row, default=_plain, ensure_ascii=False) for row in rows.to_pylist()]
+        rows_by_name = [dict(zip(columns, row, strict=True)) for row in values]
+        lines = [json.dumps(row, default=_plain, ensure_ascii=False) for row in rows_by_name]
         return ("[" + ",\n ".join(lines) + "]\n").encode()
+    rows = _table(columns, values)
     sink = io.BytesIO()
     if form == "csv":
         pa_csv.write_csv(rows, sink, pa_csv.WriteOptions(quoting_style="needed"))

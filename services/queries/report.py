@@ -9,6 +9,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import pyarrow as pa
+
 from services.errors import QueryFailed
 from services.queries.ask import Asked, Figures
 from services.queries.engine import Prepared
@@ -95,6 +97,9 @@ def result(name: str, answers: str, engine: str, asked: Asked) -> Result:
 
 
 def _values(name: str, column: Any) -> list[Any]:
+    if pa.types.is_float32(column.type):
+        # The shortest text of a real, as Athena writes it: Python's float is a double, whose text has digits more.
+        return [None if value is None else float(value) for value in column.cast(pa.string()).to_pylist()]
     try:
         found: list[Any] = column.to_pylist()
     except (OverflowError, ValueError) as error:  # Python's years are those from 1 to 9999

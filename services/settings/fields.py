@@ -19,6 +19,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _WORKGROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
+_BETWEEN_URLS = re.compile(r",?\s+|,(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -118,6 +119,11 @@ Positive = Annotated[int, Field(ge=1)]
 def words(value: object) -> object:
     """The words of 'one, two three', separated by commas or spaces."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def addresses(value: str) -> tuple[str, ...]:
+    """URLs with spaces or commas between them; a comma within one stands, as in mailto://...?to=a@b.org,c@d.org."""
+    return tuple(_BETWEEN_URLS.split(value.strip())) if value.strip() else ()
 
 
 def moments(value: tuple[str, ...]) -> tuple[str, ...]:

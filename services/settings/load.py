@@ -16,6 +16,11 @@ from services.settings.aws_profile import region_of_profile
 from services.settings.profile import clashes
 from services.settings.rooms import Settings
 
+_LIMITS = {
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+    "greater_than": ("gt", "more than"),
+}
 _KINDS = {
     "int_parsing": "is not a whole number",
     "decimal_parsing": "is not a number",
@@ -129,4 +134,7 @@ def _words(name: str, kind: str, value: Any, error: ErrorDetails) -> str:
         return f"{shown} {_KINDS[kind]}"
     if kind == "literal_error":
         return f"{shown} is none of {error['ctx']['expected']}"
+    if kind in _LIMITS:
+        bound, words = _LIMITS[kind]
+        return f"{shown} must be {words} {error['ctx'][bound]}"
     return f"{shown}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -23,6 +23,7 @@ from services.settings.fields import (
     TimeZone,
     Words,
     WorkgroupName,
+    addresses,
     moments,
     split_names,
 )
@@ -137,7 +138,7 @@ class OperationsSettings(Room):
 
     def notify_addresses(self) -> tuple[str, ...]:
         """The Apprise URLs, one for each to be told."""
-        return () if self.notify_urls is None else tuple(self.notify_urls.get_secret_value().replace(",", " ").split())
+        return () if self.notify_urls is None else addresses(self.notify_urls.get_secret_value())
 
     def ping_address(self, job: str) -> str | None:
         """The monitor's URL for a job. One without {job} is the backup's: a drill must not vouch for it."""

@@ -133,9 +133,26 @@ def test_what_cannot_be_told_never_fails_a_good_backup(shoreline: Shoreline, tmp
     assert outcome.exit_code == 0, outcome.errors
     assert "json did not take the message" in outcome.errors
     assert "127.0.0.1 was not reached" in outcome.errors
-    assert "The metrics could not be sent" in outcome.errors
+    assert "The metrics could not be written" in outcome.errors
     assert "hook-token" not in outcome.errors
     assert "secret-uuid" not in outcome.errors
+
+
+def test_a_metrics_file_that_cannot_be_written_does_not_keep_the_gateway_from_being_told(
+    shoreline: Shoreline, listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    env = watched(listener, tmp_path) | {"METRICS_FILE": str(tmp_path / "file" / "shoreline.prom")}
+    outcome = shoreline("backup", env=env)
+    assert "The metrics could not be written" in outcome.errors
+    assert any(path.startswith("/metrics/job/shoreline") for _, path, _, _ in listener.heard)
+
+
+def test_a_mistyped_address_is_told_by_a_run_that_sends_no_message(shoreline: Shoreline) -> None:
+    outcome = shoreline("backup", env={"NOTIFY_URLS": "slakc://hook-token/x", "NOTIFY_ON": "failure"})
+    assert outcome.exit_code == 0, outcome.errors
+    assert outcome.errors.count("begins with 'slakc:'") == 1
+    assert "hook-token" not in outcome.errors
 
 
 def test_a_drill_does_not_vouch_for_the_backup(shoreline: Shoreline, listener: Listener, tmp_path: Path) -> None:

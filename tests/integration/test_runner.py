@@ -71,7 +71,7 @@ def test_a_profile_that_is_not_there_is_a_problem_with_the_settings(shoreline: S
     assert "AWS_PROFILE" in outcome.errors
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_job_that_is_stopped_cleans_up_and_says_by_what(settings: dict[str, str], number: int, code: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WAITS, "job"], env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -83,6 +83,19 @@ def test_a_job_that_is_stopped_cleans_up_and_says_by_what(settings: dict[str, st
     assert output == "cleaned\n"
     assert process.returncode == code
     assert "stopped by" in errors
+
+
+def test_a_job_whose_terminal_is_closed_cleans_up(settings: dict[str, str]) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", WAITS, "job"]
+    with subprocess.Popen(command, env=settings, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while b"ready" not in shown:
+            shown += os.read(ours, 1000)
+        os.close(ours)  # from now on, whatever the job writes there fails
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 129
 
 
 def test_a_bug_is_never_a_success_and_its_traceback_holds_no_secret(settings: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from services.errors import SettingsError
 from services.settings import Settings, load
+from services.settings.fields import addresses
 from services.settings.load import secret_names
 
 
@@ -121,3 +122,13 @@ def test_the_root_certificates_are_a_file_or_libpqs_word_for_the_systems(tmp_pat
     assert load({"PGSSLROOTCERT": "system"}).pgsslrootcert == "system"
     with pytest.raises(SettingsError, match="PGSSLROOTCERT  '/not/there' is no file"):
         load({"PGSSLROOTCERT": "/not/there"})
+
+
+def test_addresses_may_hold_commas_of_their_own() -> None:
+    given = "mailto://u:p@x.org?to=a@x.org,b@x.org, json://x,slack://y  ntfy://z"
+    assert addresses(given) == ("mailto://u:p@x.org?to=a@x.org,b@x.org", "json://x", "slack://y", "ntfy://z")
+
+
+def test_a_number_beyond_its_limit_is_told_with_the_limit() -> None:
+    with pytest.raises(SettingsError, match=r"BACKUP_KEEP_DAYS +'0' must be at least 1"):
+        load({"BUCKET": "a-bucket", "BACKUP_KEEP_DAYS": "0"})

@@ -13,6 +13,7 @@ from services.queries.guard.reasons import columns_in, conjuncts
 from services.queries.guard.scans import Scan
 from services.queries.guard.statement import DIALECT
 
+_SAMPLE = 2025  # the year of the sample rows; a table of other years begins with one that has rows
 _LOW = (exp.GT, exp.GTE, exp.EQ)
 _HIGH = (exp.LT, exp.LTE, exp.EQ)
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
@@ -33,8 +34,9 @@ def filter_to_add(scan: Scan, domain: Domain, others: Sequence[tuple[Scan, Parti
         copied = _copied(other, chosen, scan, domain)
         if copied:
             return copied
-    example = {key.name: min(max(key.first, 2025 if key.name == "year" else 1), key.last) for key in domain.keys}
-    return _equalities(scan, example)
+    return _equalities(
+        scan, {key.name: _SAMPLE if key.first <= _SAMPLE <= key.last else key.first for key in domain.keys}
+    )
 
 
 def _equalities(scan: Scan, values: dict[str, int]) -> str:

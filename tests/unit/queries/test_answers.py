@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,14 +16,16 @@ import pytest
 
 from services.errors import QueryFailed
 from services.queries.ask import ask, figures, prepare
+from services.queries.catalog import Catalog, TableSchema
 from services.queries.engine import ResultTooLarge
 from services.queries.files import FileChanged, FolderFiles
 from services.queries.footers import FileDamaged
 from services.queries.named import NamedQuery, named_queries
 from services.queries.offline.engine import DuckDbEngine
+from services.queries.output import encoded
 from services.queries.prediction import Lake, ScanTooLarge
-from services.queries.report import result
-from tests.unit.queries.lake import LAKE
+from services.queries.report import result, text
+from tests.unit.queries.lake import KEYS, LAKE
 from tests.unit.queries.offline import answer, offline
 from tests.unit.queries.questions import QUESTIONS, expected
 
@@ -43,6 +46,19 @@ def test_a_named_query_answers_as_polars_does_over_the_same_rows(
     rows = answer(engine, query.sql).rows.to_pylist()
     assert rows == expected(query.name, sample)
     assert rows
+
+
+def test_a_real_has_the_digits_that_athena_writes(tmp_path: Path) -> None:
+    day = tmp_path / "readings/year=2025/month=01/day=10"
+    day.mkdir(parents=True)
+    pq.write_table(pa.table({"freight": pa.array([84.93, None], pa.float32())}), day / "data.parquet")
+    catalog = Catalog("lake", {"readings": TableSchema("readings", {"freight": "float"}, KEYS)})
+    sql = "SELECT freight FROM readings WHERE year = 2025 AND month = 1"
+    with offline(tmp_path, catalog) as made:
+        asked = ask(prepare(sql, catalog, made.lake), made, limit=100_000, usd_per_byte=USD)
+    told = result("", "", "duckdb", asked)
+    assert [[text(value) for value in row] for row in told.rows] == [["84.93"], ["NULL"]]
+    assert json.loads(encoded(told.columns, told.rows, "json"))[0] == {"freight": 84.93}
 
 
 def test_every_named_query_has_its_question_in_polars() -> None:

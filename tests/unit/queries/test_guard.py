@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.errors import QueryRefused
+from services.lake.partitions import PartitionKey
+from services.queries.catalog import Catalog, TableSchema
 from services.queries.guard import PartitionFilterMissing, check
 from tests.unit.queries import guard_cases
 from tests.unit.queries.lake import LAKE
@@ -57,6 +59,13 @@ def test_the_refusal_names_the_table_marks_its_place_and_says_the_filter_to_add(
     assert "orders AS o, line 3, column 8 (CTE january):" in message
     assert "  3 |   FROM orders AS o\n    |        ^^^^^^\n" in message
     assert "add: o.year = 2025 AND o.month = 1 AND o.day = 1" in message
+
+
+def test_the_example_filter_of_a_table_of_other_years_is_one_of_its_years() -> None:
+    keys = (PartitionKey("year", 1996, 2008, 4), *LAKE.tables["orders"].keys[1:])
+    sales = Catalog("lake", {"sales": TableSchema("sales", {"id": "bigint"}, keys)})
+    with pytest.raises(QueryRefused, match=r"add: sales\.year = 1996 AND sales\.month = 1"):
+        check("SELECT count(*) FROM sales", sales)
 
 
 def test_the_refusal_shows_the_place_inside_a_view_in_the_views_own_text() -> None:
