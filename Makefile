@@ -19,6 +19,9 @@ ENGINE = $(shell docker compose version >/dev/null 2>&1 && docker info >/dev/nul
 JOB_STACK = $(or $(STACK),$(ENGINE))
 DEMO_STACK = $(or $(STACK),embedded)
 
+NO_ENGINE = "No Docker engine answers: 'docker info' or 'docker compose version' failed." \
+    "Next: start Docker, or leave STACK=compose out: the embedded stack needs none."
+
 EMBEDDED := $(BIN)/shoreline --embedded
 COMPOSE := docker compose run --rm
 
@@ -111,7 +114,7 @@ in-embedded: $(INSTALLED)
 	@echo "stack: embedded" >&2
 	$(EMBEDDED) $(JOB) $(ARGS)
 
-in-compose: .env
+in-compose: engine .env
 	@echo "stack: compose" >&2
 	$(COMPOSE) $(JOB) $(ARGS)
 
@@ -119,7 +122,7 @@ up-embedded: $(INSTALLED)
 	@echo "stack: embedded" >&2
 	$(BIN)/shoreline up
 
-up-compose: .env
+up-compose: engine .env
 	@echo "stack: compose" >&2
 	docker compose up --detach --wait postgres localstack
 
@@ -127,11 +130,16 @@ down-embedded: $(INSTALLED)
 	@echo "stack: embedded" >&2
 	$(BIN)/shoreline down
 
-down-compose: .env
+down-compose: engine .env
 	@echo "stack: compose" >&2
 	docker compose down
 
-.env:
+# Asked only where STACK=compose forces it: by itself make takes containers where an engine has just answered.
+.PHONY: engine
+engine:
+	@$(if $(and $(filter compose,$(STACK)),$(filter embedded,$(ENGINE))),printf '%s\n' $(NO_ENGINE) >&2; exit 22)
+
+.env: | engine
 	cp .env.example .env
 
 $(INSTALLED): pyproject.toml uv.lock
