@@ -146,6 +146,6 @@ def show(report: Restored, console: Console) -> str:
     whole = f"{human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}, {human.size(report.bytes)}"
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
     console.print(f"  restored    in {human.seconds(report.seconds)}")
-    for each in report.replication:
-        console.print(f"  replication {each}", soft_wrap=True, markup=False)
+    for each in report.notes:
+        console.print(f"  note        {each}", soft_wrap=True, markup=False)
     return "shoreline status"

@@ -248,8 +248,9 @@ class Database:
 
 
 def _set(*options: str) -> str:
-    """Settings as libpq takes them."""
-    return " ".join(f"-c {option}" for option in options)
+    """Settings as libpq takes them: a space within one has a backslash before it."""
+    escaped = (option.replace("\\", "\\\\").replace(" ", "\\ ") for option in options)
+    return " ".join(f"-c {option}" for option in escaped)
 
 
 def _first_line(error: psycopg2.Error) -> str:

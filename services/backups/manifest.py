@@ -45,7 +45,8 @@ class DatabaseTraits:
 
     `settings` as 'name=value'; `grants` is None where PostgreSQL's defaults hold; `roles` are all that own or may use
     something in it; -1 connections are as many as the server takes. Of an encrypted backup all settings are `sealed`:
-    as JSON, encrypted for its recipients, in base64.
+    as JSON, encrypted for its recipients, in base64. `tablespace` is None for the server's own; `lc_monetary` for a
+    database without money: PostgreSQL writes and reads amounts by it, and pg_dump does not say by which.
     """
 
     encoding: str
@@ -61,6 +62,9 @@ class DatabaseTraits:
     role_settings: tuple[RoleSetting, ...] = ()
     connection_limit: int = -1
     sealed: str | None = None
+    icu_rules: str | None = None
+    tablespace: str | None = None
+    lc_monetary: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.database import MAINTENANCE, Database
+from collections.abc import Iterator
+from typing import Any
 
 # A subscription's slot is on its publisher, which dropping a copy's subscription must not touch.
 _SUBSCRIBED = """
@@ -13,21 +14,17 @@ WHERE datname = %s AND subslotname IS NOT NULL ORDER BY 1
 _PUBLISHED = "SELECT slot_name FROM pg_replication_slots WHERE database = %s AND slot_type = 'logical' ORDER BY 1"
 
 
-def lost_by_replacing(target: Database) -> tuple[str, ...]:
-    """A sentence for each kind of replication slot that replacing `target` leaves behind or drops; none as a rule."""
-    with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
+def lost_by_replacing(cursor: Any, database: str) -> Iterator[str]:
+    """A sentence for each kind of replication slot that replacing a database leaves behind or drops; none as a rule."""
 
-        def names(query: str) -> str:
-            cursor.execute(query, (target.name,))
-            return ", ".join(name for (name,) in cursor.fetchall())
+    def names(query: str) -> str:
+        cursor.execute(query, (database,))
+        return ", ".join(name for (name,) in cursor.fetchall())
 
-        subscribed, published = names(_SUBSCRIBED), names(_PUBLISHED)
-    told = []
-    if subscribed:
-        told.append(
+    if subscribed := names(_SUBSCRIBED):
+        yield (
             f"Slots stay on the publishers, which keep WAL for them: {subscribed}."
             " Drop each there with pg_drop_replication_slot, unless the restored subscription goes on with it."
         )
-    if published:
-        told.append(f"Slots of {target.name} go with it, and who reads from them has to start anew: {published}.")
-    return tuple(told)
+    if published := names(_PUBLISHED):
+        yield f"Slots of {database} go with it, and who reads from them has to start anew: {published}."

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from services.backups.catalog import Backup
 from services.backups.load import Advance, LoadOptions, check, load
+from services.backups.manifest import DatabaseTraits
 from services.backups.replication import lost_by_replacing
 from services.backups.scratch import scratch, swap
 from services.backups.sealing import opened
+from services.backups.traits import lacks_tablespace
 from services.database import MAINTENANCE, Database
 from services.errors import InputError, RestoreFailed
 from services.storage import Storage
@@ -47,8 +49,8 @@ _CATALOGS = (
 class Restored:
     """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part.
 
-    `refused` are settings of single roles that the user may not set, as 'role: name': they are not. `replication` says
-    which slots stayed or went with a database that was replaced.
+    `refused` are settings of single roles that the user may not set, as 'role: name': they are not. `notes` says
+    what else is not as it was.
     """
 
     key: str
@@ -60,7 +62,7 @@ class Restored:
     seconds: float
     part: bool
     refused: tuple[str, ...] = ()
-    replication: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def restore(
@@ -73,7 +75,7 @@ def restore(
     advance: Advance = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Restored:
-    """Restores `backup` as the database `target`; `say` is told first what replacing it means for replication.
+    """Restores `backup` as the database `target`; `say` is told first what will not be as it was.
 
     It goes into a new database first, which takes the target's name when all of it is there and the object's SHA-256
     was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged;
@@ -94,11 +96,11 @@ def restore(
         )
     if not replace:
         _require_empty(target, options)
-    replication = lost_by_replacing(target) if replace else ()
-    for each in replication:
-        say(each)
     manifest = backup.manifest
     traits = opened(manifest.traits, options.identities)
+    notes = _notes(target, traits, replace=replace)
+    for each in notes:
+        say(each)
     with scratch(target, traits, create_roles=options.create_roles) as fresh:
         load(storage, backup, fresh, options, advance)
         if not replace:
@@ -114,8 +116,16 @@ def restore(
         seconds=round(time.monotonic() - began, 3),
         part=options.part,
         refused=swapped.refused,
-        replication=replication,
+        notes=notes,
     )
+
+
+def _notes(target: Database, traits: DatabaseTraits, *, replace: bool) -> tuple[str, ...]:
+    with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
+        told = list(lost_by_replacing(cursor, target.name)) if replace else []
+        if lacks_tablespace(cursor, traits):
+            told.append(f"The server has no tablespace {traits.tablespace}: the database goes into the server's own.")
+    return tuple(told)
 
 
 def _require_empty(target: Database, options: LoadOptions) -> None:

@@ -31,7 +31,7 @@ def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = Fa
     server = target.sibling(MAINTENANCE)
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
         _idle_for_long(cursor)
-        fresh = _quiet(target.sibling(_derived(target.name, "restoring")), cursor)
+        fresh = _loading(target.sibling(_derived(target.name, "restoring")), cursor, traits)
         provide_roles(cursor, traits, create=create_roles)
         _drop_abandoned(server, cursor)
         cursor.execute(_LOCK, (fresh.name,))
@@ -157,12 +157,19 @@ def _drop_subscriptions(database: Database, names: list[str]) -> None:
             cursor.execute(sql.SQL("DROP SUBSCRIPTION {}").format(name))
 
 
-def _quiet(fresh: Database, cursor: Any) -> Database:
-    """The same, with event triggers off where PostgreSQL has and allows that: one on login may write into a table."""
+def _loading(fresh: Database, cursor: Any, traits: DatabaseTraits) -> Database:
+    """The same, with what its sessions need until it has settings of its own.
+
+    Amounts of money are read as they were written. Event triggers are off where PostgreSQL has and allows that: one on
+    login may write into a table.
+    """
+    options = [] if traits.lc_monetary is None else [f"lc_monetary={traits.lc_monetary}"]
     cursor.execute(
         "SELECT current_setting('is_superuser')::bool AND current_setting('event_triggers', true) IS NOT NULL"
     )
-    return Database(replace(fresh.connection, options=("event_triggers=off",))) if cursor.fetchone()[0] else fresh
+    if cursor.fetchone()[0]:
+        options.append("event_triggers=off")
+    return Database(replace(fresh.connection, options=tuple(options)))
 
 
 def _idle_for_long(cursor: Any) -> None:

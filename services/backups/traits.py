@@ -19,8 +19,14 @@ _LISTS = {"search_path", "temp_tablespaces", "local_preload_libraries", "session
 _DATABASE = """
 SELECT pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider', datcollate, datctype,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
-       pg_get_userbyid(datdba), shobj_description(oid, 'pg_database'), greatest(datconnlimit, -1)
-FROM pg_database d WHERE datname = current_database()
+       pg_get_userbyid(datdba), shobj_description(oid, 'pg_database'), greatest(datconnlimit, -1),
+       to_jsonb(d) ->> 'daticurules',
+       (SELECT nullif(spcname, 'pg_default') FROM pg_tablespace t WHERE t.oid = dattablespace),
+       CASE WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid >= 16384 AND atttypid = ANY (money))
+              OR EXISTS (SELECT FROM pg_type WHERE typbasetype = ANY (money))
+            THEN current_setting('lc_monetary') END
+FROM pg_database d, (SELECT ARRAY['money', 'money[]']::regtype[]::oid[]) AS of_type(money)
+WHERE datname = current_database()
 """
 _SETTINGS = """
 SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
@@ -65,7 +71,8 @@ def traits_of(database: Database) -> DatabaseTraits:
             cursor.execute(query)
             return list(cursor.fetchall())
 
-        encoding, provider, collate, ctype, locale, owner, comment, limit = rows(_DATABASE)[0]
+        encoding, provider, collate, ctype, locale, owner, comment, limit, *more = rows(_DATABASE)[0]
+        icu_rules, tablespace, lc_monetary = more
         grants = tuple(Grant(*row) for row in rows(_GRANTS))
         return DatabaseTraits(
             encoding=encoding,
@@ -80,13 +87,16 @@ def traits_of(database: Database) -> DatabaseTraits:
             roles=tuple(row[0] for row in rows(_ROLES)),
             role_settings=tuple(RoleSetting(*row) for row in rows(_ROLE_SETTINGS)),
             connection_limit=limit,
+            icu_rules=icu_rules,
+            tablespace=tablespace,
+            lc_monetary=lc_monetary,
         )
 
 
 def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool = False) -> None:
     """Makes the database `name`, empty, with the encoding and locale of the one that was backed up.
 
-    Nobody may connect to a `closed` one.
+    And in its tablespace, where the server has that. Nobody may connect to a `closed` one.
     """
     clauses = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         *map(sql.Literal, (traits.encoding, traits.collate, traits.ctype))
@@ -96,6 +106,10 @@ def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool 
     if traits.locale_provider != "libc" and traits.locale:
         keyword = "ICU_LOCALE" if traits.locale_provider == "icu" else "BUILTIN_LOCALE"
         clauses += sql.SQL(f" {keyword} {{}}").format(sql.Literal(traits.locale))
+    if traits.icu_rules:
+        clauses += sql.SQL(" ICU_RULES {}").format(sql.Literal(traits.icu_rules))
+    if traits.tablespace and not lacks_tablespace(cursor, traits):
+        clauses += sql.SQL(" TABLESPACE {}").format(sql.Identifier(traits.tablespace))
     if closed:
         clauses += sql.SQL(" ALLOW_CONNECTIONS false CONNECTION LIMIT 0")
     cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
@@ -145,6 +159,14 @@ def _assignment(setting: str) -> sql.Composed:
     name, _, value = setting.partition("=")
     written = sql.SQL(value) if name in _LISTS and value else sql.Literal(value)
     return sql.SQL("{} TO {}").format(sql.Identifier(name), written)
+
+
+def lacks_tablespace(cursor: Any, traits: DatabaseTraits) -> bool:
+    """Whether the database lay in a tablespace that this server has not."""
+    if traits.tablespace is None:
+        return False
+    cursor.execute("SELECT FROM pg_tablespace WHERE spcname = %s", (traits.tablespace,))
+    return cursor.fetchone() is None
 
 
 def provide_roles(cursor: Any, traits: DatabaseTraits, *, create: bool) -> None:

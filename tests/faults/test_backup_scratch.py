@@ -128,7 +128,7 @@ def test_a_database_with_a_subscription_is_drilled_and_replaced_and_its_slot_is_
         assert scratch_names("") == []
         assert database.scalar("SELECT subslotname FROM pg_subscription") == "theirs"
         assert "keep WAL for them: theirs of subscription here. Drop each there" in said[0]
-        assert restored.replication == tuple(said)
+        assert restored.notes == tuple(said)
     finally:
         run(database, *_DETACH)
 
@@ -145,7 +145,7 @@ def test_logical_slots_that_go_with_a_replaced_database_are_told_before_anything
         assert shoreline("backup", env=env).exit_code == 0
         outcome = shoreline("restore", "--replace", "--json", env=env)
         assert outcome.exit_code == 0, outcome.errors
-        (told,) = outcome.json["result"]["replication"]
+        (told,) = outcome.json["result"]["notes"]
         assert told == "Slots of app go with it, and who reads from them has to start anew: reader."
         assert outcome.errors.index(told) < outcome.errors.index("restore done")
         assert app.scalar("SELECT count(*) FROM pg_replication_slots") == 0

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg2 import extensions
 from pyrage.x25519 import Identity
 
 from services.backups.catalog import Backup
@@ -18,12 +20,14 @@ from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
 from services.backups.making import DumpOptions
+from services.backups.manifest import DatabaseTraits
 from services.backups.naming import MANIFEST
 from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
 from services.backups.traits import apply, create_like, traits_of
 from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, InputError, RestoreFailed, SettingsError
+from services.local.postgres import Cluster
 from tests.conftest import Shoreline
 from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
@@ -122,7 +126,7 @@ def test_a_manifest_of_before_roles_settings_and_the_form_of_hashes_is_restored_
     backup = archives.back_up(database)
     fields = json.loads(backup.manifest.to_json())
     del fields["warnings"], fields["fingerprint"]["form"]
-    for name in ("role_settings", "connection_limit", "sealed"):
+    for name in ("role_settings", "connection_limit", "sealed", "icu_rules", "tablespace", "lc_monetary"):
         del fields["traits"][name]
     fields["fingerprint"]["schema"] = dict.fromkeys(fields["fingerprint"]["schema"], "0123456789abcdef")
     archives.storage.put(backup.name.key(MANIFEST), json.dumps(fields | {"notes": {}}).encode())
@@ -194,6 +198,60 @@ def test_a_database_of_another_locale_than_the_servers_is_made_like_it_was(datab
         finally:
             odd.drop()
             copy.drop()
+
+
+def test_a_database_goes_back_into_its_tablespace_and_where_there_is_none_that_is_told(
+    archives: Archives, tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "autovacuum": "off"})
+    server = Database(cluster.start())
+    spaced, copy = server.sibling("spaced"), server.sibling("copy")
+    inside = "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = 'copy'"
+    try:
+        with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SET allow_in_place_tablespaces = on")
+            cursor.execute("CREATE TABLESPACE fast LOCATION ''")
+            cursor.execute("CREATE DATABASE spaced TABLESPACE fast")
+            backup = archives.back_up(spaced)
+            assert restore(archives.storage, backup, copy).notes == ()
+            assert server.scalar(inside) == "fast"
+            for database in (copy, spaced):
+                database.drop()
+            cursor.execute("DROP TABLESPACE fast")
+        assert drill(archives.storage, backup, copy, LoadOptions(), archives.storage.now()).record.ok
+        assert "has no tablespace fast" in restore(archives.storage, backup, copy).notes[0]
+        assert server.scalar(inside) == "pg_default"
+    finally:
+        cluster.stop("immediate")
+
+
+def test_money_is_read_by_the_locale_that_it_was_written_in(
+    archives: Archives, database: Database, copy: Database, execute: Execute
+) -> None:
+    execute(f"ALTER DATABASE {database.name} SET lc_monetary TO 'POSIX'")
+    assert traits_of(database).lc_monetary is None
+    execute("CREATE DOMAIN price AS money; CREATE TABLE t AS SELECT '1234.56'::price AS price")
+    backup = archives.back_up(database)
+    assert backup.manifest.traits.lc_monetary == "POSIX"
+    with scratch(copy, backup.manifest.traits) as fresh:  # it has no settings yet
+        assert fresh.scalar("SHOW lc_monetary") == "POSIX"
+        assert "lc_monetary=POSIX" in fresh.connection.environment()["PGOPTIONS"]
+    assert drill(archives.storage, backup, copy, LoadOptions(), archives.storage.now()).record.ok
+
+
+def test_the_rules_of_an_icu_locale_are_those_of_the_database(database: Database) -> None:
+    asked: list[str] = []
+
+    class Noting(extensions.cursor):
+        """Asks nothing: the embedded PostgreSQL has no ICU."""
+
+        def execute(self, query: Any, _: object = None) -> None:
+            asked.append(query.as_string(self))
+
+    with database.connect() as connection:
+        traits = DatabaseTraits("UTF8", "icu", "C", "C", locale="und", icu_rules="&b < a")
+        create_like(connection.cursor(cursor_factory=Noting), "copy", traits)
+    assert asked[0].endswith("ICU_LOCALE 'und' ICU_RULES '&b < a'")
 
 
 def test_the_database_that_a_restore_works_from_is_never_a_target(archives: Archives, database: Database) -> None:
