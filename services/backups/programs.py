@@ -21,16 +21,27 @@ _END_SECONDS = 10
 # What PostgreSQL adds to an error may hold a row's values, over several lines where these do; of it the place is kept.
 _ADDED = re.compile(r"(?:DETAIL|CONTEXT):  ")
 _PLACE = re.compile(r'(?:CONTEXT:  )?COPY [^:]+?, line \d+(?:, column [^:"]+)?(?=:|$)')
+# Of the error itself a value is what these words quote; it may contain quotes and go on in the next line.
+# Source: PostgreSQL's errors of class 22, such as `value "%s" is out of range for type %s`.
+_VALUE = re.compile(
+    r'ERROR:  (?!invalid value for parameter).*?(?:: |\bvalue |\btime zone )"(?P<value>.*?)'
+    r'(?P<after>"(?: (?:is out of range|not recognized)\b.*)?)?$'
+)
 _NEXT = re.compile(r"(?:psql|pg_\w+):|(?:HINT|LOCATION):  |Command was: ")
 
 
 def without_values(lines: Iterable[str]) -> Iterator[str]:
-    """What PostgreSQL says of an error, without what may be a row's values; of COPY, its table, line and column."""
+    """What PostgreSQL says of an error, without what may be a row's values; of COPY, its table, line and column.
+
+    What a function of the database's own raises is told as it says it.
+    """
     hidden = False
     for line in lines:
         hidden = not _NEXT.match(line) if hidden else _ADDED.match(line) is not None
         if not hidden:
-            yield line
+            quoted = _VALUE.search(line)
+            hidden = quoted is not None and quoted["after"] is None
+            yield f"{line[: quoted.start('value')]}...{quoted['after'] or ''}" if quoted else line
         elif place := _PLACE.match(line):
             yield place[0]
 

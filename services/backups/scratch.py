@@ -160,15 +160,14 @@ def _drop_subscriptions(database: Database, names: list[str]) -> None:
 def _loading(fresh: Database, cursor: Any, traits: DatabaseTraits) -> Database:
     """The same, with what its sessions need until it has settings of its own.
 
-    Amounts of money are read as they were written. Event triggers are off where PostgreSQL has and allows that: one on
-    login may write into a table.
+    Amounts of money are read as they were written. Where that is allowed, errors are in English, out of which values
+    are taken, and event triggers are off, where PostgreSQL can do that: one on login may write into a table.
     """
     options = [] if traits.lc_monetary is None else [f"lc_monetary={traits.lc_monetary}"]
-    cursor.execute(
-        "SELECT current_setting('is_superuser')::bool AND current_setting('event_triggers', true) IS NOT NULL"
-    )
-    if cursor.fetchone()[0]:
-        options.append("event_triggers=off")
+    cursor.execute("SELECT current_setting('is_superuser')::bool, current_setting('event_triggers', true) IS NOT NULL")
+    allowed, has_switch = cursor.fetchone()
+    options += ["lc_messages=C"] if allowed else []
+    options += ["event_triggers=off"] if allowed and has_switch else []
     return Database(replace(fresh.connection, options=tuple(options)))
 
 
