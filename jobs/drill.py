@@ -54,7 +54,8 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False) -> Drill:
 
     manifest = backup.manifest
     size = manifest.object.bytes
-    run.account.expect(predict.download(size), f"Drilling a backup of {human.size(size)}")
+    reading = predict.download(size, storage_class=backup.storage_class)
+    run.account.expect(reading, f"Drilling a backup of {human.size(size)}")
     logger.info("drilling {}", backup.key)
     server = run.database_named(f"drill_{manifest.database}")
     options = LoadOptions(identities=identities(run), create_roles=create_roles)

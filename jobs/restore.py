@@ -89,7 +89,8 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
     size = backup.manifest.object.bytes
-    run.account.expect(predict.download(size), f"Restoring {human.size(size)}")
+    reading = predict.download(size, storage_class=backup.storage_class)
+    run.account.expect(reading, f"Restoring {human.size(size)}")
     logger.info("restoring {} as {}", backup.key, target.name)
     with run.progress.task("restore", size) as advance:
         restored = restoring.restore(

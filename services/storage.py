@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,7 +11,7 @@ from botocore.exceptions import ClientError
 from services.aws import Aws, error_code, translated
 from services.errors import BucketMissing, BucketNotOurs, SettingsError, StorageError
 from services.multipart import MultipartUpload, sha256_of
-from services.stored import ABSENT, TAKEN, KeyTaken, Stamped, StoredObject, Upload
+from services.stored import ABSENT, TAKEN, KeyTaken, Stamped, StoredObject, Upload, answered_at
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -70,7 +69,7 @@ class Storage:
         """The store's own time, in UTC: that of a machine may be an hour off."""
         with translated():
             answer = self.aws.s3.head_bucket(Bucket=self.bucket)
-        return _answered_at(answer)
+        return answered_at(answer)
 
     def require(self) -> None:
         """Raises BucketMissing or BucketNotOurs unless the bucket is there and ours."""
@@ -155,7 +154,7 @@ class Storage:
                 if error_code(error) in ABSENT:
                     return None
                 raise
-            return Stamped(answer["Body"].read(), answer["ETag"], _answered_at(answer) - answer["LastModified"])
+            return Stamped(answer["Body"].read(), answer["ETag"], answered_at(answer) - answer["LastModified"])
 
     def head(self, key: str) -> StoredObject | None:
         """What is known of an object, or None when there is no such object."""
@@ -166,7 +165,7 @@ class Storage:
                 if error_code(error) in ABSENT:
                     return None
                 raise
-        return StoredObject(key, answer["ContentLength"], answer["LastModified"], answer["ETag"], answer["Metadata"])
+        return StoredObject.told(key, answer["ContentLength"], answer)
 
     def sha256(self, key: str, *, etag: str) -> str | None:
         """S3's own SHA-256 of the object that had this ETag, in base64; None when it was replaced, or has none.
@@ -188,7 +187,7 @@ class Storage:
         with translated():
             for page in pages:
                 for entry in page.get("Contents", []):
-                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"], {})
+                    yield StoredObject.told(entry["Key"], entry["Size"], entry)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Deletes objects, a thousand a request. Raises StorageError that names a key which would not go."""
@@ -248,8 +247,3 @@ class Storage:
     def url(self, key: str) -> str:
         """The object's s3:// address."""
         return f"s3://{self.bucket}/{key}"
-
-
-def _answered_at(answer: Mapping[str, Any]) -> datetime:
-    """When the store gave an answer, by its own clock."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
 
 from services.errors import StorageError
 
@@ -20,13 +22,20 @@ class KeyTaken(StorageError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a listing or HEAD shows it; `size` in bytes, `modified` in UTC."""
+    """An object as a listing or HEAD shows it; `size` in bytes, `modified` in UTC. A listing shows no metadata."""
 
     key: str
     size: int
     modified: datetime
     etag: str
-    metadata: Mapping[str, str]
+    storage_class: str = "STANDARD"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def told(cls, key: str, size: int, answer: Mapping[str, Any]) -> Self:
+        """The object of a listing's entry or a HEAD's answer, which leave out the class of one in Standard."""
+        storage_class, metadata = answer.get("StorageClass", "STANDARD"), answer.get("Metadata", {})
+        return cls(key, size, answer["LastModified"], answer["ETag"], storage_class, metadata)
 
 
 @dataclass(frozen=True)
@@ -45,3 +54,8 @@ class Upload:
     key: str
     upload_id: str
     started: datetime
+
+
+def answered_at(answer: Mapping[str, Any]) -> datetime:
+    """When the store gave an answer, by its own clock."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -49,9 +49,10 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class Backup(Listed):
-    """One complete backup with its whole manifest."""
+    """One complete backup with its whole manifest; `storage_class` is that of its dump."""
 
     manifest: Manifest
+    storage_class: str = "STANDARD"
 
     @classmethod
     def of(
@@ -198,14 +199,14 @@ class Catalog:
             return Damaged(name, f"its manifest cannot be read: {error}")
         keys = tuple(item.key for item in files.values())
         backup = Backup.of(name, manifest, files[MANIFEST].modified, keys, self._drill(files))
-        stored = {item.key: item.size for item in files.values()}
+        stored = {item.key: item for item in files.values()}
         for file in filter(None, (manifest.object, manifest.globals)):
-            size = stored.get(backup.beside(file.name))
-            if size is None:
+            found = stored.get(backup.beside(file.name))
+            if found is None:
                 return Damaged(name, f"{file.name} is missing")
-            if size != file.bytes:
-                return Damaged(name, f"{file.name} has {size:,} bytes instead of {file.bytes:,}")
-        return backup
+            if found.size != file.bytes:
+                return Damaged(name, f"{file.name} has {found.size:,} bytes instead of {file.bytes:,}")
+        return replace(backup, storage_class=stored[backup.key].storage_class)
 
     def _drill(self, files: Files) -> DrillRecord | None:
         text = self._storage.read(files[DRILL].key) if DRILL in files else None

@@ -385,6 +385,18 @@ def test_an_encrypted_backup_without_a_key_says_what_is_missing(
     assert copy.exists()
 
 
+def test_a_dump_that_a_lifecycle_moved_tells_its_class_which_a_restore_pays_for(
+    archives: Archives, database: Database
+) -> None:
+    backup = archives.back_up(database, options=DumpOptions(globals="none"))
+    assert archives.of().catalog.named(backup.key).storage_class == "STANDARD"
+    bucket, key = archives.storage.bucket, backup.key
+    archives.storage.aws.s3.copy_object(
+        Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, StorageClass="GLACIER_IR"
+    )
+    assert archives.of().catalog.named(backup.key).storage_class == "GLACIER_IR"
+
+
 def test_the_last_part_of_a_key_names_a_backup_only_where_no_other_has_it(
     archives: Archives, database: Database
 ) -> None:
