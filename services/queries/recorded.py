@@ -9,9 +9,7 @@ from itertools import groupby
 from services.lake.manifest import Manifest
 from services.lake.partitions import keys
 from services.lake.remote import RemoteLake
-from services.queries.ask import prepare
 from services.queries.catalog import Catalog, TableSchema
-from services.queries.offline.engine import DuckDbEngine
 from services.queries.prediction import Lake
 
 _YEARS_AHEAD = 10  # that the projection is declared for, beyond the newest day there is
@@ -53,6 +51,9 @@ def recorded_ddl(table: TableSchema) -> str:
 def count_rows(lake: Lake, table: TableSchema, days: Iterable[date]) -> dict[date, int]:
     """The rows of each of the days, as SQL counts them over the files in the bucket. Reads footers only."""
     catalog = Catalog("lake", {table.name: table})
+    from services.queries.ask import prepare
+    from services.queries.offline.engine import DuckDbEngine  # which what only names tables does without
+
     engine = DuckDbEngine(lake)
     counted: dict[date, int] = {}
     try:

@@ -162,7 +162,9 @@ def test_the_help_of_a_job_imports_no_other_job_and_nothing_heavy() -> None:
         ("services.settings", HEAVY | {"pydantic_settings"}),
         ("services.local.stack", HEAVY - {"psycopg2"}),
         ("services.backups.archive", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
+        ("services.cleanup", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
         ("services.lake.export", {"boto3", "pyarrow.compute", "polars", "duckdb", "sqlglot", "asyncio"}),
+        ("services.queries.recorded, services.queries.tables", {"duckdb", "polars", "psycopg2", "asyncio"}),
         ("services.lake.upload", {"pyarrow.compute", "polars", "duckdb", "sqlglot", "psycopg2", "asyncio"}),
     ],
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from services.errors import QueryFailed
-from services.queries.prediction import ScanTooLarge
+
+if TYPE_CHECKING:
+    from services.queries.prediction import ScanTooLarge
 
 # What the reason holds, and the next step. The first that fits counts.
 _KNOWN: dict[str, str] = {
@@ -66,6 +69,8 @@ def failure(reason: str, query_id: str) -> QueryFailed | ScanTooLarge:
     """A failed query as an error: Athena's own reason, and what to do about it where that is known."""
     told = " ".join(reason.split()) or "Athena gives no reason"
     if _CUT_OFF.search(reason):
+        from services.queries.prediction import ScanTooLarge  # Arrow and a parser, which a workgroup's look needs not
+
         return ScanTooLarge(f"Athena cut the query off at the workgroup's limit: {told} (query {query_id}).")
     step = next((step for pattern, step in _KNOWN.items() if re.search(pattern, reason)), "")
     return QueryFailed(
