@@ -54,7 +54,7 @@ def named_queries(folder: Path = QUERIES) -> list[NamedQuery]:
 
 def named_views(folder: Path = VIEWS) -> dict[str, str]:
     """The views over the lake's tables by name: each a SELECT in a file of that name. There need not be any."""
-    return {path.stem.lower(): read_query(path).sql.strip().rstrip(";") for path in sorted(folder.glob("*.sql"))}
+    return {path.stem.lower(): read_query(path).sql.strip() for path in sorted(folder.glob("*.sql"))}
 
 
 def query_text(given: str) -> NamedQuery:

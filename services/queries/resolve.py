@@ -38,11 +38,13 @@ class HiddenColumn(QueryRefused):
 class Resolved:
     """The query over one relation a scan, named scan_0, scan_1 and on in the order of the judged selections.
 
-    `tree` is qualified and typed; `columns` are the stored columns that each scan reads.
+    `tree` is qualified and typed, `needed` the same without outputs and CTEs that nothing in it reads, and `columns`
+    are the stored columns that each scan of `needed` reads.
     """
 
     judged: Judged
     tree: exp.Query
+    needed: exp.Query
     columns: tuple[tuple[str, ...], ...]
 
 
@@ -61,9 +63,8 @@ def resolve(judged: Judged) -> Resolved:
         # Athena does not know a SELECT's own aliases in its WHERE and GROUP BY, which sqlglot would expand.
         tree = qualify(isolated, dialect=DIALECT, schema=schema, expand_alias_refs=False, quote_identifiers=True)
         _qualify_having(tree)
-        asked = _without_exists_outputs(tree.copy())
-        _require_names(asked)
-        needed = pushdown_projections(asked)
+        _require_names(tree)
+        needed = pushdown_projections(_without_exists_outputs(tree.copy()))
         annotated = annotate_types(tree, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
         raise NameUnknown(_reason(error, judged)) from None
@@ -71,7 +72,7 @@ def resolve(judged: Judged) -> Resolved:
         raise QueryRefused(
             "The query is nested too deeply to be resolved.", next_step="Split it into smaller queries."
         ) from None
-    return Resolved(judged, annotated, _columns(needed, tables))
+    return Resolved(judged, annotated, needed, _columns(needed, tables))
 
 
 def _types(table: TableSchema) -> dict[str, object]:

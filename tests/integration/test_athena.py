@@ -87,6 +87,15 @@ def test_a_query_runs_in_the_workgroup_and_database_and_its_figures_are_athenas(
     assert request["QueryExecutionContext"] == {"Database": "saas_datalake"}
 
 
+@pytest.mark.parametrize("end", ["", ";", " ; ;\n", "; -- all of them; every one", ";\n/* the end */", " -- é; no end"])
+def test_athena_is_asked_one_statement_whatever_follows_it(end: str, engine: AthenaEngine, fake: FakeAthena) -> None:
+    asked = query(f"SELECT 'é;', count(*) FROM orders WHERE year = 2025{end}")
+    engine.check(asked)
+    engine.run(asked)
+    sent = "SELECT 'é;', count(*) FROM orders WHERE year = 2025" + (end if end.startswith(" --") else "")
+    assert [found.request["QueryString"] for found in fake.queries] == [f"EXPLAIN (TYPE VALIDATE) {sent}", sent]
+
+
 def test_every_type_comes_back_as_itself_and_null_apart_from_the_empty_text(
     engine: AthenaEngine, fake: FakeAthena
 ) -> None:

@@ -14,6 +14,7 @@ from services.queries.athena.results import table
 from services.queries.athena.workgroup import Workgroup
 from services.queries.ddl import CreateTable, Statement
 from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared
+from services.queries.guard.statement import without_end
 
 
 class AthenaEngine:
@@ -57,12 +58,12 @@ class AthenaEngine:
 
     def check(self, prepared: Prepared) -> None:
         """Has Athena validate the query, which scans nothing. Raises QueryFailed with its reason."""
-        self._runner.run(f"EXPLAIN (TYPE VALIDATE) {_text(prepared)}")
+        self._runner.run(f"EXPLAIN (TYPE VALIDATE) {without_end(prepared.sql)}")
 
     def run(self, prepared: Prepared) -> Answer:
         """The answer. Raises QueryFailed with Athena's reason and the next step."""
         began = time.perf_counter()
-        done = self._runner.run(_text(prepared))
+        done = self._runner.run(without_end(prepared.sql))
         rows = table(self._runner.rows(done), self._max_result_bytes)
         return Answer(rows, done.scanned, time.perf_counter() - began, done.query_id)
 
@@ -95,7 +96,3 @@ class AthenaEngine:
             or projected != made.projected
             or kept != dict(made.properties)
         )
-
-
-def _text(prepared: Prepared) -> str:
-    return prepared.sql.strip().rstrip(";").rstrip()

@@ -11,6 +11,7 @@ from services.errors import LakeError
 from services.queries.catalog import Catalog, TableSchema
 from services.queries.ddl.parser import parse_table
 from services.queries.ddl.table import CreateTable, literal
+from services.queries.guard.statement import without_end
 
 PartitionMode = Literal["projection", "alter", "msck"]
 TABLES = Path(__file__).resolve().parents[3] / "sql" / "athena" / "tables"
@@ -76,7 +77,8 @@ def statements(
         elif mode == "msck":
             found.append(Statement(f"partitions of {name}", f"MSCK REPAIR TABLE {shown.database}.{name}"))
     for name, select in catalog.views.items():
-        found.append(Statement(f"view {name}", f"CREATE OR REPLACE VIEW {catalog.database}.{name} AS\n{select}"))
+        made = f"CREATE OR REPLACE VIEW {catalog.database}.{name} AS\n{without_end(select)}"
+        found.append(Statement(f"view {name}", made))
     return found
 
 

@@ -49,6 +49,19 @@ def parse(sql: str) -> exp.Query:
     return statement
 
 
+def without_end(sql: str) -> str:
+    """The text of one statement up to the semicolon that ends it, if any: Athena takes nothing from there on.
+
+    Raises NotOneSelect for a text that is no SQL.
+    """
+    try:
+        tokens = sqlglot.tokenize(sql, read=DIALECT)
+    except SqlglotError as error:
+        raise NotOneSelect(_syntax(error, sql)) from None
+    end = next((token.start for token in tokens if token.token_type is TokenType.SEMICOLON), len(sql))
+    return sql[:end].strip()
+
+
 def _is_empty(node: exp.Expr | None) -> bool:
     return node is None or isinstance(node, exp.Semicolon)
 

@@ -143,5 +143,5 @@ def _columns(node: exp.Expr) -> list[exp.Expr]:
         elif isinstance(plain, exp.Column):
             found.append(plain)
         else:
-            raise not_offline(node, "its parts must be columns")
+            raise refuses(node, "its parts must be columns, not their positions or expressions over them")
     return found

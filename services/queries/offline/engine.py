@@ -16,8 +16,8 @@ from services.errors import QueryFailed, ShorelineError
 from services.human import size
 from services.queries.ddl import Statement
 from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared, ResultTooLarge
-from services.queries.footers import FileDamaged
-from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem
+from services.queries.footers import FileDamaged, Footer
+from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem, Served
 from services.queries.offline.macros import macros
 from services.queries.offline.relations import view
 from services.queries.offline.translate import Translated, translate
@@ -26,6 +26,8 @@ from services.queries.resolve import SCAN
 
 _READERS = 8  # threads at most that wait for the store
 _BATCH_ROWS = 100_000
+# Turned off is what makes a window over a partition a join with itself: the copy that it reads forgets the
+# conditions on partition keys (DuckDB 2.0.0), and the window counted rows that WHERE leaves out.
 _SETTINGS = """
 SET TimeZone = 'UTC';
 SET parquet_prefetch_column_gap = 0;
@@ -35,6 +37,7 @@ SET autoload_known_extensions = false;
 SET threads = {threads};
 SET allowed_directories = ['lake://'];
 SET enable_external_access = false;
+SET disabled_optimizers = 'window_self_join';
 SET lock_configuration = true;
 """
 
@@ -61,8 +64,7 @@ class DuckDbEngine:
         """
         translated = translate(prepared.resolved)
         began = time.perf_counter()
-        scans = prepared.prediction.scans
-        with self._system.serving([footer.file for scan in scans for footer in scan.files]), self._explained(prepared):
+        with self._system.serving(_served(prepared)), self._explained(prepared):
             for statement in [*macros(translated.sql), *_views(prepared)]:
                 self._connection.execute(statement)
             rows = self._answer(self._connection, translated)
@@ -100,11 +102,11 @@ class DuckDbEngine:
 
     def _damage(self, prepared: Prepared) -> FileDamaged | None:
         """The file that made a query fail, when it was one: DuckDB does not always name it."""
-        for scan in prepared.prediction.scans:
+        for number, scan in enumerate(prepared.prediction.scans):
             for footer in scan.files:
                 columns = [name for name in scan.columns if name in footer.types]
                 try:
-                    pq.ParquetFile(pa.PythonFile(self._system.open(footer.file.key))).read(columns)
+                    pq.ParquetFile(pa.PythonFile(self._system.open(_path(number, footer)))).read(columns)
                 except (pa.ArrowException, OSError, ValueError) as error:
                     where = self.lake.files.url(footer.file.key)
                     return FileDamaged(f"{where} is damaged: {str(error).splitlines()[0]}")
@@ -123,11 +125,25 @@ class DuckDbEngine:
             raise QueryFailed(f"The answer does not fit Athena's types: {error}") from error
 
 
+def _path(number: int, footer: Footer) -> str:
+    """Where DuckDB finds a file of a scan: each scan has its own paths, so that its bytes are counted for itself."""
+    return f"{PROTOCOL}://{number}/{footer.file.key}"
+
+
+def _served(prepared: Prepared) -> dict[str, Served]:
+    scans = enumerate(prepared.prediction.scans)
+    return {
+        _path(number, footer): Served(footer.file, max(1, scan.times))
+        for number, scan in scans
+        for footer in scan.files
+    }
+
+
 def _views(prepared: Prepared) -> Iterator[str]:
     pairs = zip(prepared.prediction.scans, prepared.resolved.judged.selections, strict=True)
     for number, (scan, selection) in enumerate(pairs):
-        paths = [f"{PROTOCOL}://{footer.file.key}" for footer in scan.files]
-        yield view(SCAN.format(number), selection.scan.table, scan.files, paths)
+        paths = [_path(number, footer) for footer in scan.files]
+        yield view(SCAN.format(number), selection.scan.table, scan.files, paths, scan.columns)
 
 
 def _failure(error: duckdb.Error) -> ShorelineError:

@@ -29,6 +29,9 @@ CREATE OR REPLACE TEMP MACRO athena_split_part(s, delimiter, part) AS
     WHEN part > len(string_split(s, delimiter)) THEN NULL ELSE string_split(s, delimiter)[part] END;
 CREATE OR REPLACE TEMP MACRO athena_valid_json_scalar(document, path) AS
     CASE WHEN json_type(document, path) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
+    WHEN json_type(document, path) IN ('BIGINT', 'UBIGINT') AND json_extract_string(document, path) = '0'
+        AND regexp_matches(document, '-0([^0-9.eE]|$)')
+    THEN error('Athena gives -0 as it is written, and DuckDB gives 0')
     WHEN json_type(document, path) = 'DOUBLE' AND list_distinct(list_filter(
         regexp_extract_all(document, '[0-9.eE+-]+'), lambda written:
         TRY_CAST(written AS DOUBLE) = CAST(json_extract_string(document, path) AS DOUBLE)

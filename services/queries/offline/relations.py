@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from services.queries.catalog import TableSchema
 from services.queries.footers import Footer
 from services.queries.offline.types import TIMESTAMP, UTC_COLUMN, of_athena
 
 
-def view(name: str, table: TableSchema, footers: Sequence[Footer], paths: Sequence[str]) -> str:
-    """The statement that makes the view. A column that no file has is NULL, as Athena reads it."""
-    stored = {column for footer in footers for column in footer.types}
+def view(name: str, table: TableSchema, footers: Sequence[Footer], paths: Sequence[str], read: Collection[str]) -> str:
+    """The statement that makes the view. A column that no file has is NULL, as Athena reads it.
+
+    So is one that is not among those that the query reads: DuckDB carries some through joins of correlated subqueries
+    that nothing asks for, and would scan them.
+    """
+    stored = {column for footer in footers for column in footer.types if column in read}
     outputs = [_column(column, kind, column in stored) for column, kind in table.columns.items()]
     outputs += [f'"{key.name}"' if footers else f'CAST(NULL AS INTEGER) AS "{key.name}"' for key in table.keys]
     outputs += [

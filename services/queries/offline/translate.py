@@ -38,17 +38,19 @@ def translate(resolved: Resolved) -> Translated:
 
     Raises AthenaRefuses for what Athena would refuse, and NotAnsweredOffline for what DuckDB may answer otherwise.
     """
-    tree = resolved.tree.copy()
+    whole, needed = resolved.tree.copy(), resolved.needed.copy()
     try:
-        outputs = _Queries(by_scan(resolved)).query(tree, {}, [])
+        # Athena refuses what is wrong anywhere. What runs is what it reads: DuckDB would scan more for outputs unread.
+        outputs = _Queries(by_scan(resolved)).query(whole, {}, [])
+        _Queries(by_scan(resolved)).query(needed, {}, [])
     except RecursionError:
         raise NotAnsweredOffline("The query is nested too deeply to be translated.") from None
     for name, kind in outputs:
         if kind == INTERVAL:
-            raise not_offline(tree, f"an interval, such as {name}, has no type of an answer")
+            raise not_offline(whole, f"an interval, such as {name}, has no type of an answer")
     names = _names(resolved.judged.tree, [name for name, _ in outputs])
     kinds = [kind for _, kind in outputs]
-    return Translated(tree.sql("duckdb", comments=False), tuple(zip(names, kinds, strict=True)))
+    return Translated(needed.sql("duckdb", comments=False), tuple(zip(names, kinds, strict=True)))
 
 
 def _names(tree: exp.Expr, resolved: Sequence[str]) -> list[str]:

@@ -107,6 +107,8 @@ ANSWERS = [
     ("""json_extract_scalar('[7,12345678901234567890]', '$[1]')""", "12345678901234567890", "varchar"),
     ("""json_extract_scalar('{"a": "1.50"}', '$.a')""", "1.50", "varchar"),
     ("""json_extract_scalar('{"a": 1.5, "b": 2.50, "day": "2025-01-10"}', '$.a')""", "1.5", "varchar"),
+    ("""json_extract_scalar('{"a": 0, "day": "2025-01-05"}', '$.a')""", "0", "varchar"),
+    ("""json_extract_scalar('{"a": -0.0}', '$.a')""", "-0.0", "varchar"),
     ("""json_extract_scalar('{"a": 1}', '$.b')""", "None", "varchar"),
     ("json_extract_scalar('not json', '$.a')", "None", "varchar"),
     # Conditions and NULL (functions/conditional, functions/comparison).
@@ -202,6 +204,8 @@ ANSWERS = [
 FAILS = [
     ("""json_extract_scalar('{"a": 1.50}', '$.a')""", "as it is written"),
     ("""json_extract_scalar('{"a": 1e3}', '$.a')""", "as it is written"),
+    ("""json_extract_scalar('{"a": -0}', '$.a')""", "as it is written"),
+    ("""json_extract_scalar('{"a": [-0, 1]}', '$.a[0]')""", "as it is written"),
     ("""json_extract_scalar('{"a": 1.50, "b": 1.5}', '$.a')""", "as it is written"),
     ("""json_extract_scalar('{"a": 1e3, "b": "1000.0"}', '$.a')""", "as it is written"),
     ("1 / 0", "Division by zero"),

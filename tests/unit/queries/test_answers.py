@@ -22,6 +22,7 @@ from services.queries.files import FileChanged, FolderFiles
 from services.queries.footers import FileDamaged
 from services.queries.named import NamedQuery, named_queries
 from services.queries.offline.engine import DuckDbEngine
+from services.queries.offline.filesystem import covered
 from services.queries.output import encoded
 from services.queries.prediction import Lake, ScanTooLarge
 from services.queries.report import result, text
@@ -85,6 +86,50 @@ def test_a_cte_that_is_read_twice_is_scanned_twice_as_athena_does(sql: str, engi
     whole = f"WITH o AS (SELECT * FROM orders WHERE year = 2025 AND month = 1) {sql}"
     asked = ask(prepare(whole, LAKE, engine.lake), engine, limit=100_000, usd_per_byte=USD)
     assert asked.figures.scanned == asked.figures.predicted > 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        """SELECT 1 AS n FROM (SELECT trim(event_type) AS unread FROM events e WHERE day = 10 AND (e.user_id <= month
+           OR 10.00 = (SELECT max(o.amount) FROM orders o WHERE o.day = 10 AND o.user_id = e.event_id)
+           OR e.event_id > 0)) t""",
+        """SELECT count(*) AS n FROM (SELECT length(g.status) AS m FROM (SELECT count(DISTINCT order_id) AS unread,
+           status, user_id FROM orders WHERE day = 12 GROUP BY status, user_id) g) t
+           RIGHT JOIN orders o ON t.m = o.order_id WHERE o.day = 10""",
+        """WITH o AS (SELECT user_id, rank() OVER (ORDER BY created_at) AS unread FROM orders WHERE day = 10)
+           SELECT user_id FROM o
+           WHERE EXISTS (SELECT max(payload) FROM events WHERE day = 10 AND user_id = o.user_id)""",
+    ],
+    ids=["a correlated subquery", "an aggregate", "a window"],
+)
+def test_what_nothing_reads_is_not_scanned(sql: str, engine: DuckDbEngine) -> None:
+    asked = ask(prepare(sql, LAKE, engine.lake), engine, limit=1_000_000, usd_per_byte=USD)
+    assert asked.answer.rows.num_rows
+    assert asked.figures.scanned <= asked.figures.predicted
+
+
+@pytest.mark.parametrize(
+    ("ranges", "times", "expected"),
+    [
+        ([(4, 10), (14, 6)], 1, 16),
+        ([(4, 10), (8, 10)], 1, 14),
+        ([(4, 10), (8, 10)], 2, 20),
+        ([(0, 5), (0, 5), (0, 5)], 2, 10),
+        ([], 1, 0),
+    ],
+)
+def test_a_byte_counts_once_for_each_scan_however_often_threads_read_it(
+    ranges: list[tuple[int, int]], times: int, expected: int
+) -> None:
+    assert covered(ranges, times) == expected
+
+
+@pytest.mark.parametrize("condition", ["day = CAST(10 AS bigint)", "day + 0 = 10", "month * 100 + day = 110"])
+def test_a_window_sees_only_the_rows_that_where_leaves(condition: str, engine: DuckDbEngine) -> None:
+    plain = answer(engine, f"SELECT count(*) AS n FROM orders WHERE year = 2025 AND {condition}").rows.to_pylist()
+    over = "SELECT DISTINCT count(*) OVER (PARTITION BY year) AS n FROM orders WHERE year = 2025"
+    assert answer(engine, f"{over} AND {condition}").rows.to_pylist() == plain
 
 
 def test_a_scan_is_billed_rounded_up_to_the_megabyte(engine: DuckDbEngine) -> None:

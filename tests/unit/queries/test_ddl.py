@@ -71,7 +71,7 @@ def test_msck_looks_for_the_folders_of_a_table_without_projection() -> None:
 
 
 def test_views_are_made_after_the_tables() -> None:
-    catalog = Catalog(LAKE.database, LAKE.tables, {"january": "SELECT * FROM orders WHERE month = 1"})
+    catalog = Catalog(LAKE.database, LAKE.tables, {"january": "SELECT * FROM orders WHERE month = 1; -- of any year"})
     assert statements(catalog, MADE, "projection", {})[-1].sql == (
         "CREATE OR REPLACE VIEW saas_datalake.january AS\nSELECT * FROM orders WHERE month = 1"
     )

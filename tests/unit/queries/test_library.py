@@ -52,4 +52,4 @@ def test_a_named_query_that_does_not_say_what_it_answers_is_refused(tmp_path: Pa
 def test_views_are_files_named_after_them(tmp_path: Path) -> None:
     assert named_views(tmp_path / "none") == {}
     (tmp_path / "January.sql").write_text("SELECT * FROM orders WHERE month = 1;\n")
-    assert named_views(tmp_path) == {"january": "SELECT * FROM orders WHERE month = 1"}
+    assert named_views(tmp_path) == {"january": "SELECT * FROM orders WHERE month = 1;"}
