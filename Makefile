@@ -143,6 +143,7 @@ engine:
 	cp .env.example .env
 
 $(INSTALLED): pyproject.toml uv.lock
-	@test -x "$(UV)" || { echo "installing uv into $(VENV)"; $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	@test -x "$(UV)" || { echo "installing uv into $(VENV)" >&2; $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	@echo "installing Python packages into $(VENV)" >&2
 	$(UV) sync --frozen --inexact --quiet
 	@touch $@

@@ -130,7 +130,7 @@ def show(report: AthenaReport, console: Console) -> str:
     if not any(table.rows for table in report.tables):
         console.print("The lake holds no rows yet.")
         return "shoreline upload"
-    console.print(f"More than KBs: {', '.join(large)}." if large else "Every query scanned KBs.")
+    console.print(f"More than kilobytes: {', '.join(large)}." if large else "Every query scanned kilobytes only.")
     return "shoreline cleanup --dry-run"
 
 

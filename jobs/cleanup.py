@@ -129,8 +129,8 @@ def show(report: CleanupReport, console: Console) -> str | None:
     if all(check.passed for check in report.checks):
         left = f"What stays costs {human.money(report.plan.staying)} a month"
         console.print(
-            f"{left if report.plan.staying else 'Nothing that bills is left of it'}."
-            " The bill itself follows within a day or two."
+            f"{left if report.plan.staying else 'Nothing billable is left'}."
+            " The bill itself catches up within a day or two."
         )
     return None
 

@@ -22,7 +22,9 @@ _SHOWN = 20  # days that a dry run lists
 
 def command(
     ctx: typer.Context,
-    tables: Annotated[str | None, typer.Option(help="Which tables, joined by commas; all by default.")] = None,
+    tables: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Which tables, joined by commas; all by default.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be merged, and do nothing.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 DOCUMENT = Path("COST_ANALYSIS.md")
 REGION, STORAGE_CLASS = "us-east-1", "STANDARD"
 
-Size = Annotated[str | None, typer.Option("--size", help="Of the database, with its unit: 100GB, 1.5TB.")]
-DailyChange = Annotated[str | None, typer.Option("--daily-change", help="Share of its pages that change a day: 2%.")]
-Keep = Annotated[str | None, typer.Option("--keep", help="Days that backups are kept.")]
-Region = Annotated[str, typer.Option("--region", help="The region whose prices count.")]
-StorageClass = Annotated[str, typer.Option("--storage-class", help="S3's class for the dumps.")]
+Size = Annotated[
+    str | None, typer.Option("--size", metavar="SIZE", help="Of the database, with its unit: 100GB, 1.5TB.")
+]
+DailyChange = Annotated[
+    str | None, typer.Option("--daily-change", metavar="SHARE", help="Share of its pages that change a day: 2%.")
+]
+Keep = Annotated[str | None, typer.Option("--keep", metavar="DAYS", help="Days that backups are kept.")]
+Region = Annotated[str, typer.Option("--region", metavar="REGION", help="The region whose prices count.")]
+StorageClass = Annotated[str, typer.Option("--storage-class", metavar="CLASS", help="S3's class for the dumps.")]
 FromBackups = Annotated[
     bool, typer.Option("--from-backups", help="Take size, compression and growth from the bucket's manifests.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", help="Write the whole analysis here, its charts beside it.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write the whole analysis here, its charts beside it.")
+]
 Check = Annotated[bool, typer.Option("--check", help="Only tell whether the written analysis is up to date.")]
 
 

@@ -80,12 +80,12 @@ def show(report: Drill, console: Console) -> str | None:
 
     record = report.record
     console.print(f"  backup      {report.key}", soft_wrap=True)
-    console.print(f"  restored    in {human.seconds(record.restore_seconds)}, which is the RTO here")
+    console.print(f"  restored    in {human.seconds(record.restore_seconds)}, the measured recovery time")
     console.print(f"  compared    {human.count(record.tables, 'table')}, {human.count(record.rows, 'row')}")
     for difference in record.differences:
         console.print(f"  DIFFERS     {difference}", soft_wrap=True)
     if record.ok:
-        console.print("Every table, the schema and the sequences are what the database held.")
+        console.print("Every table, the schema and the sequences match what was backed up.")
         return "shoreline backups"
     return None
 

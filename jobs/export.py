@@ -26,16 +26,21 @@ _SHOWN = 20  # days of a table that a dry run lists
 def command(
     ctx: typer.Context,
     table: Annotated[
-        list[str] | None, typer.Option(help="A table and its time column, as public.orders:created_at. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE:COLUMN", help="A table and its time column, as public.orders:created_at. Repeatable."
+        ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="A declaration of tables; lake.toml is taken where it is there.")
+        Path | None, typer.Option(metavar="FILE", help="A declaration of tables; lake.toml is taken where it is there.")
     ] = None,
-    first: Annotated[str | None, typer.Option("--from", help="The first day.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="The last day.")] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day.")] = None,
     full: Annotated[bool, typer.Option("--full", help="All days, not only those that changed.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which days would be written.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Spans of days that are read at once.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Spans of days that are read at once.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write PostgreSQL's tables as Parquet under OUTPUT_DIR, partitioned by each row's own day in UTC."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from services.lake.generate import GenerateReport
     from services.lake.population import Population
 
-Dates = Annotated[list[str] | None, typer.Option(help="Days, as 2025-01-10,2025-01-11. Repeatable.")]
-From = Annotated[str | None, typer.Option("--from", help="The first day; without --to the only one.")]
-To = Annotated[str | None, typer.Option("--to", help="The last day.")]
+Dates = Annotated[list[str] | None, typer.Option(metavar="DAYS", help="Days, as 2025-01-10,2025-01-11. Repeatable.")]
+From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day; without --to the only one.")]
+To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day.")]
 
 
 def command(
@@ -28,11 +28,13 @@ def command(
     dates: Dates = None,
     first: From = None,
     last: To = None,
-    rows_per_day: Annotated[int, typer.Option(min=1, help="Rows of an average day, in each table.")] = 1000,
-    users: Annotated[int, typer.Option(min=1, help="How many users they belong to.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 2025,
-    tables: Annotated[str, typer.Option(help="Which tables, joined by commas.")] = "orders,events",
-    workers: Annotated[int | None, typer.Option(min=1, help="Days that are written at once.")] = None,
+    rows_per_day: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Rows of an average day, in each table.")
+    ] = 1000,
+    users: Annotated[int, typer.Option(metavar="N", min=1, help="How many users they belong to.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same bytes.")] = 2025,
+    tables: Annotated[str, typer.Option(metavar="NAMES", help="Which tables, joined by commas.")] = "orders,events",
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Days that are written at once.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a lake of realistic rows as Parquet under OUTPUT_DIR, the same for the same seed."""

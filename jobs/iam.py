@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from services.safety.policies import Target
 
-RoleName = Annotated[str | None, typer.Argument(help="backup, lake, query, setup or cleanup; all of them by default.")]
-Account = Annotated[str | None, typer.Option("--account", help="The account's 12 digits; asked of STS by default.")]
+RoleName = Annotated[
+    str | None, typer.Argument(metavar="ROLE", help="backup, lake, query, setup or cleanup; all of them by default.")
+]
+Account = Annotated[
+    str | None, typer.Option("--account", metavar="ID", help="The account's 12 digits; asked of STS by default.")
+]
 
 
 def command(ctx: typer.Context, role: RoleName = None, account: Account = None, as_json: Json = False) -> None:

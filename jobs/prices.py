@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jobs.run import Run
     from services.costs.refresh import Difference
 
-Region = Annotated[str | None, typer.Option("--region", help="Only this region's prices.")]
+Region = Annotated[str | None, typer.Option("--region", metavar="REGION", help="Only this region's prices.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Read AWS's price list, show what differs, then write it.")]
 
 

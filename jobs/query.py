@@ -27,10 +27,12 @@ _SHOWN = 50  # rows on a terminal
 
 def command(
     ctx: typer.Context,
-    sql: Annotated[str, typer.Argument(help="SELECT ..., a .sql file, or the number of a query that comes along.")],
+    sql: Annotated[
+        str, typer.Argument(metavar="QUERY", help="SELECT ..., a .sql file, or the number of a query that comes along.")
+    ],
     engine: Annotated[EngineName | None, typer.Option(help="Who answers; QUERY_ENGINE by default.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How the rows are printed.")] = "table",
-    output: Annotated[Path | None, typer.Option(help="The file for csv, json or parquet.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="The file for csv, json or parquet.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and cost; run nothing.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from services.costs.receipt import KeptReceipt, Receipt, Total
 
-Job = Annotated[str | None, typer.Option("--job", help="Only receipts of this job.")]
+Job = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only receipts of this job.")]
 
 
 @dataclass(frozen=True)

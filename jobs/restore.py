@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from services.backups.catalog import Backup
     from services.backups.restore import Restored
 
-Key = Annotated[str | None, typer.Option("--key", help="The backup by its key, or the last part of it.")]
+Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="The backup by its key, or the last part of it.")]
 Latest = Annotated[bool, typer.Option("--latest", help="The newest backup; this is the default.")]
 Before = Annotated[
-    str | None, typer.Option("--before", help="The newest backup from before a time in UTC, as 2025-06-10T14:00.")
+    str | None,
+    typer.Option("--before", metavar="TIME", help="The newest backup from before a time in UTC, as 2025-06-10T14:00."),
 ]
 
 DatabaseName = Annotated[
-    str | None, typer.Option("--database", help="Whose backups: a database's name; PGDATABASE by default.")
+    str | None,
+    typer.Option("--database", metavar="NAME", help="Whose backups: a database's name; PGDATABASE by default."),
 ]
 CreateRoles = Annotated[
     bool, typer.Option("--create-roles", help="Make the roles that the server lacks, without login.")
@@ -38,20 +40,26 @@ def command(
     key: Key = None,
     database: DatabaseName = None,
     into: Annotated[
-        str | None, typer.Option("--into", help="The database to make; by default the one that was backed up.")
+        str | None,
+        typer.Option("--into", metavar="NAME", help="The database to make; by default the one that was backed up."),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put the backup in the place of a database that is not empty.")
     ] = False,
     tables: Annotated[
         list[str] | None,
-        typer.Option("--tables", help="Only this table's columns and rows; may be given again. Custom format only."),
+        typer.Option(
+            "--tables",
+            metavar="NAME",
+            help="Only this table's columns and rows; may be given again. Custom format only.",
+        ),
     ] = None,
     schema_only: Annotated[
         bool, typer.Option("--schema-only", help="Everything but the rows. Custom format only.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="So many connections at once. Custom format only; needs disk.")
+        int,
+        typer.Option("--jobs", metavar="N", min=1, help="So many connections at once. Custom format only; needs disk."),
     ] = 1,
     create_roles: CreateRoles = False,
     as_json: Json = False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StackReport:
-    """Where the embedded servers listen; None when they do not run."""
+    """Where the embedded servers listen; None when they do not run. `psql` is the command that opens a session."""
 
     postgres: str | None
     s3: str | None
+    psql: str | None = None
 
 
 def up_command(ctx: typer.Context, as_json: Json = False) -> None:
@@ -33,10 +36,16 @@ def down_command(ctx: typer.Context, as_json: Json = False) -> None:
 
 def up() -> StackReport:
     """Starts what does not run yet."""
-    from jobs.embedded import embedded_settings
+    from jobs.embedded import embedded_settings, embedded_stack
 
     found = embedded_settings("up")
-    return StackReport(f"{found.pghost}:{found.pgport}", f"{found.aws_endpoint_url}, bucket {found.bucket}")
+    password = shlex.quote(str(embedded_stack().cluster.password_file))
+    program = shlex.quote(str(Path(found.pg_bin or "") / "psql"))
+    return StackReport(
+        postgres=f"{found.pghost}:{found.pgport}",
+        s3=f"{found.aws_endpoint_url}, bucket {found.bucket}",
+        psql=f"PGPASSWORD=$(cat {password}) {program} -h {found.pghost} -p {found.pgport} -U {found.pguser}",
+    )
 
 
 def down() -> StackReport:
@@ -51,6 +60,8 @@ def show(report: StackReport, console: Console) -> str:
     """Prints where each server listens."""
     console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
+    if report.psql:
+        console.print(f"  psql         {report.psql}", soft_wrap=True, markup=False)
     if report.s3:
         return "make database"
     console.print("PostgreSQL keeps its data; LocalStack's objects, the backups too, are gone.")

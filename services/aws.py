@@ -210,7 +210,7 @@ def translated() -> Iterator[None]:
     except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.TokenRetrievalError) as error:
         raise CredentialsRefused(f"No AWS credentials: {error}") from error
     except (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError) as error:
-        raise StorageUnreachable(f"AWS does not answer: {error}") from error
+        raise StorageUnreachable(f"The AWS endpoint does not answer: {error}") from error
     except aws.BotoCoreError as error:
         raise StorageError(f"AWS refused the request before sending it: {error}") from error
 

@@ -38,7 +38,21 @@ _PASSED_ON = (
     "PGSSLKEY",
     "PGSERVICEFILE",
 )
-_OTHER_DATABASE = "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`."
+_NEXT_STEPS = (  # by what libpq or the server says; where that is not in English, the error's own advice is as good
+    (
+        re.compile(r'database ".*" does not exist'),
+        "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`.",
+    ),
+    (
+        re.compile("authentication failed|no password supplied|no pg_hba.conf entry"),
+        "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server says who may connect, and how.",
+    ),
+    (re.compile("SSL|certificate"), "Check PGSSLMODE and PGSSLROOTCERT, and whether the server offers TLS."),
+    (
+        re.compile("refused|timeout|could not translate|No route|unreachable"),
+        "Check PGHOST and PGPORT: is the server running, and can it be reached from here?",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -152,10 +166,8 @@ class Database:
         except psycopg2.OperationalError as error:
             where = f"{given.user}@{given.host}:{given.port}/{given.database}"
             told = _first_line(error)
-            absent = f'database "{given.database}" does not exist' in told
-            raise DatabaseUnreachable(
-                f"No connection to {where}: {told}", next_step=_OTHER_DATABASE if absent else None
-            ) from error
+            step = next((step for says, step in _NEXT_STEPS if says.search(told)), None)
+            raise DatabaseUnreachable(f"No connection to {where}: {told}", next_step=step) from error
 
     def scalar(self, query: str, *arguments: object) -> Any:
         """The first column of the first row of a query's answer."""

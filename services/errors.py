@@ -49,7 +49,10 @@ class ServerNewerThanClient(ShorelineError):
     """pg_dump refuses servers of a newer major version than its own."""
 
     exit_code = 3
-    next_step = "Run the job from an image whose PostgreSQL client is at least as new as the server."
+    next_step = (
+        "Install PostgreSQL's client programs of the server's version, and set PG_BIN to their folder;"
+        " in containers, use an image that has them."
+    )
 
 
 class DatabaseUnreachable(ShorelineError):

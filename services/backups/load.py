@@ -26,6 +26,7 @@ from services.storage import Storage
 
 Advance = Callable[[int], None]
 _FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
+_NAMED = 20  # tables that a message names
 _READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
@@ -67,9 +68,18 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
     except (RestoreFailed, BackupDamaged) as error:
         if file.bytes <= _READ_AGAIN and not _intact(storage, backup):
             raise _damaged(storage, backup) from error
+        if options.tables and "not found" in str(error):  # pg_restore's word for a table that the archive has not
+            error.next_step = f"Name tables of this backup: {_tables(backup)}."
         raise
     if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
         raise _damaged(storage, backup)
+
+
+def _tables(backup: Backup) -> str:
+    """Names of tables that the backup has rows of, the first of them when there are many."""
+    names = sorted(backup.manifest.fingerprint.tables)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _intact(storage: Storage, backup: Backup) -> bool:

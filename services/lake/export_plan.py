@@ -157,7 +157,8 @@ def _check_declared(source: Source, columns: Sequence[Kept]) -> None:
     if problems:
         raise LakeError(
             "\n".join([f"{source.shown} does not fit the lake's table {source.name}:", *problems]),
-            next_step=f"Declare it under another name in lake.toml: [tables.my_{source.name}], with its `source`.",
+            next_step=f"{source.name} is the name of a sample table. Give yours another in lake.toml and export again:"
+            f'\n  [tables.my_{source.name}]\n  source = "{source.shown}"\n  time_column = "{source.time_column}"',
         )
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -33,12 +34,13 @@ class LocalStack:
         self._log = self.folder / "server.log"
         self._pid_file = self.folder / "pid"
 
-    def install(self) -> bool:
-        """Makes the environment from the pinned, hashed requirements; says whether anything was to do."""
+    def install(self, begins: Callable[[], None] = lambda: None) -> None:
+        """Makes the environment from the pinned, hashed requirements where it is not there; `begins` is told so."""
         mark = self.environment / "installed"
         wanted = hashlib.sha256(self.requirements.read_bytes()).hexdigest()
         if mark.exists() and mark.read_text() == wanted:
-            return False
+            return
+        begins()
         uv, python = _uv(), str(self.environment / "bin" / "python")
         make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self.environment)]
         fill = [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(self.requirements)]
@@ -47,7 +49,6 @@ class LocalStack:
             if done.returncode != 0:
                 raise StackError(f"LocalStack could not be installed:\n  {done.stderr.strip()[-2000:]}")
         mark.write_text(wanted)
-        return True
 
     def start(self) -> str:
         """Starts LocalStack where it does not run, and gives its endpoint. Raises StackError."""

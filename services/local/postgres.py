@@ -34,7 +34,7 @@ class Cluster:
         self.folder = folder.absolute()
         self.data = self.folder / "data"
         self._options = dict(options or {})
-        self._password_file = self.folder / "password"
+        self.password_file = self.folder / "password"
         self._log = self.folder / "server.log"
         self._known: Identity | None = None
 
@@ -76,7 +76,7 @@ class Cluster:
             port=int(lines[3]),
             user=SUPERUSER,
             database=database,
-            password=self._password_file.read_text().strip(),
+            password=self.password_file.read_text().strip(),
             programs=programs(),
         )
 
@@ -84,14 +84,14 @@ class Cluster:
         self.data.mkdir(mode=0o700, exist_ok=True)
         self._identity.own(self.data)
         self._log.touch()
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_urlsafe(18))
-        for path in (self._log, self._password_file):
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(secrets.token_urlsafe(18))
+        for path in (self._log, self.password_file):
             self._identity.own(path)
         # PostgreSQL's own C.UTF-8: the operating system's is not everywhere, as on macOS
         locale = "--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C"
         flags = f"--username={SUPERUSER} --encoding=UTF8 {locale} --auth=scram-sha-256".split()
-        files = [f"--pgdata={self.data}", f"--pwfile={self._password_file}"]
+        files = [f"--pgdata={self.data}", f"--pwfile={self.password_file}"]
         made = self._identity.run([programs() / "initdb", *flags, *files], cwd="/", env=self._environment())
         if made.returncode != 0:
             raise StackError(f"The embedded PostgreSQL could not be made:\n  {made.stderr.strip()}")

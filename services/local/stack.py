@@ -45,8 +45,7 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         HOME.mkdir(exist_ok=True)
         with _alone(HOME / "install.lock"):
-            if self.localstack.install():
-                say("LocalStack installed")
+            self.localstack.install(lambda: say("installing LocalStack, once"))
         with _alone(self.folder / "stack.lock"):
             if not self.cluster.running():
                 say("starting PostgreSQL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from services.queries.guard import Judged
 from services.queries.guard.statement import DIALECT, Span
 
 SCAN = "scan_{}"
+_PLACE = re.compile(r"\. Line: \d+, Col: \d+")  # the end of a word in the query as it was rewritten
 _HIDDEN = {"$path", "$bucket", "$partition", "$file_size", "$file_modified_time"}
 
 
@@ -201,7 +203,7 @@ def _names(source: exp.Table, table: TableSchema) -> dict[str, str]:
 
 
 def _reason(error: SqlglotError, judged: Judged) -> str:
-    text = str(error).split("\n")[0].rstrip(".")
+    text = _PLACE.sub("", str(error).split("\n")[0]).rstrip(".")
     for number, selection in enumerate(judged.selections):
         text = text.replace(SCAN.format(number), selection.scan.table.name)
     return f"The query cannot be resolved: {text[:1].lower()}{text[1:]}."

@@ -90,7 +90,7 @@ def test_keep_backups_removes_the_lake_only(shoreline: Shoreline, storage: Stora
     assert checks(outcome)["objects backups/postgres/"] == "kept"
     plainly = shoreline("cleanup", "--yes", "--keep-backups").output
     assert "What stays costs $0.0000" in plainly
-    assert "Nothing that bills is left" not in plainly
+    assert "Nothing billable is left" not in plainly
 
 
 def test_the_command_after_a_plan_carries_out_that_plan(shoreline: Shoreline, storage: Storage) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from jobs.demo import BUCKET, DATABASE, RESTORED
 from services.aws import Aws
 from services.database import Database
+from services.local.stack import PROJECT
 from services.storage import Storage
 from tests.conftest import Shoreline
 
@@ -23,6 +25,20 @@ def test_the_demo_runs_every_job_and_leaves_nothing_behind(shoreline: Shoreline,
     assert not Storage(aws, BUCKET).exists()
     assert not database.sibling(DATABASE).exists()
     assert not database.sibling(RESTORED).exists()
+
+
+def test_the_readme_shows_what_the_demo_prints(shoreline: Shoreline) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    session = readme.partition("<!-- session -->\n```text\n")[2].partition("\n```\n<!-- /session -->")[0]
+    printed = {form(line) for line in shoreline("demo", env={"COLUMNS": "120"}).output.splitlines()}
+    assert [line for line in session.splitlines() if form(line) not in printed] == []
+    assert len(session.splitlines()) > 30
+
+
+def form(line: str) -> str:
+    """A line without what differs from run to run: figures with their units, hashes, and widths."""
+    plain = re.sub(r"\b[0-9a-f]{64}\b|\$?\d[\d.,:_/]*( (ms|s|B|KB|MB)\b)?", "#", line)
+    return re.sub(r"\s+", " ", re.sub("-{3,}", "---", plain)).strip()
 
 
 def test_the_demo_refuses_a_real_account(shoreline: Shoreline) -> None:

@@ -124,7 +124,7 @@ def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
         assert Decimal(found["figures"]["cost"]) == Decimal("0.00005")
         assert len(found["rows"]) == len(expected(found["query"], sample))
     shown = shoreline("athena")
-    assert "Every query scanned KBs." in shown.output
+    assert "Every query scanned kilobytes only." in shown.output
     assert "are not shown: query 01 --format csv gives all" in shown.output
     assert "orders year=2025 month=1 day=10" in shown.output
     assert "nanobind" not in shown.errors
@@ -134,7 +134,7 @@ def test_an_empty_lake_is_told_as_one(storage: Storage, shoreline: Shoreline) ->
     outcome = shoreline("athena")
     assert outcome.exit_code == 0, outcome.errors
     assert "The lake holds no rows yet." in outcome.output
-    assert "scanned KBs" not in outcome.output
+    assert "scanned kilobytes" not in outcome.output
     assert "Next: shoreline upload" in outcome.errors
 
 

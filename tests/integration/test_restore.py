@@ -318,8 +318,9 @@ def test_single_tables_come_out_of_a_custom_archive(archives: Archives, custom: 
 def test_a_table_that_the_backup_does_not_hold_fails_the_restore(
     archives: Archives, custom: Backup, copy: Database, jobs: int
 ) -> None:
-    with pytest.raises(RestoreFailed, match="hne"):
+    with pytest.raises(RestoreFailed, match="hne") as refused:
         restore(archives.storage, custom, copy, LoadOptions(tables=("hen", "hne"), jobs=jobs))
+    assert "public.hen" in refused.value.next_step
     assert not copy.exists()
 
 

@@ -19,6 +19,28 @@ def test_the_programs_are_given_the_root_certificates_of_the_settings(monkeypatc
     assert "PGSSLROOTCERT" not in Connection("localhost", 5432, "me", "a").environment()
 
 
+@pytest.mark.parametrize(
+    ("told", "step"),
+    [
+        ('FATAL:  password authentication failed for user "postgres"', "PGPASSWORD"),
+        ("fe_sendauth: no password supplied", "PGPASSWORD"),
+        ("Connection refused", "PGPORT"),
+        ('could not translate host name "db" to address: Name or service not known', "PGHOST"),
+        ("server does not support SSL, but SSL was required", "PGSSLMODE"),
+        ('FATAL:  database "shop" does not exist', "PGDATABASE"),
+        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", "is the server running"),
+    ],
+)
+def test_a_connection_that_failed_says_what_to_look_at(monkeypatch: pytest.MonkeyPatch, told: str, step: str) -> None:
+    def refuses(**_: object) -> None:
+        raise psycopg2.OperationalError(told)
+
+    monkeypatch.setattr("services.database.psycopg2.connect", refuses)
+    with pytest.raises(DatabaseUnreachable) as caught:
+        Database(Connection("db", 5432, "postgres", "shop")).exists()
+    assert step in caught.value.next_step
+
+
 def test_connections_are_given_the_root_certificates_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
 
