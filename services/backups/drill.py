@@ -63,7 +63,7 @@ def _compare(backup: Backup, fresh: Database, now: datetime, restored: float, ad
     began = time.monotonic()
     manifest, version = backup.manifest, fresh.version()
     try:
-        found = fingerprint(fresh, advance)
+        found = fingerprint(fresh, advance, like=manifest.fingerprint)
     except BackupFailed as error:
         raise DatabaseError(f"What was restored could not be dumped again to compare it: {error}") from error
     majors = (version.major, fresh.client_version().major)

@@ -119,9 +119,14 @@ def pg_dump(database: Database, *options: str) -> Program:
     return Program(command, database.connection.environment(*_WRITTEN), BackupFailed, writes=True)
 
 
-def fingerprint(database: Database, advance: Advance = lambda _: None) -> Fingerprint:
-    """The fingerprint of a database as it is now. Raises BackupFailed when it cannot be dumped."""
-    scanner = Scanner()
+def fingerprint(
+    database: Database, advance: Advance = lambda _: None, *, like: Fingerprint | None = None
+) -> Fingerprint:
+    """The fingerprint of a database as it is now; columns in the order of another, `like` which it should be.
+
+    Raises BackupFailed when it cannot be dumped.
+    """
+    scanner = Scanner(like.columns if like else None)
     with pg_dump(database) as program:
         for block in scanner.watch(program.blocks()):
             advance(len(block))

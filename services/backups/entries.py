@@ -28,6 +28,7 @@ _WORDS = re.compile(
     re.DOTALL,
 )
 FORM = 2  # of the hashes: those of other forms cannot be compared
+_INHERITING = re.compile(rb'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[^"\s])+) \(.*\)\nINHERITS \(', re.DOTALL)
 _VIA_ROOT = b"-- load via partition root "  # source: pg_dump.c, dumpTableData
 _WHOLE = 1 << 20  # bytes of an object's SQL that are looked at whole; longer ones are hashed as they come
 _DIGEST = 16  # hex digits of an object's hash
@@ -49,6 +50,7 @@ class Entries:
         self._schema: dict[str, str] = {}
         self._sequences: dict[str, Sequence] = {}
         self._large_objects = _LargeObjects()
+        self.inheriting: set[bytes] = set()  # the tables that have columns of others, as SQL writes their names
         self._entry: _Entry | None = None
         self._ended = False
         self._after = b""
@@ -84,9 +86,9 @@ class Entries:
         else:
             self._entry.add(text)
 
-    def fingerprint(self, tables: Mapping[str, Content]) -> Fingerprint:
+    def fingerprint(self, tables: Mapping[str, Content], columns: Mapping[str, tuple[str, ...]]) -> Fingerprint:
         """All of them, with the tables' content."""
-        return Fingerprint(tables, self._schema, self._sequences, self._large_objects.content(), FORM)
+        return Fingerprint(tables, self._schema, self._sequences, self._large_objects.content(), FORM, columns)
 
     def _close(self) -> None:
         entry, self._entry = self._entry, None
@@ -96,6 +98,8 @@ class Entries:
             name = text_of(found[1].replace(b"''", b"'"))
             self._sequences[name] = Sequence(int(found[2]), found[3] == b"true")
             return
+        if entry.type == "TABLE" and (found := _INHERITING.search(entry.text)):
+            self.inheriting.add(found[1])
         name, number = entry.name, 1
         while name in self._schema:
             number += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Fingerprint:
     `tables` by qualified name as SQL writes it; `schema` has a short hash for each object, by type and name, of its SQL
     without the casts and parentheses outside of quotes; `large_objects` counts them as its rows. Hashes of another
     `form` cannot be compared: of the schema only the names are then.
+    `columns` is the order in which the columns of each table that inherits were hashed: a restore may give it another.
     """
 
     tables: Mapping[str, Content]
@@ -41,6 +42,7 @@ class Fingerprint:
     sequences: Mapping[str, Sequence]
     large_objects: Content | None = None
     form: int = 0
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

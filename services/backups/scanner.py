@@ -7,11 +7,11 @@ name is not taken for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.backups.entries import HEADER, Entries, text_of
 from services.backups.fingerprint import Content, Fingerprint
-from services.backups.rows import Rows, Unordered
+from services.backups.rows import Reordered, Rows, Unordered
 from services.backups.streams import Blocks
 from services.errors import BackupFailed
 
@@ -21,7 +21,8 @@ _OPENER = re.compile(
     rb"""|(?<![\w$\x80-\xff])(?P<dollar>\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)""",
     re.MULTILINE,
 )
-_COPY = re.compile(rb'COPY ((?:"[^"]*"|[^"\s])+) (?:\((?:"[^"]*"|[^"])*?\))? FROM stdin;\n')
+_COPY = re.compile(rb'COPY ((?:"[^"]*"|[^"\s])+) (?:\(((?:"[^"]*"|[^"])*?)\))? FROM stdin;\n')
+_COLUMN = re.compile(rb'(?:"[^"]*"|[^",\s])+')
 _ESCAPE_STRING = re.compile(rb"(?:[^'\\]++|\\.|'')*+'(?=[^'])", re.DOTALL)
 _WORD = re.compile(rb"[\w$\x80-\xff]")
 _LONGEST_COPY = 1 << 20  # bytes; 1,600 columns of 63 bytes each, quoted, are 200 kB
@@ -29,9 +30,14 @@ _LONGEST_HEADER = 1 << 14
 
 
 class Scanner:
-    """Follows a plain dump block by block: `feed` it all, then `finish` gives the fingerprint."""
+    """Follows a plain dump block by block: `feed` it all, then `finish` gives the fingerprint.
 
-    def __init__(self) -> None:
+    `columns` says in which order the columns of some tables are to be hashed: that of an earlier fingerprint.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._wanted = columns or {}
+        self._columns: dict[str, tuple[str, ...]] = {}
         self._carry = b""
         self._table: Rows | None = None
         self._tables: dict[str, Content] = {}
@@ -65,7 +71,7 @@ class Scanner:
             raise BackupFailed(f"The dump ended in the middle of table {self._table.name}.")
         if not self._entries.complete or self._carry.strip():
             raise BackupFailed("The dump has no end: the line 'PostgreSQL database dump complete' is missing.")
-        return self._entries.fingerprint(self._tables)
+        return self._entries.fingerprint(self._tables, self._columns)
 
     def _rows(self, table: Rows, text: bytes, at: int) -> tuple[int, bool]:
         """Takes a table's rows; gives where it got to, and whether SQL goes on there."""
@@ -75,11 +81,19 @@ class Scanner:
             self._table = None
         return end, closed
 
-    def _rows_of(self, name: str) -> Rows:
+    def _rows_of(self, copy: re.Match[bytes]) -> Rows:
         """What takes the rows of a table: the same again where its partitions are loaded one by one by its name."""
-        if not self._entries.scattered:
+        name = text_of(copy[1])
+        if self._entries.scattered:
+            return self._scattered.setdefault(name, Rows(name, Unordered()))
+        if copy[1] not in self._entries.inheriting:
             return Rows(name)
-        return self._scattered.setdefault(name, Rows(name, Unordered()))
+        columns = tuple(text_of(column) for column in _COLUMN.findall(copy[2] or b""))
+        wanted = tuple(self._wanted.get(name, columns))
+        if wanted == columns or sorted(wanted) != sorted(columns):
+            wanted = columns
+        self._columns[name] = wanted
+        return Rows(name, None if wanted == columns else Reordered([columns.index(each) for each in wanted]))
 
     def _sql(self, text: bytes, start: int) -> tuple[int, bool]:
         """Takes SQL up to a table's rows, or its last whole line; gives where, and whether rows begin there."""
@@ -89,7 +103,7 @@ class Scanner:
             line = max(line, text.rfind(b"\n", at, opened) + 1)
             if found["copy"] and (copy := _COPY.match(text, opened)):
                 self._entries.add(text[start:opened])
-                self._table = self._rows_of(text_of(copy[1]))
+                self._table = self._rows_of(copy)
                 return copy.end(), True
             if header := HEADER.match(text, opened):
                 self._entries.add(text[start:opened])

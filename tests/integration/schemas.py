@@ -35,6 +35,10 @@ CREATE TABLE by_mood_0 PARTITION OF by_mood FOR VALUES WITH (MODULUS 3, REMAINDE
 CREATE TABLE by_mood_1 PARTITION OF by_mood FOR VALUES WITH (MODULUS 3, REMAINDER 1);
 CREATE TABLE by_mood_2 PARTITION OF by_mood FOR VALUES WITH (MODULUS 3, REMAINDER 2);
 INSERT INTO by_mood SELECT (enum_range(NULL::mood))[1 + n % 3], n FROM generate_series(1, 300) n;
+CREATE TABLE vehicle (wheels integer);
+CREATE TABLE car (doors integer, name text) INHERITS (vehicle);
+ALTER TABLE vehicle ADD colour text;
+INSERT INTO car VALUES (4, 5, 'tab	tab', 'red'), (3, NULL, E'new\nline', NULL);
 CREATE TABLE hen (id integer PRIMARY KEY, egg integer);
 CREATE TABLE egg (id integer PRIMARY KEY, hen integer REFERENCES hen);
 INSERT INTO hen VALUES (1, 1);

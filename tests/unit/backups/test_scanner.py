@@ -139,6 +139,26 @@ def test_an_object_of_more_than_a_megabyte_has_the_same_hash_wherever_it_is_cut(
     assert scan(text, list(range(0, len(text), 100_000))) == scan(text)
 
 
+def test_a_table_that_inherits_has_the_same_hash_in_whatever_order_its_columns_come_back() -> None:
+    def dump(columns: bytes, *rows: bytes) -> bytes:
+        copy = b"COPY public.c (" + columns + b") FROM stdin;\n" + b"".join(row + b"\n" for row in rows) + b"\\.\n"
+        table = entry("TABLE", "c", b'CREATE TABLE public.c (\n    "z, z" text\n)\nINHERITS (public.p);')
+        return HEAD + table + entry("TABLE DATA", "c", copy, data=True) + TAIL
+
+    before = scan(dump(b'x, "z, z", w', b"1\tz\t\\N", b"2\t\\t\t3"))
+    assert before.columns == {"public.c": ("x", '"z, z"', "w")}
+    again = dump(b'x, w, "z, z"', b"1\t\\N\tz", b"2\t3\t\\t")
+    assert scan(again) != before
+    for cut in range(len(again)):
+        scanner = Scanner(before.columns)
+        scanner.feed(again[:cut])
+        scanner.feed(again[cut:])
+        assert scanner.finish() == before
+    other = Scanner(before.columns)
+    other.feed(dump(b'x, w, "z, z"', b"1\tz\t\\N", b"2\t3\t\\t"))
+    assert other.finish().tables != before.tables
+
+
 def test_partitions_that_are_loaded_by_their_root_are_one_table_however_their_rows_are_spread() -> None:
     def dump(*partitions: list[bytes]) -> bytes:
         texts = (
