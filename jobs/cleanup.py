@@ -76,6 +76,7 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
 
 def _cleanup_of(run: Run) -> Cleanup:
     from services.cleanup import Area, Cleanup, Names, Scope
+    from services.database import MAINTENANCE
     from services.queries.named import named_views
 
     given = run.settings
@@ -91,7 +92,7 @@ def _cleanup_of(run: Run) -> Cleanup:
         storage=run.storage,
         scope=Scope(areas),
         names=names if on_aws or given.query_engine == "athena" else None,
-        server=run.database_named("postgres"),
+        server=run.database_named(MAINTENANCE),
         output=given.output_dir,
         receipts=given.receipts_dir,
         expected_account=given.aws_expected_account_id,

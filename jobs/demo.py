@@ -133,7 +133,7 @@ def _lake(loop: _Loop) -> None:
 def _cleanup(loop: _Loop) -> None:
     from jobs import cleanup
 
-    options = cleanup.Options(keep_backups=False, receipts=False, dry_run=False, yes=True)
+    options = cleanup.Options(yes=True)
     loop.step(
         "cleanup",
         lambda run: cleanup.cleanup(run, options),

@@ -37,13 +37,13 @@ class Terminated(BaseException):
 class Outcome:
     """How a run ends, told to a person or as one JSON object."""
 
-    def __init__(self, job: str, run_id: str, as_json: bool) -> None:
+    def __init__(self, job: str, run_id: str, as_json: bool, *, embedded: bool = False) -> None:
         from jobs.console import Output
 
         self.job, self.run_id, self.exit_code = job, run_id, 0
         self.run: Run | None = None
         self.figures: Sequence[Figure] = ()
-        self.embedded = False
+        self.embedded = embedded
         self._following: str | None = None
         self.errors = Output(stderr=True, highlight=False)
         self._json = as_json

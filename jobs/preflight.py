@@ -119,10 +119,9 @@ def _predict(run: Run, job: str) -> Usage | None:
     from services.costs import predict
 
     if job == "backup":
-        sizes = [database.size() for database in run.databases]
-        return sum(
-            (predict.upload(size, dump_options(run).parts.size) for size in sizes), predict.requests("ListObjectsV2", 4)
-        )
+        part_size = dump_options(run).parts.size
+        uploads = (predict.upload(database.size(), part_size) for database in run.databases)
+        return sum(uploads, predict.requests("ListObjectsV2", 4))
     if job == "upload":
         files = run.settings.output_dir.glob("*/year=*/month=*/day=*/data*.parquet")
         sizes = [path.stat().st_size for path in files]

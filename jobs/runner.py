@@ -56,8 +56,7 @@ def run_job(
     The result goes to standard output, everything else to standard error; `figures` of it go into the closing line,
     the metrics and the messages.
     """
-    outcome = Outcome(job, secrets.token_hex(4), as_json)
-    outcome.embedded = ctx.find_root().obj.embedded
+    outcome = _outcome(ctx, job, as_json)
     _run(outcome, lambda: work(_prepare(outcome)), show, verdict, figures)
 
 
@@ -71,8 +70,7 @@ def run_without_settings(
     verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
 ) -> NoReturn:
     """Like `run_job`, for work that needs no database, no bucket and no settings."""
-    outcome = Outcome(job, secrets.token_hex(4), as_json)
-    outcome.embedded = ctx.find_root().obj.embedded
+    outcome = _outcome(ctx, job, as_json)
     outcome.log("INFO", "text")
     _run(outcome, work, show, verdict, lambda _: ())
 
@@ -81,6 +79,10 @@ def again(*, without: str, plus: str = "") -> str:
     """The command that runs now, as the next one: without one of its options, and with another."""
     kept = [word for word in sys.argv[1:] if word not in {"--embedded", without, plus}]
     return shlex.join(["shoreline", *kept, *([plus] if plus else [])])
+
+
+def _outcome(ctx: typer.Context, job: str, as_json: bool) -> Outcome:
+    return Outcome(job, secrets.token_hex(4), as_json, embedded=ctx.find_root().obj.embedded)
 
 
 def _run(

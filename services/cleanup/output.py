@@ -92,14 +92,10 @@ def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, bool]
     """Every file and link under the folder, and whether it is a file of ours."""
     for place, folders, names in walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
-        for name in _sorted(names, links):
+        for name in sorted([*names, *links]):
             path = Path(place) / name
             matches = pattern.fullmatch(path.relative_to(folder).as_posix()) is not None
             yield path, matches and not path.is_symlink()
-
-
-def _sorted(*names: Iterable[str]) -> list[str]:
-    return sorted(name for some in names for name in some)
 
 
 def _remove_empty(folder: Path, removed: Iterable[Path]) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 
 from services.errors import LakeError
 from services.lake.manifest import Manifest
-from services.lake.partitions import day_of
+from services.lake.partitions import day_of_file
 from services.lake.plan import TablePlan
 from services.lake.record import ExportRecord
 from services.lake.remote import RemoteLake
@@ -46,5 +46,5 @@ def _hold(table: str, reader: str, found: Sequence[str]) -> None:
 
 
 def _days(paths: Iterable[str]) -> set[date]:
-    days = (day_of(path.rpartition("/")[0]) for path in paths)
+    days = (day_of_file(path) for path in paths)
     return {day for day in days if day is not None}

@@ -18,7 +18,7 @@ from services.lake.checksum import of_files
 from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.local import local_files
-from services.lake.partitions import day_of, file_number
+from services.lake.partitions import file_number, is_read
 from services.lake.plan import TablePlan
 from services.lake.record import write_record
 from services.lake.remote import RemoteLake
@@ -68,9 +68,8 @@ def _by_day(listed: Mapping[str, StoredObject]) -> dict[str, dict[str, StoredObj
     """The files that a query reads, by the folder of their day."""
     days: dict[str, dict[str, StoredObject]] = {}
     for path, found in listed.items():
-        folder, _, name = path.rpartition("/")
-        if day_of(folder) is not None and not name.startswith((".", "_")):
-            days.setdefault(folder, {})[path] = found
+        if is_read(path):
+            days.setdefault(path.rpartition("/")[0], {})[path] = found
     return days
 
 

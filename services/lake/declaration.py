@@ -97,7 +97,7 @@ def _problems(name: str, options: Any) -> list[str]:
     found += [
         f"'{option}' is no option; there are {', '.join(_OPTIONS)}" for option in options if option not in _OPTIONS
     ]
-    found += [f"{option} is missing" for option in ("time_column",) if option not in options]
+    found += [] if "time_column" in options else ["time_column is missing"]
     for option, kind in _OPTIONS.items():
         if option in options and not _is(options[option], kind):
             found.append(

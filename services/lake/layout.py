@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -113,8 +113,7 @@ def _day_numbers(rows: pa.Table, layout: Layout) -> npt.NDArray[np.int64]:
 def _sorted(rows: pa.Table, layout: Layout) -> pa.Table:
     """The rows by day, and in each day by the layout's columns. Rows that lie so already are not moved."""
     times = np.asarray(rows.column(layout.time_column).combine_chunks().view(_integer(rows, layout)))
-    by_time: Sequence[str] = layout.sort_by
-    if by_time[:1] == (layout.time_column,) and bool((times[1:] > times[:-1]).all()):
+    if layout.sort_by[:1] == (layout.time_column,) and bool((times[1:] > times[:-1]).all()):
         return rows
     import pyarrow.compute  # takes a twentieth of a second, which rows in order need not wait for
 

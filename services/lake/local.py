@@ -15,10 +15,8 @@ import pyarrow.parquet as pq
 from services.errors import LakeError
 from services.folders import walk
 from services.lake.manifest import Schema
-from services.lake.partitions import day_of, is_data_file
+from services.lake.partitions import HIDDEN, day_of, is_data_file
 from services.lake.types import athena_type
-
-_HIDDEN = (".", "_")
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,14 @@ def local_files(output: Path) -> tuple[LocalFile, ...]:
 def _parquet_files(output: str) -> Iterator[str]:
     """The paths below the output folder of what lies in a table's folder and is not hidden."""
     for folder, folders, names in walk(output):
-        folders[:] = [name for name in folders if not name.startswith(_HIDDEN)]
+        folders[:] = [name for name in folders if not name.startswith(HIDDEN)]
         if folder != output:
             below = os.path.relpath(folder, output)
             yield from (f"{below}/{name}" for name in names if _is_parquet(name))
 
 
 def _is_parquet(name: str) -> bool:
-    return name.endswith(".parquet") and not name.startswith(_HIDDEN)
+    return name.endswith(".parquet") and not name.startswith(HIDDEN)
 
 
 def _local_file(output: Path, relative: str) -> LocalFile:

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from services.errors import LakeError
-from services.lake.partitions import day_of
+from services.lake.partitions import day_of_file
 
 _VERSION = 1
 
@@ -79,7 +79,7 @@ class Manifest:
         """Rows of each day."""
         counted: dict[date, int] = {}
         for path, entry in self.files.items():
-            day = day_of(path.rpartition("/")[0])
+            day = day_of_file(path)
             if day is not None:
                 counted[day] = counted.get(day, 0) + entry.rows
         return counted

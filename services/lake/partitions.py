@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+HIDDEN = (".", "_")
+"""How the names begin that Athena and DuckDB pass over."""
 _FOLDER = re.compile(r"year=(\d{4})/month=(\d{2})/day=(\d{2})")
 _FILE = re.compile(r"data(?:-(\d+))?\.parquet")
 
@@ -54,6 +56,16 @@ def day_of(path: str) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
+
+
+def day_of_file(path: str) -> date | None:
+    """The day in whose folder a file lies; None for a file elsewhere."""
+    return day_of(path.rpartition("/")[0])
+
+
+def is_read(path: str) -> bool:
+    """Whether queries read a file: it lies in a day's folder, and its name does not hide it."""
+    return day_of_file(path) is not None and not path.rpartition("/")[2].startswith(HIDDEN)
 
 
 def file_name(number: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from services.lake.partitions import day_of
+from services.lake.partitions import day_of_file, is_read
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,14 @@ def plan_table(
     days = {_folder(path) for path in local}
     remove = []
     for path, there in stored.items():
-        if path in local or not _is_visible_data(path):
+        if path in local or not is_read(path):
             continue
         if _folder(path) in days:
             remove.append(Change(path, there.size, "no longer part of its day"))
-        elif delete and day_of(_folder(path)) not in stay:
+        elif delete and day_of_file(path) not in stay:
             remove.append(Change(path, there.size, "its day is gone locally"))
     return TablePlan(table, tuple(send), tuple(keep), tuple(remove))
 
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _is_visible_data(path: str) -> bool:
-    folder, _, name = path.rpartition("/")
-    return day_of(folder) is not None and not name.startswith((".", "_"))

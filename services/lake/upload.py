@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +14,7 @@ from services.lake.agreement import Count, agree_with_export
 from services.lake.checksum import of_files
 from services.lake.local import Contents, LocalFile, contents, local_files
 from services.lake.manifest import Entry, Manifest, Schema
-from services.lake.partitions import day_of
+from services.lake.partitions import day_of_file
 from services.lake.plan import Stored, TablePlan, plan_table
 from services.lake.record import ExportRecord, read_records
 from services.lake.remote import Recorded, RemoteLake
@@ -104,13 +103,13 @@ def _look(
     lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, *, delete: bool
 ) -> _Table:
     older = exported.unwritten if exported else frozenset()  # of these days an older export may have left files here
-    local = {file.path: file for file in files if _day(file) not in older}
+    local = {file.path: file for file in files if day_of_file(file.path) not in older}
     before = lake.recorded(name)
     listed = lake.listed(name)
     stored = lake.identify(listed, local, before.manifest)
     sums = _sums(local, stored)
     here = {path: (file.size, sums.get(path)) for path, file in local.items()}
-    stay = {*exported.days, *map(_day, files)} if exported else ()
+    stay = {*exported.days, *(day_of_file(file.path) for file in files)} if exported else ()
     plan = plan_table(name, here, stored, delete=delete, stay=stay)
     known = {path: entry.sha256 for path, entry in before.manifest.files.items()}
     unknown = [file for path, file in local.items() if path not in sums or known.get(path) != sums[path]]
@@ -118,10 +117,6 @@ def _look(
     for file in unknown:  # else its manifest would tell of other bytes than were hashed
         require_unchanged(file)
     return _Table(name, local, sums, before, listed, stored, plan, described)
-
-
-def _day(file: LocalFile) -> date | None:
-    return day_of(file.path.rpartition("/")[0])
 
 
 def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, Stored]) -> dict[str, str]:

@@ -140,8 +140,8 @@ def predict(resolved: Resolved, lake: Lake) -> Prediction:
 
     Raises FileDamaged for a file that is no Parquet file, and SchemaDiffers for one of other types than declared.
     """
-    selections = resolved.judged.selections
-    return Prediction(tuple(map(_predict_scan, selections, resolved.columns, (lake,) * len(selections))))
+    scans = zip(resolved.judged.selections, resolved.columns, strict=True)
+    return Prediction(tuple(_predict_scan(selection, columns, lake) for selection, columns in scans))
 
 
 def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: Lake) -> ScanPrediction:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.lake.partitions import day_of, file_name, folder, is_data_file, keys
+from services.lake.partitions import day_of, file_name, folder, is_data_file, is_read, keys
 
 
 @given(st.dates())
@@ -35,3 +35,18 @@ def test_a_folder_of_another_layout_is_no_day(path: str) -> None:
 )
 def test_only_finished_files_are_data(name: str, ours: bool) -> None:
     assert is_data_file(name) is ours
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("year=2025/month=01/day=10/data.parquet", True),
+        ("year=2025/month=01/day=10/of-another-tool.parquet", True),
+        ("year=2025/month=01/day=10/_data.parquet", False),
+        ("year=2025/month=01/day=10/.data.parquet", False),
+        ("year=2025/month=02/day=30/data.parquet", False),
+        ("data.parquet", False),
+    ],
+)
+def test_queries_read_what_lies_in_a_day_and_is_not_hidden(path: str, read: bool) -> None:
+    assert is_read(path) is read

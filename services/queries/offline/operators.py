@@ -28,7 +28,7 @@ def literal(_: Context, node: exp.Expr) -> Type:
         return VARCHAR
     if text.isdecimal():
         value = int(text)
-        if value not in INTEGERS and value >= 2**63:
+        if value >= 2**63:
             raise refuses(node, "the number is too large for a bigint")
         return INTEGER if value in INTEGERS else BIGINT
     if "e" in text.lower():
