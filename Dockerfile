@@ -28,7 +28,7 @@ FROM ${BASE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Shoreline" \
-      org.opencontainers.image.description="PostgreSQL backups that are proved to restore, and a Parquet data lake that cannot surprise the bill" \
+      org.opencontainers.image.description="PostgreSQL backups that are proved to restore, and a Parquet data lake without surprises on the bill" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT" \

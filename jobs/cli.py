@@ -74,7 +74,7 @@ class Jobs(TyperGroup):
 app = typer.Typer(
     cls=Jobs,
     name="shoreline",
-    help="PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill.",
+    help="PostgreSQL backups that are proved to restore, and a data lake without surprises on the bill.",
     no_args_is_help=True,
     **_PLAIN,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -88,7 +88,7 @@ def options(
         bool, typer.Option("--embedded", help="Use the embedded PostgreSQL and LocalStack, started where needed.")
     ] = False,
 ) -> None:
-    """PostgreSQL backups that are proved to restore, and a data lake that cannot surprise the bill."""
+    """PostgreSQL backups that are proved to restore, and a data lake without surprises on the bill."""
     ctx.obj = Invocation(embedded=embedded)
 
 
