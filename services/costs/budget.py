@@ -25,7 +25,7 @@ class Budget:
         predicted = self._biller.cost(usage)
         if self.enforced and predicted > self.limit:
             raise BudgetExceeded(
-                f"{work} would cost about ${predicted:.9f}, more than the ${self.limit} that a run may cost. "
+                f"{work} would cost about ${predicted:.9f}, more than the ${self.limit:f} that a run may cost. "
                 "Nothing was done."
             )
         return predicted
@@ -42,6 +42,6 @@ class Budget:
         """Stops the request that would bring the run's cost over the limit. Raises BudgetExceeded."""
         if self.enforced and cost > self.limit:
             raise BudgetExceeded(
-                f"The next request would bring this run to ${cost:.9f}, over the ${self.limit} that a run may cost. "
+                f"The next request would bring this run to ${cost:.9f}, over the ${self.limit:f} that a run may cost. "
                 "It was not made."
             )
