@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -16,6 +17,7 @@ from services.operations.events import Moment
 
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_REGION = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _WORKGROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
@@ -27,6 +29,35 @@ def bucket_name(value: str) -> str:
     """An S3 bucket's name by AWS's own rules. Raises ValueError."""
     if not 3 <= len(value) <= 63 or not _BUCKET.fullmatch(value) or value.endswith("-"):
         raise ValueError(f"{value!r} is no S3 bucket name: use 3 to 63 of a-z, 0-9, '-' and '.'")
+    return value
+
+
+def endpoint(value: str) -> str:
+    """The URL of an object store. Raises ValueError, which shows nothing of a password in it."""
+    wrong = "is no URL of a store: write http://host:port or https://host"
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  # raises for one that is no number, or beyond 65535
+    except ValueError:
+        raise ValueError(wrong) from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or a password: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are for these")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", value):
+        raise ValueError(f"{value!r} {wrong}")
+    return value
+
+
+def region_name(value: str) -> str:
+    """A region's name, AWS's or another store's ('auto'). Raises ValueError."""
+    if not _REGION.fullmatch(value):
+        raise ValueError(f"{value!r} is no region: write it as us-east-1")
+    return value
+
+
+def account_id(value: str) -> str:
+    """An account's number. Raises ValueError."""
+    if not re.fullmatch(r"[0-9]{12}", value):
+        raise ValueError(f"{value!r} is no account: it has twelve digits")
     return value
 
 
@@ -104,6 +135,9 @@ def root_certificates(value: str) -> str:
 
 
 BucketName = Annotated[str, AfterValidator(bucket_name)]
+Endpoint = Annotated[str, AfterValidator(endpoint)]
+RegionName = Annotated[str, AfterValidator(region_name)]
+AccountId = Annotated[str, AfterValidator(account_id)]
 KeyPrefix = Annotated[str, AfterValidator(key_prefix)]
 DatabaseNames = Annotated[str, AfterValidator(database_names)]
 Recipients = Annotated[str, AfterValidator(age_recipients)]
@@ -113,7 +147,9 @@ ByteCount = Annotated[int, BeforeValidator(byte_count), Field(gt=0)]
 RootCertificates = Annotated[str, AfterValidator(root_certificates)]
 ExistingFile = Annotated[Path, AfterValidator(existing_file)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+Days = Annotated[int, Field(ge=1, le=36_500)]  # a hundred years: what is added to a date stays one
+Periods = Annotated[int, Field(ge=0, le=10_000)]
 
 
 def words(value: object) -> object:

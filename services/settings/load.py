@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.errors import SettingsError
 from services.settings.aws_profile import region_of_profile
+from services.settings.env_file import read_dotenv
 from services.settings.profile import clashes
 from services.settings.rooms import Settings
 
@@ -41,11 +41,11 @@ def load(
     every problem.
     """
     given = dict(overrides or {})
-    written = dotenv_values(dotenv)
+    written = read_dotenv(dotenv)
     environment = {**written, **os.environ, **given}
     given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
     secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, written))
-    problems |= clashes(environment)
+    problems |= clashes(environment) | _shared_prefixes(environment)
     given |= secrets
     if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
         given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
@@ -62,6 +62,18 @@ def load(
     return settings
 
 
+def _shared_prefixes(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """The prefixes that another has already, by variable: cleanup could not tell the one's objects from the other's."""
+    found: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for name in ("BACKUP_PREFIX", "LAKE_PREFIX", "ATHENA_RESULTS_PREFIX"):
+        prefix = (environment.get(name) or str(Settings.model_fields[name.lower()].default)).rstrip("/")
+        if prefix in found:
+            problems[name] = f"{prefix!r} is {found[prefix]} too: give each its own"
+        found.setdefault(prefix, name)
+    return problems
+
+
 def _region(environment: Mapping[str, str | None]) -> dict[str, str]:
     """AWS_REGION as AWS's own tools find it: from AWS_DEFAULT_REGION, or from the profile."""
     found = environment.get("AWS_DEFAULT_REGION") or region_of_profile(environment.get("AWS_PROFILE") or None)
@@ -70,12 +82,18 @@ def _region(environment: Mapping[str, str | None]) -> dict[str, str]:
 
 def log_format() -> Literal["text", "json"]:
     """How the log looks before the settings are known to be good."""
-    return "json" if named("LOG_FORMAT") == "json" else "text"
+    try:
+        return "json" if named("LOG_FORMAT") == "json" else "text"
+    except SettingsError:  # of .env, which `load` tells
+        return "json" if os.environ.get("LOG_FORMAT") == "json" else "text"
 
 
 def named(name: str, dotenv: Path = Path(".env")) -> str | None:
-    """What the environment, or else the file `dotenv`, says of a variable; None where both are silent."""
-    return {**dotenv_values(dotenv), **os.environ}.get(name)
+    """What the environment, or else the file `dotenv`, says of a variable; None where both are silent.
+
+    Raises SettingsError for a file that cannot be read.
+    """
+    return {**read_dotenv(dotenv), **os.environ}.get(name)
 
 
 def _message(problems: Mapping[str, str]) -> str:

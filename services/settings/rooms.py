@@ -9,16 +9,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from services.settings.fields import (
+    AccountId,
     BucketName,
     ByteCount,
     CatalogName,
     CronExpression,
     DatabaseNames,
+    Days,
+    Endpoint,
     ExistingFile,
     KeyPrefix,
+    Periods,
     Port,
     Positive,
     Recipients,
+    RegionName,
     RootCertificates,
     TimeZone,
     Words,
@@ -59,15 +64,15 @@ class StorageSettings(Room):
 
     bucket: BucketName
     bucket_kms_key_id: str | None = None
-    aws_region: str = "us-east-1"
+    aws_region: RegionName = "us-east-1"
     aws_profile: str | None = None
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
-    aws_endpoint_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    aws_endpoint_url: Endpoint | None = None
     aws_request_checksum_calculation: Literal["when_supported", "when_required"] = "when_supported"
-    aws_max_attempts: Positive = 7
-    aws_expected_account_id: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    aws_max_attempts: Annotated[int, Field(ge=1, le=100)] = 7
+    aws_expected_account_id: AccountId | None = None
     aws_allow_root: bool = False
 
 
@@ -75,17 +80,17 @@ class BackupSettings(Room):
     """Where backups lie and how long they are kept."""
 
     backup_prefix: KeyPrefix = "backups/postgres"
-    backup_keep_days: Positive = 30
+    backup_keep_days: Days = 30
     backup_keep_min: Positive = 3
-    backup_keep_daily: Annotated[int, Field(ge=0)] = 0
-    backup_keep_weekly: Annotated[int, Field(ge=0)] = 0
-    backup_keep_monthly: Annotated[int, Field(ge=0)] = 0
+    backup_keep_daily: Periods = 0
+    backup_keep_weekly: Periods = 0
+    backup_keep_monthly: Periods = 0
     backup_format: Literal["plain", "custom"] = "plain"
     backup_globals: Literal["full", "no-passwords", "none"] = "full"
     backup_age_recipients: Recipients | None = None
     backup_age_identity: SecretStr | None = None
-    backup_max_age_hours: Positive = 26
-    backup_lease_seconds: Annotated[float, Field(ge=2)] = 60
+    backup_max_age_hours: Annotated[int, Field(ge=1, le=876_000)] = 26
+    backup_lease_seconds: Annotated[float, Field(ge=2, le=86_400)] = 60
     backup_part_size: Annotated[ByteCount, Field(ge=5 << 20, le=5 << 30)] = 8 << 20
     backup_max_parts: Annotated[int, Field(ge=1, le=10_000)] = 10_000
 
@@ -132,8 +137,8 @@ class OperationsSettings(Room):
     drill_schedule: CronExpression = "0 4 * * sun"
     lake_schedule: CronExpression = "off"
     schedule_timezone: TimeZone = "UTC"
-    schedule_jitter: Annotated[int, Field(ge=0, description="seconds")] = 60
-    schedule_grace: Annotated[int, Field(ge=1, description="seconds")] = 3600
+    schedule_jitter: Annotated[int, Field(ge=0, le=86_400, description="seconds")] = 60
+    schedule_grace: Annotated[int, Field(ge=1, le=31_536_000, description="seconds")] = 3600
     schedule_state: Path = Path("schedule.json")
 
     def notify_addresses(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.errors import SettingsError
-from services.settings import Settings, load
+from services.settings import Settings, load, log_format
 from services.settings.fields import addresses
 from services.settings.load import secret_names
 
@@ -132,3 +132,61 @@ def test_addresses_may_hold_commas_of_their_own() -> None:
 def test_a_number_beyond_its_limit_is_told_with_the_limit() -> None:
     with pytest.raises(SettingsError, match=r"BACKUP_KEEP_DAYS +'0' must be at least 1"):
         load({"BUCKET": "a-bucket", "BACKUP_KEEP_DAYS": "0"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("AWS_ENDPOINT_URL", "http://", "'http://' is no URL of a store: write http://host:port"),
+        ("AWS_ENDPOINT_URL", "http://localhost:99999", "is no URL of a store"),
+        ("AWS_ENDPOINT_URL", "http://a b", "is no URL of a store"),
+        ("AWS_ENDPOINT_URL", "localhost:4566", "is no URL of a store"),
+        ("AWS_REGION", "us east", "'us east' is no region: write it as us-east-1"),
+        ("AWS_EXPECTED_ACCOUNT_ID", "12", "'12' is no account: it has twelve digits"),
+        ("BACKUP_LEASE_SECONDS", "inf", "'inf' must be at most 86400"),
+        ("BACKUP_KEEP_DAYS", "99999999999", "must be at most 36500"),
+        ("BACKUP_KEEP_WEEKLY", "99999999999", "must be at most"),
+        ("BACKUP_MAX_AGE_HOURS", "99999999999", "must be at most"),
+        ("SCHEDULE_GRACE", "99999999999", "must be at most"),
+        ("LAKE_PREFIX", "backups/postgres/", "'backups/postgres' is BACKUP_PREFIX too: give each its own"),
+        ("ATHENA_RESULTS_PREFIX", "datalake", "'datalake' is LAKE_PREFIX too"),
+    ],
+)
+def test_what_a_job_would_fall_over_later_is_told_at_once(name: str, value: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"BUCKET": "abc", name: value})
+    assert f"\n  {name}  " in str(caught.value)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "auto", "garage"])
+def test_a_region_of_any_store_is_taken(region: str) -> None:
+    assert load({"BUCKET": "abc", "AWS_REGION": region}).aws_region == region
+
+
+def test_a_password_in_the_endpoint_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match="holds a user or a password") as caught:
+        load({"BUCKET": "abc", "AWS_ENDPOINT_URL": "http://minio:hunter2@localhost:9000"})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"BUCKET=abc\nPGPASSWORD hunter2\n", "line that sets nothing, number 2"),
+        (b"\n\nBUCKET='hunter2\n", "line that sets nothing, number 3"),
+        (b"PGPASSWORD=hunter2\xff\nBUCKET=abc\n", "is no text in UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_whole_is_refused_and_not_shown(text: bytes, told: str) -> None:
+    Path(".env").write_bytes(text)
+    with pytest.raises(SettingsError, match=told) as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
+    assert log_format() == "text"
+
+
+@pytest.mark.parametrize("text", ["\ufeffexport BUCKET='abc'\r\n", 'BUCKET = "abc" # ours\n', "# none\n\nBUCKET=abc"])
+def test_a_file_is_read_as_editors_and_shells_write_it(text: str) -> None:
+    Path(".env").write_text(text, encoding="utf-8")
+    assert load().bucket == "abc"
