@@ -167,11 +167,10 @@ def _make(
 
 def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Listed, ...]) -> list[Decision]:
     from jobs.archives import retention_of
-    from services.backups.archive import decide
+    from services.backups.archive import decide, let_go
 
     decisions = decide(backups, retention_of(run), run.storage.now())
-    doomed = {decision.key for decision in decisions if not decision.keep}
-    archive.remove([each for each in backups if each.name.stem in doomed], lease)
+    archive.remove(let_go(backups, decisions), lease)
     return decisions
 
 

@@ -60,13 +60,12 @@ def prune(run: Run, *, dry_run: bool = False) -> PruneReport:
 def _plan(run: Run, backups: tuple[Listed, ...], now: datetime) -> tuple[list[Decision], list[Listed]]:
     """The decisions for each database that the settings name, and the backups that are to go."""
     from jobs.archives import retention_of
-    from services.backups.archive import decide
+    from services.backups.archive import decide, let_go
 
     decisions = []
     for name in run.settings.database_names:
         decisions += decide([each for each in backups if each.summary.database == name], retention_of(run), now)
-    doomed = {each.key for each in decisions if not each.keep}
-    return decisions, [each for each in backups if each.name.stem in doomed]
+    return decisions, let_go(backups, decisions)
 
 
 def _require_recent(run: Run, backups: tuple[Listed, ...], now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,6 +108,12 @@ class Archive:
 def decide(backups: Sequence[Listed], policy: Retention, now: datetime) -> list[Decision]:
     """What retention makes of the complete backups of one database."""
     return plan([candidate(each) for each in backups], policy, now)
+
+
+def let_go(backups: Iterable[Listed], decisions: Iterable[Decision]) -> list[Listed]:
+    """The backups that the decisions do not keep."""
+    keys = {decision.key for decision in decisions if not decision.keep}
+    return [each for each in backups if each.name.stem in keys]
 
 
 def shrunk(made: Listed, before: Listed | None) -> str | None:
