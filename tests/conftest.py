@@ -17,6 +17,7 @@ from services.database import Connection, Database
 from services.local.stack import HOME, PROJECT, Stack
 from services.storage import Storage
 from tests import command_line
+from tests.archives import Archives
 from tests.command_line import Outcome as Outcome
 from tests.command_line import Shoreline as Shoreline
 
@@ -107,6 +108,12 @@ def storage(aws: Aws) -> Storage:
     aws.s3.create_bucket(Bucket=name)
     aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "project", "Value": "shoreline"}]})
     return Storage(aws, name)
+
+
+@pytest.fixture
+def archives(storage: Storage) -> Archives:
+    """Archives over the test's bucket."""
+    return Archives(storage)
 
 
 @pytest.fixture

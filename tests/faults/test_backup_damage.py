@@ -23,8 +23,9 @@ from services.backups.retention import Retention
 from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, DatabaseError, RestoreFailed, ShorelineError
 from services.storage import Storage
+from tests.archives import Archives
 from tests.conftest import Shoreline
-from tests.faults.conftest import Archives, filled
+from tests.faults.conftest import filled
 
 Scratch = Callable[[str], list[str]]
 

@@ -11,7 +11,8 @@ from services.backups.dump import fingerprint
 from services.backups.making import DumpOptions
 from services.database import Database
 from services.local.stack import PROJECT
-from tests.faults.conftest import Archives, filled
+from tests.archives import Archives
+from tests.faults.conftest import filled
 
 
 def run_without_disk(settings: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

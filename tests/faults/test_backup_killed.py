@@ -25,8 +25,9 @@ from services.errors import BackupFailed
 from services.local.postgres import Cluster
 from services.local.stack import PROJECT
 from services.storage import Storage
+from tests.archives import LEASE_SECONDS, PREFIX, Archives
 from tests.command_line import FORKS
-from tests.faults.conftest import LEASE_SECONDS, PREFIX, Archives, filled
+from tests.faults.conftest import filled
 from tests.faults.proxy import Asked, FaultProxy
 
 _SECONDS = 60  # until a condition that never comes true fails the test

@@ -13,8 +13,8 @@ from services.backups.naming import Naming
 from services.database import Database
 from services.errors import BackupFailed, Busy
 from services.storage import KeyTaken
+from tests.archives import LEASE_SECONDS, PREFIX, Archives
 from tests.conftest import Shoreline
-from tests.faults.conftest import LEASE_SECONDS, PREFIX, Archives
 
 
 def test_a_second_run_says_who_holds_the_lease_and_since_when(archives: Archives, shoreline: Shoreline) -> None:

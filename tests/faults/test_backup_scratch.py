@@ -18,9 +18,9 @@ from services.database import Connection, Database
 from services.errors import DatabaseError
 from services.local.postgres import Cluster
 from services.storage import Storage
+from tests.archives import Archives
 from tests.command_line import FORKS
 from tests.conftest import Shoreline
-from tests.faults.conftest import Archives
 
 _DETACH = "ALTER SUBSCRIPTION here DISABLE", "ALTER SUBSCRIPTION here SET (slot_name = NONE)", "DROP SUBSCRIPTION here"
 

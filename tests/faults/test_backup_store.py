@@ -19,7 +19,7 @@ from services.backups.upload import upload
 from services.database import Database
 from services.errors import BackupFailed, Busy, StorageError, StorageUnreachable
 from services.storage import Storage
-from tests.faults.conftest import Archives
+from tests.archives import Archives
 from tests.faults.proxy import SLOW_DOWN, Answer, Asked, Cut, Fault, FaultProxy, Reset, Stall, every
 
 

@@ -12,8 +12,8 @@ from services.backups.making import DumpOptions
 from services.backups.naming import Format
 from services.backups.restore import restore
 from services.database import Database
+from tests.archives import Archives
 from tests.conftest import Shoreline
-from tests.faults.conftest import Archives
 
 Execute = Callable[[str], None]
 

@@ -28,8 +28,8 @@ from services.backups.traits import apply, create_like, traits_of
 from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, InputError, RestoreFailed, SettingsError
 from services.local.postgres import Cluster
+from tests.archives import Archives
 from tests.conftest import Shoreline
-from tests.faults.conftest import Archives
 from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
