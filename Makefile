@@ -63,10 +63,11 @@ status: ## newest backup, last drill, what is stale
 
 ##@ Lake
 .PHONY: lake generate export upload compact athena
-lake: ## generate + upload + athena
+# Each job has options of its own, and refuses another's: what is asked for here is which rows.
+lake: ## generate + upload + athena; ARGS are generate's
 	@$(MAKE) in-$(JOB_STACK) JOB=generate
-	@$(MAKE) in-$(JOB_STACK) JOB=upload
-	@$(MAKE) in-$(JOB_STACK) JOB=athena
+	@$(MAKE) in-$(JOB_STACK) JOB=upload ARGS=
+	@$(MAKE) in-$(JOB_STACK) JOB=athena ARGS=
 generate: ## sample orders and events as Parquet
 export: ## PostgreSQL's tables as Parquet
 upload: ## the Parquet files to S3

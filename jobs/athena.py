@@ -93,7 +93,7 @@ def verdict(report: AthenaReport) -> ShorelineError | None:
             return CheckFailed(
                 f"{found.query} scanned {human.size(found.figures.scanned)}, over SCAN_LIMIT_BYTES, and "
                 f"{human.size(found.figures.predicted)} were predicted.",
-                next_step=f"See what it reads: `shoreline query {found.query.partition('_')[0]} --explain`",
+                next_step=f"See what it reads: `shoreline query {found.query} --explain`",
             )
     return None
 
@@ -109,7 +109,7 @@ def show(report: AthenaReport, console: Console) -> str:
         console.print(f"{report.database}.{table.name}: {counted}, {human.size(table.bytes)}")
     for found in report.results:
         console.print(f"\n[bold]{found.query}[/bold]  {found.answers}", soft_wrap=True)
-        show_rows(found, console, _SHOWN, f"query {found.query.partition('_')[0]} --format csv")
+        show_rows(found, console, _SHOWN, f"query {found.query} --format csv")
         show_figures(found.figures, console, ran=True, estimated=found.estimated)
     console.print()
     heads = ["query", "filter", "scanned", "billed", "cost", "no filter", "as CSV"]

@@ -60,7 +60,7 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False) -> Drill:
     server = run.database_named(f"drill_{manifest.database}")
     options = LoadOptions(identities=identities(run), create_roles=create_roles)
     with run.progress.task("drill", size + manifest.plain_bytes) as advance:
-        return drilling.drill(run.storage, backup, server, options, run.storage.now(), advance)
+        return drilling.drill(run.storage, backup, server, options, run.storage.now(), advance, logger.warning)
 
 
 def verdict(report: Drill) -> ShorelineError | None:

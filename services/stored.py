@@ -14,6 +14,8 @@ ABSENT = {"404", "NoSuchKey", "NotFound"}
 """S3's codes for an object that is not there."""
 TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
 """S3's codes for a condition that does not hold."""
+MOST_PARTS = 10_000
+"""Parts of one upload. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
 
 
 class KeyTaken(StorageError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,14 +37,16 @@ def drill(
     options: LoadOptions,
     now: datetime,
     advance: Advance = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Drill:
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
+    `say` is told of scratch databases that killed runs left, and that are gone now or will not go.
     The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
     BackupDamaged then, whose figures say that the drill failed; DatabaseError when what was restored cannot be
     compared.
     """
-    with scratch(server, backup.manifest.traits, create_roles=options.create_roles) as fresh:
+    with scratch(server, backup.manifest.traits, create_roles=options.create_roles, say=say) as fresh:
         began = time.monotonic()
         try:
             load(storage, backup, fresh, options, advance)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.stored import MOST_PARTS
+
 MIB = 1 << 20
 SMALLEST, S3_LARGEST = 5 * MIB, 5 << 30  # bytes; Amazon S3 User Guide, "Amazon S3 multipart upload limits"
 LARGEST = S3_LARGEST - 8 * MIB  # a part ends with a block, which may reach beyond the planned size by what it holds
-MOST = 10_000  # parts; same source
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class PartPlan:
     """
 
     first: int = 8 * MIB
-    most: int = MOST
+    most: int = MOST_PARTS
 
     def size(self, number: int) -> int:
         """Bytes of part `number`, counted from 1."""

@@ -75,7 +75,7 @@ def restore(
     advance: Advance = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Restored:
-    """Restores `backup` as the database `target`; `say` is told first what will not be as it was.
+    """Restores `backup` as the database `target`; `say` is told what will not be as it was, or went.
 
     It goes into a new database first, which takes the target's name when all of it is there and the object's SHA-256
     was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged;
@@ -101,7 +101,7 @@ def restore(
     notes = _notes(target, traits, replace=replace)
     for each in notes:
         say(each)
-    with scratch(target, traits, create_roles=options.create_roles) as fresh:
+    with scratch(target, traits, create_roles=options.create_roles, say=say) as fresh:
         load(storage, backup, fresh, options, advance)
         if not replace:
             _require_empty(target, options)  # somebody may have begun to use it meanwhile

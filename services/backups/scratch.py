@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,18 +22,24 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtext('shoreline'), hashtext(%s))"
 
 
 @contextmanager
-def scratch(target: Database, traits: DatabaseTraits, *, create_roles: bool = False) -> Iterator[Database]:
+def scratch(
+    target: Database,
+    traits: DatabaseTraits,
+    *,
+    create_roles: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Database]:
     """A new, empty database beside `target`; at the end it is dropped, unless it has another name by then.
 
-    It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left. Until it
-    has its mark it is closed, which is a mark of its own.
+    It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left, which `say`
+    is told by name. Until it has its mark it is closed, which is a mark of its own.
     """
     server = target.sibling(MAINTENANCE)
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
         _idle_for_long(cursor)
         fresh = _loading(target.sibling(_derived(target.name, "restoring")), cursor, traits)
         provide_roles(cursor, traits, create=create_roles)
-        _drop_abandoned(server, cursor)
+        _drop_abandoned(server, cursor, say)
         cursor.execute(_LOCK, (fresh.name,))
         try:
             create_like(cursor, fresh.name, traits, closed=True)
@@ -101,15 +107,19 @@ def abandoned(server: Database) -> list[str]:
 def drop_abandoned(server: Database) -> list[str]:
     """Drops the scratch databases that killed runs left on the server, and names them."""
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        return _drop_abandoned(server, cursor)
+        return _drop_abandoned(server, cursor, lambda _: None)
 
 
-def _drop_abandoned(server: Database, cursor: Any) -> list[str]:
+def _drop_abandoned(server: Database, cursor: Any, say: Callable[[str], None]) -> list[str]:
     """One that will not go keeps nobody from a restore."""
     dropped = []
     for name in _abandoned(cursor):
-        with suppress(ShorelineError):
+        try:
             _drop(server, name)
+        except ShorelineError as error:
+            say(f"{name}, which a killed restore or drill left, could not be dropped: {error}")
+        else:
+            say(f"{name} was dropped: a killed restore or drill left it.")
             dropped.append(name)
     return dropped
 

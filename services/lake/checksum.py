@@ -9,14 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from io import RawIOBase
 from pathlib import Path
 
+from services.stored import MOST_PARTS
+
 PART_BYTES = 8 * 1024 * 1024
-_PARTS_AT_MOST = 10_000  # S3's limit
 _THREADS = 8
 
 
 def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
     """The bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
-    return max(part_bytes, -(-size // _PARTS_AT_MOST))
+    return max(part_bytes, -(-size // MOST_PARTS))
 
 
 def of_digests(digests: Sequence[bytes]) -> str:

@@ -69,8 +69,10 @@ def test_a_restore_that_is_killed_as_it_makes_its_scratch_database_leaves_one_th
         with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(f"ALTER DATABASE {closed.name} ALLOW_CONNECTIONS false")
         assert left not in [each.name for each in database.all_on_server()]
-        with scratch.scratch(database, traits_of(database)) as fresh:
+        told: list[str] = []
+        with scratch.scratch(database, traits_of(database), say=told.append) as fresh:
             assert sorted(scratch_names(database.name)) == sorted([closed.name, fresh.name])
+        assert told == [f"{left} was dropped: a killed restore or drill left it."]
         assert scratch_names(database.name) == [closed.name]
     finally:
         closed.drop()
@@ -106,9 +108,13 @@ def test_a_scratch_database_that_will_not_go_keeps_nobody_from_a_restore(
         f"ALTER DATABASE {stuck.name} IS_TEMPLATE true",  # PostgreSQL drops no template
     )
     try:
-        with scratch.scratch(database, traits_of(database)) as fresh:
+        told: list[str] = []
+        with scratch.scratch(database, traits_of(database), say=told.append) as fresh:
             assert fresh.exists()
         assert scratch_names(database.name) == [stuck.name]
+        assert [each.partition(":")[0] for each in told] == [
+            f"{stuck.name}, which a killed restore or drill left, could not be dropped"
+        ]
     finally:
         run(database, f"ALTER DATABASE {stuck.name} IS_TEMPLATE false")
         stuck.drop()

@@ -125,7 +125,7 @@ def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
         assert len(found["rows"]) == len(expected(found["query"], sample))
     shown = shoreline("athena")
     assert "Every query scanned kilobytes only." in shown.output
-    assert "are not shown: query 01 --format csv gives all" in shown.output
+    assert "are not shown: query 01_orders_of_a_day --format csv gives all" in shown.output
     assert "orders year=2025 month=1 day=10" in shown.output
     assert "nanobind" not in shown.errors
 

@@ -24,6 +24,19 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_the_options_of_lake_are_those_of_its_first_job() -> None:
+    done = subprocess.run(
+        ["make", "-n", "STACK=embedded", "lake", "ARGS=--seed 7"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    jobs = [line.split("--embedded ")[1].split() for line in done.stdout.splitlines() if "--embedded " in line]
+    assert jobs == [["generate", "--seed", "7"], ["upload"], ["athena"]]
+
+
 @pytest.mark.parametrize("target", ["backup", "demo", "lake", "up", "down"])
 def test_containers_without_an_engine_are_refused_in_words_and_nothing_is_left(target: str, checkout: Path) -> None:
     path = f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}"
