@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from services.backups.canonical import canonical
 from services.backups.fingerprint import Content, Fingerprint, Sequence
 
 HEADER = re.compile(
@@ -17,17 +18,7 @@ _AFTER_THE_END = re.compile(rb"\s*(?:\\unrestrict \w+\s*)?")
 _SETVAL = re.compile(rb"setval\('((?:[^']|'')*)', (-?\d+), (true|false)\)")
 # Which of these stand before an object depends on the objects before it: they are no part of it.
 _DEFAULTS = re.compile(rb"^SET default_\w+ = .*;\n", re.MULTILINE)
-# PostgreSQL writes an expression in other words once it was dumped and restored: `(ARRAY['a'::varchar])::text[]`, of
-# `IN ('a')`, becomes `ARRAY[('a'::varchar)::text]`, and a constant in a function's body gets its type's name.
-# What is quoted stays as it is.
-_WORDS = re.compile(
-    rb"""(?P<quoted>'[^']*(?:''[^']*)*'|"[^"]*"|\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?\$(?P=tag)\$)"""
-    rb"""|(?<=\bpg_attver=)\d+"""  # a number that PostgreSQL 17.12 gives each table, and that older clients dump
-    rb"""|::(?:"[^"]*"|[\w.])+(?:[ ](?:varying|precision))?(?:\(\d+(?:,\d+)?\))?(?:[ ]with(?:out)?[ ]time[ ]zone)?"""
-    rb"""(?:\[\])*(?:[ ]AS[ ](?:"[^"]*"|\w+))?|[()]""",
-    re.DOTALL,
-)
-FORM = 2  # of the hashes: those of other forms cannot be compared
+FORM = 3  # of the hashes: those of other forms cannot be compared
 _INHERITING = re.compile(rb'CREATE (?:UNLOGGED )?TABLE ((?:"[^"]*"|[^"\s])+) \(.*\)\nINHERITS \(', re.DOTALL)
 _VIA_ROOT = b"-- load via partition root "  # source: pg_dump.c, dumpTableData
 _WHOLE = 1 << 20  # bytes of an object's SQL that are looked at whole; longer ones are hashed as they come
@@ -37,10 +28,6 @@ _DIGEST = 16  # hex digits of an object's hash
 def text_of(name: bytes) -> str:
     """A name in a dump as text, also one of a database whose encoding is none."""
     return name.decode(errors="backslashreplace")
-
-
-def _quoted(found: re.Match[bytes]) -> bytes:
-    return found["quoted"] or b""
 
 
 class Entries:
@@ -128,9 +115,9 @@ class _Entry:
         self._hash.update(text)
 
     def digest(self) -> str:
-        """The hash of its SQL, outside of quotes without casts and parentheses; wherever the stream was cut."""
+        """The hash of its SQL, without what a restore changes; wherever the stream was cut."""
         if not self._long:
-            self._hash.update(_WORDS.sub(_quoted, _DEFAULTS.sub(b"", self.text).strip()))
+            self._hash.update(canonical(_DEFAULTS.sub(b"", self.text).strip()))
         return self._hash.hexdigest()[:_DIGEST]
 
 

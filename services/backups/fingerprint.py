@@ -32,7 +32,7 @@ class Fingerprint:
     """What a dump holds.
 
     `tables` by qualified name as SQL writes it; `schema` has a short hash for each object, by type and name, of its SQL
-    without the casts and parentheses outside of quotes; `large_objects` counts them as its rows. Hashes of another
+    in the form that a restore leaves as it is; `large_objects` counts them as its rows. Hashes of another
     `form` cannot be compared: of the schema only the names are then.
     `columns` is the order in which the columns of each table that inherits were hashed: a restore may give it another.
     """

@@ -12,6 +12,7 @@ from services.backups.making import DumpOptions
 from services.backups.naming import Format
 from services.backups.restore import restore
 from services.database import Database
+from services.local.stack import PROJECT
 from tests.archives import Archives
 from tests.conftest import Shoreline
 
@@ -47,6 +48,16 @@ def test_a_database_of_bytes_that_are_no_utf_8_restores_equal(
         == "café"
     )
     drilled = drill(archives.storage, backup, bytes_only, LoadOptions(), archives.storage.now())
+    assert drilled.record.differences == ()
+
+
+def test_expressions_of_all_kinds_have_the_hashes_that_they_had_once_they_were_restored(
+    archives: Archives, database: Database, execute: Execute
+) -> None:
+    execute((PROJECT / "tests" / "integration" / "expressions.sql").read_text())
+    backup = archives.back_up(database)
+    assert len(backup.manifest.fingerprint.schema) > 80
+    drilled = drill(archives.storage, backup, database, LoadOptions(), archives.storage.now())
     assert drilled.record.differences == ()
 
 
