@@ -97,10 +97,10 @@ def show(report: UploadReport, console: Console) -> str:
         sent, removed = ("to send", "to remove") if report.dry_run else ("sent", "removed")
         line = (
             f"  {plan.table:<10} {len(plan.send):>6,} {sent} ({human.size(plan.bytes_to_send)}),"
-            f" {len(plan.keep):,} there already, {len(plan.remove):,} {removed}"
+            f" {len(plan.keep):,} unchanged, {len(plan.remove):,} {removed}"
         )
         if not report.dry_run:
-            line += f"; {human.count(report.rows[plan.table], 'row')}"
+            line += f"; {human.count(report.rows[plan.table], 'row')} in the lake"
         console.print(line, soft_wrap=True)
         if report.dry_run:
             _show_changes(plan, console)
