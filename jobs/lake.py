@@ -152,7 +152,7 @@ def show_rows(found: Result, console: Console, most: int, rest: str) -> None:
     print_table(console, heads, [[text(value) for value in row] for row in found.rows[:most]], right)
     left = len(found.rows) - most
     more = f", of which {left:,} are not shown: {rest} gives all" if left > 0 else ""
-    console.print(f"{human.count(len(found.rows), 'row')}{more}")
+    console.print(f"{human.count(len(found.rows), 'row')}{more}", soft_wrap=True)
 
 
 def show_figures(numbers: Figures, console: Console, *, ran: bool, estimated: bool) -> None:
