@@ -15,7 +15,7 @@ from typing import Any
 from sqlglot import exp
 
 from services.queries.footers import Chunk, RowGroup
-from services.queries.guard.reasons import columns_in, conjuncts
+from services.queries.guard.expressions import columns_in, conjuncts, mirrored
 from services.queries.guard.scans import Scan
 
 Test = Callable[[Chunk, int], bool]
@@ -27,13 +27,6 @@ _BOUNDS: dict[type[exp.Expr], Callable[[Any, Any, Any], bool]] = {
     exp.LTE: lambda low, _, value: bool(low <= value),
     exp.GT: lambda _, high, value: bool(high > value),
     exp.GTE: lambda _, high, value: bool(high >= value),
-}
-_MIRROR: dict[type[exp.Expr], type[exp.Expr]] = {
-    exp.LT: exp.GT,
-    exp.LTE: exp.GTE,
-    exp.GT: exp.LT,
-    exp.GTE: exp.LTE,
-    exp.EQ: exp.EQ,
 }
 _INTEGERS = {"tinyint", "smallint", "int", "bigint"}
 _FRACTION = 6  # digits of a second: Python would cut off more, and move the moment
@@ -119,7 +112,7 @@ def _any(parts: Sequence[Test | None]) -> Test | None:
 
 def _comparison(kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, column: str) -> Test | None:
     if not isinstance(left.unnest(), exp.Column):
-        kind, left, right = _MIRROR[kind], right, left
+        kind, left, right = mirrored(kind), right, left
     value = literal(right.unnest(), column)
     if value is None or not isinstance(left.unnest(), exp.Column):
         return None

@@ -7,16 +7,15 @@ from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
+from services.queries.guard.expressions import columns_in, conjuncts, mirrored
 from services.queries.guard.partitions import Domain, PartitionSet
 from services.queries.guard.predicate import evaluate, integer
-from services.queries.guard.reasons import columns_in, conjuncts
 from services.queries.guard.scans import Scan
 from services.queries.guard.statement import DIALECT
 
 _SAMPLE = 2025  # the year of the sample rows; a table of other years begins with one that has rows
 _LOW = (exp.GT, exp.GTE, exp.EQ)
 _HIGH = (exp.LT, exp.LTE, exp.EQ)
-_FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
 
 
 def filter_to_add(scan: Scan, domain: Domain, others: Sequence[tuple[Scan, PartitionSet]]) -> str:
@@ -122,7 +121,7 @@ def _bound(part: exp.Expr, event_time: str, lows: list[date], highs: list[date])
     kind: type[exp.Expr] = type(part)
     left, right = part.this, part.expression
     if _is_event_time(right, event_time):
-        kind, left, right = _FLIPPED.get(kind, kind), right, left
+        kind, left, right = mirrored(kind), right, left
     moment = _moment(right)
     if moment is None or not _is_event_time(left, event_time):
         return

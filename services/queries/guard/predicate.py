@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sqlglot import exp
 
+from services.queries.guard.expressions import mirrored
 from services.queries.guard.partitions import Domain
 
 KeyOf = Callable[[exp.Column], str | None]
@@ -30,12 +31,6 @@ _COMPARE: dict[type[exp.Expr], Callable[[int, int], bool]] = {
     exp.GTE: operator.ge,
     exp.NullSafeEQ: operator.eq,
     exp.NullSafeNEQ: operator.ne,
-}
-_MIRROR: dict[type[exp.Expr], type[exp.Expr]] = {
-    exp.LT: exp.GT,
-    exp.LTE: exp.GTE,
-    exp.GT: exp.LT,
-    exp.GTE: exp.LTE,
 }
 
 
@@ -136,7 +131,7 @@ class _Evaluation:
     def _comparison(self, kind: type[exp.Expr], left: exp.Expr, right: exp.Expr) -> Truth:
         null_safe = kind in (exp.NullSafeEQ, exp.NullSafeNEQ)
         if integer(left) is not None or isinstance(left.unnest(), exp.Null):
-            left, right, kind = right, left, _MIRROR.get(kind, kind)
+            left, right, kind = right, left, mirrored(kind)
         key, value, compare = self._key(left), integer(right), _COMPARE[kind]
         if isinstance(right.unnest(), exp.Null):
             return self._against_null(kind, left, null_safe=null_safe)

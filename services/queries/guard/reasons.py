@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from services.queries.guard.expressions import columns_in, conjuncts
 from services.queries.guard.partitions import Domain
 from services.queries.guard.predicate import evaluate, integer
 from services.queries.guard.scans import Scan
@@ -41,16 +42,6 @@ def _under_its_own_name(where: exp.Expr, scan: Scan, domain: Domain) -> Iterator
 def _listed(domain: Domain) -> str:
     names = [key.name for key in domain.keys]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:
-    """The conditions that AND joins, parentheses removed."""
-    plain = node.unnest()
-    if isinstance(plain, exp.And):
-        for part in plain.flatten():
-            yield from conjuncts(part)
-    else:
-        yield plain
 
 
 def _in_where(where: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
@@ -178,13 +169,6 @@ def _filters(condition: exp.Expr, scan: Scan, domain: Domain) -> bool:
 
 def _contains(tree: exp.Expr, node: exp.Expr) -> bool:
     return any(found is node for found in tree.walk())
-
-
-def columns_in(node: exp.Expr) -> Iterator[exp.Column]:
-    """The columns of an expression, those of its subqueries left out."""
-    for found in node.walk(prune=lambda inner: isinstance(inner, exp.Query)):
-        if isinstance(found, exp.Column):
-            yield found
 
 
 def _is_key_name(column: exp.Column, domain: Domain) -> bool:
