@@ -193,4 +193,6 @@ def show(report: CostReport, console: Console) -> str | None:
     console.print(f"List prices of {report.region}; speeds and ratios from {report.basis}.", soft_wrap=True)
     for path in report.written[:1]:
         console.print(f"Written: {path} and {len(report.written) - 1} charts.", soft_wrap=True)
+    if any(row.usd_monthly is None for row in report.rows):
+        return f"shoreline prices --refresh --region {report.region}"
     return None

@@ -54,7 +54,7 @@ def prices(region: str | None) -> list[PriceRow]:
 
     listed = load_prices()
     if region is not None and region not in listed.regions:
-        raise PriceMissing(f"There are no prices for the region {region!r}, only for {', '.join(listed.regions)}.")
+        raise PriceMissing.of_region(region, listed.regions)
     chosen = [region] if region else listed.regions
     return [
         PriceRow(

@@ -44,6 +44,7 @@ _REFUSED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+_WRONG_TIME = ("Signature expired", "Signature not yet current")  # what STS says then, under SignatureDoesNotMatch
 _AWS_KEY = re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}")  # source: AWS IAM, "Unique identifiers" (prefixes of access keys)
 
 
@@ -218,6 +219,11 @@ def translated() -> Iterator[None]:
 def _explain(error: aws.ClientError) -> ShorelineError:
     code, operation = error_code(error), error.operation_name
     message = error.response.get("Error", {}).get("Message", "")
+    if code == "RequestTimeTooSkewed" or message.startswith(_WRONG_TIME):
+        return CredentialsRefused(
+            f"AWS refused {operation}, as this machine's clock is wrong: {message} ({code})",
+            next_step="Set the clock, best by NTP: AWS takes requests only within minutes of its own time.",
+        )
     if code in _REFUSED:
         return CredentialsRefused(f"AWS refused the credentials at {operation}: {message} ({code})")
     if code == "NoSuchBucket":

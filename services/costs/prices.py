@@ -26,6 +26,14 @@ class PriceMissing(InputError):
 
     next_step = "`shoreline prices` shows what there is; `shoreline prices --refresh` reads AWS's price list."
 
+    @classmethod
+    def of_region(cls, region: str, known: Sequence[str]) -> PriceMissing:
+        """The error of a region that has no prices at all."""
+        return cls(
+            f"There are no prices for the region {region!r}, only for {', '.join(known)}.",
+            next_step=f"`shoreline prices --refresh --region {region}` adds those of AWS's price list.",
+        )
+
 
 @dataclass(frozen=True)
 class Source:
@@ -102,7 +110,7 @@ class PriceList:
         if found:
             return found
         if region not in self.regions:
-            raise PriceMissing(f"There are no prices for the region {region!r}, only for {', '.join(self.regions)}.")
+            raise PriceMissing.of_region(region, self.regions)
         raise PriceMissing(f"There is no price for {usage} in {region}.")
 
     def has(self, usage: str, region: str) -> bool:

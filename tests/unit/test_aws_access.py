@@ -1,4 +1,4 @@
-"""Credentials that AWS gave are shown to AWS only."""
+"""Credentials that AWS gave are shown to AWS only, and what AWS refuses is told by its cause."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from services.aws import Aws, AwsAccess
+from services.aws import Aws, AwsAccess, translated
+from services.errors import CredentialsRefused
 
 REAL: dict[str, Any] = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalr", "session_token": "token"}
 
@@ -74,3 +76,16 @@ def test_an_empty_aws_profile_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", REAL["access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", REAL["secret_access_key"])
     assert credentials(AwsAccess(region="us-east-1"))[0] == REAL["access_key_id"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_not_taken_for_wrong_credentials(code: str, message: str) -> None:
+    with pytest.raises(CredentialsRefused, match="this machine's clock is wrong") as caught, translated():
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "GetCallerIdentity")
+    assert "Set the clock" in caught.value.next_step
