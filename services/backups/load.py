@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections import deque
@@ -13,6 +14,8 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from psycopg2 import sql
 
 from services import human
 from services.backups.catalog import Backup
@@ -27,6 +30,7 @@ from services.storage import Storage
 Advance = Callable[[int], None]
 _FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
 _NAMED = 20  # tables that a message names
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
@@ -57,6 +61,8 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
     opened: Iterable[bytes] = ahead(stored)
     if backup.manifest.encrypted:
         opened = decrypted(opened, list(options.identities))
+    if options.tables:
+        _make_schemas(fresh, backup, options.tables)
     try:
         if backup.manifest.format == "plain":
             _through_psql(fresh, opened)
@@ -70,6 +76,10 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
             raise _damaged(storage, backup) from error
         if options.tables and "not found" in str(error):  # pg_restore's word for a table that the archive has not
             error.next_step = f"Name tables of this backup: {_tables(backup)}."
+        elif options.tables and "does not exist" in str(error):
+            error.next_step = (
+                "A single table comes without types, functions and extensions: restore the whole beside it."
+            )
         raise
     if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
         raise _damaged(storage, backup)
@@ -105,6 +115,30 @@ def check(backup: Backup, options: LoadOptions) -> None:
             "--tables, --schema-only and --jobs need a backup in PostgreSQL's custom format; this one is plain SQL.",
             next_step="Restore it whole under another name; BACKUP_FORMAT=custom makes the next one so.",
         )
+    filled = {
+        _QUOTED.sub(lambda found: found[1].replace('""', '"'), name) for name in backup.manifest.fingerprint.tables
+    }
+    for name in options.tables:
+        found = _called(backup, name)
+        if found and not filled & found and not options.schema_only:  # pg_dump writes the rows of its partitions
+            raise InputError(
+                f"{name} is partitioned: alone it would come back without a row.",
+                next_step="Name its partitions: each comes back as a table. Or restore the whole under another name.",
+            )
+
+
+def _called(backup: Backup, name: str) -> set[str]:
+    """The tables of a backup that a name means, each with its schema."""
+    tables = (each.removeprefix("TABLE ") for each in backup.manifest.fingerprint.schema if each.startswith("TABLE "))
+    return {each for each in tables if name in (each, each.partition(".")[2])}
+
+
+def _make_schemas(fresh: Database, backup: Backup, tables: Sequence[str]) -> None:
+    """Makes the schemas of single tables, which pg_restore leaves out."""
+    names = {each.partition(".")[0] for table in tables for each in _called(backup, table)} - {"public"}
+    with fresh.connect() as connection, connection.cursor() as cursor:
+        for name in sorted(names):
+            cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
 
 
 def _through_psql(fresh: Database, opened: Iterable[bytes]) -> None:

@@ -96,6 +96,7 @@ def restore(
         )
     if not replace:
         _require_empty(target, options)
+    _require_settled(target)
     manifest = backup.manifest
     traits = opened(manifest.traits, options.identities)
     notes = _notes(target, traits, replace=replace)
@@ -133,6 +134,16 @@ def _require_empty(target: Database, options: LoadOptions) -> None:
         replacing = "" if options.part else ", or --replace to put the backup in its place"
         raise RestoreFailed(
             f"The database {target.name} is not empty.", next_step=f"Give --into another name{replacing}."
+        )
+
+
+def _require_settled(target: Database) -> None:
+    """Raises RestoreFailed for a database with prepared transactions: PostgreSQL does not rename it."""
+    query = "SELECT string_agg(quote_literal(gid), ', ' ORDER BY gid) FROM pg_prepared_xacts WHERE database = %s"
+    if prepared := target.sibling(MAINTENANCE).scalar(query, target.name):
+        raise RestoreFailed(
+            f"The database {target.name} has prepared transactions, so that nothing can take its place: {prepared}.",
+            next_step="End each there with COMMIT PREPARED or ROLLBACK PREPARED, or give --into another name.",
         )
 
 

@@ -226,6 +226,28 @@ def test_a_database_goes_back_into_its_tablespace_and_where_there_is_none_that_i
         cluster.stop("immediate")
 
 
+def test_prepared_transactions_that_hold_a_database_are_told_before_anything_is_done(
+    archives: Archives, tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "autovacuum": "off", "max_prepared_transactions": "2"})
+    held = Database(cluster.start()).sibling("held")
+    held.create()
+    try:
+        backup = archives.back_up(held)
+        with held.connect() as connection:
+            connection.tpc_begin("it's open")
+            connection.cursor().execute("CREATE TABLE t (id integer)")
+            connection.tpc_prepare()
+            connection.reset()
+        with pytest.raises(RestoreFailed, match=r"prepared transactions.*: 'it''s open'"):
+            restore(archives.storage, backup, held, replace=True)
+        with held.connect(autocommit=True) as connection:
+            connection.cursor().execute("ROLLBACK PREPARED 'it''s open'")
+        restore(archives.storage, backup, held, replace=True)
+    finally:
+        cluster.stop("immediate")
+
+
 def test_money_is_read_by_the_locale_that_it_was_written_in(
     archives: Archives, database: Database, copy: Database, execute: Execute
 ) -> None:
@@ -313,6 +335,30 @@ def test_single_tables_come_out_of_a_custom_archive(archives: Archives, custom: 
     restore(archives.storage, custom, copy, options)
     assert copy.scalar("SELECT count(*) FROM hen") == 1
     assert copy.scalar("SELECT to_regclass('events')") is None
+
+
+@pytest.mark.parametrize("name", ["events", "public.events"])
+def test_a_partitioned_table_alone_is_refused_as_its_rows_are_elsewhere(
+    archives: Archives, custom: Backup, copy: Database, name: str
+) -> None:
+    with pytest.raises(InputError, match=f"{name} is partitioned"):
+        restore(archives.storage, custom, copy, LoadOptions(tables=("public.hen", name)))
+    assert not copy.exists()
+    restore(archives.storage, custom, copy, LoadOptions(tables=("events_rest",)))
+    assert copy.scalar("SELECT count(*) FROM events_rest") == 145
+    copy.drop()
+    restore(archives.storage, custom, copy, LoadOptions(tables=(name,), schema_only=True))
+
+
+def test_a_table_of_a_schema_of_its_own_comes_out_alone_and_one_that_needs_more_says_so(
+    archives: Archives, custom: Backup, copy: Database
+) -> None:
+    restore(archives.storage, custom, copy, LoadOptions(tables=('Odd Schéma.Ta"ble ünd; --',)))
+    assert copy.scalar('SELECT count(*) FROM "Odd Schéma"."Ta""ble ünd; --"') == 3
+    copy.drop()
+    with pytest.raises(RestoreFailed, match="mood") as failed:
+        restore(archives.storage, custom, copy, LoadOptions(tables=("users",)))
+    assert "restore the whole beside it" in (failed.value.next_step or "")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
