@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
 from services.bucket import TAG
+from services.errors import StorageError
 from services.parallel import each
 from services.queries.athena.workgroup import workgroup_tags
 
@@ -33,7 +35,10 @@ class LakeTable:
 
 @dataclass(frozen=True)
 class CatalogInventory:
-    """What of Athena's there is. `others` are tables and views that are not Shoreline's: they keep the database."""
+    """What of Athena's there is. `others` are tables and views that are not Shoreline's: they keep the database.
+
+    `saved` are the queries and prepared statements in the workgroup, which Shoreline never makes: they keep it.
+    """
 
     database: str
     workgroup: str
@@ -43,6 +48,7 @@ class CatalogInventory:
     database_is_ours: bool = False
     workgroup_exists: bool = False
     workgroup_is_ours: bool = False
+    saved: int = 0
 
     @property
     def remove_database(self) -> bool:
@@ -52,7 +58,7 @@ class CatalogInventory:
     @property
     def remove_workgroup(self) -> bool:
         """Whether the workgroup goes."""
-        return self.workgroup_exists and self.workgroup_is_ours
+        return self.workgroup_exists and self.workgroup_is_ours and not self.saved
 
 
 def look_at_catalog(
@@ -80,6 +86,7 @@ def look_at_catalog(
                 others.append(name)
         marked = properties is not None and properties.get(MARK[0]) == MARK[1]
         exists = _workgroup_exists(aws, workgroup)
+        ours = exists and workgroup != _PRIMARY and TAG in workgroup_tags(aws, workgroup)
         return CatalogInventory(
             database=database,
             workgroup=workgroup,
@@ -88,7 +95,8 @@ def look_at_catalog(
             database_exists=properties is not None,
             database_is_ours=database != _DEFAULT and (marked or (bool(tables) and not others)),
             workgroup_exists=exists,
-            workgroup_is_ours=exists and workgroup != _PRIMARY and TAG in workgroup_tags(aws, workgroup),
+            workgroup_is_ours=ours,
+            saved=_saved(aws, workgroup) if ours else 0,
         )
 
 
@@ -121,14 +129,26 @@ def _tables(aws: Aws, database: str) -> Iterator[Any]:
 
 def _workgroup_exists(aws: Aws, workgroup: str) -> bool:
     """By listing: for one that is not there, GetWorkGroup answers an error that other mistakes answer too."""
-    token: dict[str, Any] = {}
+    pages = _pages(aws.athena.list_work_groups)
+    return any(found.get("Name") == workgroup for page in pages for found in page["WorkGroups"])
+
+
+def _saved(aws: Aws, workgroup: str) -> int:
+    """How many queries and prepared statements people keep in the workgroup: they would go with it."""
+    queries = _pages(aws.athena.list_named_queries, WorkGroup=workgroup)
+    statements = _pages(aws.athena.list_prepared_statements, WorkGroup=workgroup)
+    return sum(len(page.get("NamedQueryIds", ())) for page in queries) + sum(
+        len(page.get("PreparedStatements", ())) for page in statements
+    )
+
+
+def _pages(ask: Callable[..., Any], **request: str) -> Iterator[Any]:
     while True:
-        page = aws.athena.list_work_groups(**token)
-        if any(found.get("Name") == workgroup for found in page["WorkGroups"]):
-            return True
+        page = ask(**request)
+        yield page
         if not page.get("NextToken"):
-            return False
-        token = {"NextToken": page["NextToken"]}
+            return
+        request["NextToken"] = page["NextToken"]
 
 
 @dataclass
@@ -149,19 +169,31 @@ def remove_from_catalog(aws: Aws, found: CatalogInventory) -> RemovedFromCatalog
     Source: AWS Glue API, DeleteTable.
     """
     removed = RemovedFromCatalog()
-    with translated():
+    with _refusals(removed.refused, f"tables of {found.database}"):
         for table in found.tables:
             removed.partitions += _remove_partitions(aws, found.database, table.name, removed.refused)
         for names in _batches((table.name for table in found.tables), _TABLES):
             answer = aws.glue.batch_delete_table(DatabaseName=found.database, TablesToDelete=names)
             failed = _note(answer.get("Errors", []), lambda error: error["TableName"], removed.refused)
             removed.tables += len(names) - failed
-        if found.remove_database and not removed.refused:
+    if found.remove_database and not removed.refused:
+        with _refusals(removed.refused, found.database):
             removed.database = _gone(lambda: aws.glue.delete_database(Name=found.database))
-        if found.remove_workgroup:
+    if found.remove_workgroup:
+        with _refusals(removed.refused, found.workgroup):
             aws.athena.delete_work_group(WorkGroup=found.workgroup, RecursiveDeleteOption=True)
             removed.workgroup = True
     return removed
+
+
+@contextmanager
+def _refusals(refused: dict[str, str], name: str) -> Iterator[None]:
+    """What AWS refuses inside is noted under the name: the rest is removed all the same, and the proof tells."""
+    try:
+        with translated():
+            yield
+    except StorageError as error:
+        refused[name] = str(error)
 
 
 def _remove_partitions(aws: Aws, database: str, table: str, refused: dict[str, str]) -> int:

@@ -92,6 +92,9 @@ def catalog_items(found: CatalogInventory) -> list[Item]:
         items.append(_catalog_item(f"Athena database {found.database}", why))
     if found.workgroup_exists:
         why = "" if found.workgroup_is_ours else "has no tag project=shoreline"
+        if found.saved:
+            saved = human.count(found.saved, "saved query or statement", "saved queries and statements")
+            why = f"holds {saved} that Shoreline did not make"
         items.append(_catalog_item(f"Athena workgroup {found.workgroup}", why))
     return items
 

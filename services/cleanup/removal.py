@@ -16,7 +16,7 @@ from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, ver
 from services.cleanup.plan import Plan
 from services.cleanup.scope import Scope
 from services.cleanup.settings import take_settings
-from services.errors import StorageUnreachable
+from services.errors import StorageError, StorageUnreachable
 from services.parallel import each
 from services.storage import DELETE_BATCH, Storage
 
@@ -95,10 +95,13 @@ class Removal:
             return self.removed
         if self._empty() and self._scope.area_of(self._lease.key) in self._plan.areas:
             self._give_up_lease()
-            if self._plan.remove_bucket:
-                self._remove_bucket()
-            elif self._plan.take_settings:
-                take_settings(self._storage)
+            try:
+                if self._plan.remove_bucket:
+                    self._remove_bucket()
+                elif self._plan.take_settings:
+                    take_settings(self._storage)
+            except StorageError as error:  # such as a policy that denies it: the proof tells what is left
+                self.removed.refuse(self._storage.bucket, str(error))
         return self.removed
 
     def _empty(self) -> bool:
@@ -192,6 +195,9 @@ class Removal:
                     return upload, True
             except StorageUnreachable:
                 pass
+            except StorageError as error:
+                self.removed.refuse(upload.key, str(error))
+                return upload, False
             time.sleep(_backoff(attempt))
         self.removed.refuse(upload.key, f"the upload {upload.upload_id} still holds parts")
         return upload, False
@@ -202,7 +208,8 @@ class Removal:
         pages = version_pages(self._storage, self._lease.key)
         for batch in ([entry for entry in page if entry.key == self._lease.key] for page in pages):
             if batch:
-                self._delete(batch)
+                for (key, _), why in self._delete(batch).refused.items():
+                    self.removed.refuse(key, why)
 
     def _remove_bucket(self) -> None:
         """Removes the bucket; what was written to it meanwhile is removed first, up to a bound."""

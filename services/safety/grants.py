@@ -218,6 +218,8 @@ CLEANUP = Role(
             On.WORKGROUP,
             "know the workgroup for Shoreline's, and remove it",
             "athena:ListTagsForResource",
+            "athena:ListNamedQueries",
+            "athena:ListPreparedStatements",
             "athena:GetWorkGroup",
             "athena:DeleteWorkGroup",
         ),

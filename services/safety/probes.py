@@ -103,6 +103,12 @@ _PROBES: Mapping[str, Ask] = {
     ),
     "athena:GetWorkGroup": lambda aws, target, _: aws.athena.get_work_group(WorkGroup=target.workgroup),
     "athena:ListWorkGroups": lambda aws, _, __: aws.athena.list_work_groups(MaxResults=1),
+    "athena:ListNamedQueries": lambda aws, target, _: aws.athena.list_named_queries(
+        WorkGroup=target.workgroup, MaxResults=1
+    ),
+    "athena:ListPreparedStatements": lambda aws, target, _: aws.athena.list_prepared_statements(
+        WorkGroup=target.workgroup, MaxResults=1
+    ),
     "athena:ListTagsForResource": lambda aws, target, _: aws.athena.list_tags_for_resource(
         ResourceARN=workgroup_arn(target.region, target.account_id, target.workgroup)
     ),

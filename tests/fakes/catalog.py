@@ -7,7 +7,7 @@ tables with errors for each, and children that a deleted parent leaves behind fo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,13 +37,14 @@ class Table:
 class FakeCatalog:
     """Databases by name, with their properties and tables; workgroups by name, with their tags.
 
-    `stubborn` are tables that are not deleted; `lingering` is for how many looks a deleted database answers yet;
-    `denied` are operations that are refused.
+    `saved` are the ids of the queries that people keep in a workgroup; `stubborn` are tables that are not deleted;
+    `lingering` is for how many looks a deleted database answers yet; `denied` are operations that are refused.
     """
 
     databases: dict[str, dict[str, Table]] = field(default_factory=dict)
     properties: dict[str, dict[str, str]] = field(default_factory=dict)
     workgroups: dict[str, dict[str, str]] = field(default_factory=lambda: {"primary": {}})
+    saved: list[str] = field(default_factory=list)
     stubborn: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     lingering: int = 0
@@ -81,6 +82,8 @@ class FakeCatalog:
             },
             "GetWorkGroup": self._get_workgroup,
             "ListTagsForResource": self._tags,
+            "ListNamedQueries": lambda request: self._paged(request, "NamedQueryIds", self.saved),
+            "ListPreparedStatements": lambda _: {"PreparedStatements": []},
             "DeleteWorkGroup": self._delete_workgroup,
         }
 
@@ -115,7 +118,7 @@ class FakeCatalog:
         found = self._table(request, request["TableName"]).partitions
         return self._paged(request, "Partitions", [{"Values": values} for values in found])
 
-    def _paged(self, request: Shape, name: str, entries: list[Shape]) -> Shape:
+    def _paged(self, request: Shape, name: str, entries: Sequence[Any]) -> Shape:
         start = int(request.get("NextToken") or 0)
         answer: Shape = {name: entries[start : start + self.page]}
         if start + self.page < len(entries):

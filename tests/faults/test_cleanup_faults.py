@@ -87,6 +87,33 @@ def test_a_key_that_s3_refuses_to_delete_is_named_with_s3s_reason(through: Throu
     assert outcome.json["result"]["removed"]["refused"] == {"datalake/a.parquet": "no (AccessDenied)"}
 
 
+def test_a_bucket_that_may_not_be_deleted_is_emptied_and_named(through: Through, storage: Storage) -> None:
+    fill(storage, objects=3, versions=1, uploads=1)
+
+    def denied(asked: Asked) -> Fault | None:
+        return _DENIED if asked.method == "DELETE" and asked.path.strip("/") == storage.bucket else None
+
+    outcome, _ = through(denied, "cleanup", "--yes", "--json")
+    assert outcome.exit_code == INCOMPLETE, outcome.errors
+    verdicts = {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
+    assert verdicts[f"bucket {storage.bucket}"] == "LEFT"
+    assert verdicts["objects datalake/"] == "gone"
+    assert "AWS refused DeleteBucket" in outcome.json["result"]["removed"]["refused"][storage.bucket]
+
+
+def test_an_upload_that_may_not_be_aborted_is_named_and_the_rest_goes(through: Through, storage: Storage) -> None:
+    fill(storage, objects=3, versions=1, uploads=1)
+
+    def denied(asked: Asked) -> Fault | None:
+        return _DENIED if asked.method == "DELETE" and "uploadId" in asked.query else None
+
+    outcome, _ = through(denied, "cleanup", "--yes", "--json")
+    assert outcome.exit_code == INCOMPLETE, outcome.errors
+    (why,) = outcome.json["result"]["removed"]["refused"].values()
+    assert "AWS refused AbortMultipartUpload" in why
+    assert not list(storage.objects("datalake/"))
+
+
 @pytest.mark.parametrize("call", ["tagging", "versions", "uploads"])
 def test_a_look_that_fails_stops_everything(through: Through, storage: Storage, call: str) -> None:
     fill(storage, objects=4, versions=1, uploads=1)

@@ -80,6 +80,16 @@ def test_a_database_and_a_workgroup_that_nothing_calls_shorelines_stay(cleanup: 
     assert "shoreline" in catalog.workgroups
 
 
+def test_a_workgroup_in_which_people_keep_queries_stays(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.saved = [f"query-{number}" for number in range(40)]
+    outcome = cleanup()
+    assert outcome.exit_code == 0, outcome.errors
+    assert "shoreline" in catalog.workgroups
+    assert verdicts(outcome)["Athena workgroup shoreline"] == "kept"
+    reasons = {item["resource"]: item["reason"] for item in outcome.json["result"]["plan"]["items"]}
+    assert reasons["Athena workgroup shoreline"] == "holds 40 saved queries and statements that Shoreline did not make"
+
+
 def test_a_run_that_was_killed_after_the_tables_is_finished_by_the_next(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.databases["saas_datalake"] = {}
     assert cleanup().exit_code == 0
@@ -98,6 +108,27 @@ def test_a_table_that_will_not_go_is_named(cleanup: Cleanup, catalog: FakeCatalo
     assert outcome.exit_code == INCOMPLETE
     assert outcome.json["result"]["catalog"]["refused"] == {"events": "it will not go (InternalServiceException)"}
     assert verdicts(outcome)["table saas_datalake.events"] == "LEFT"
+
+
+@pytest.mark.parametrize(
+    ("denied", "left"),
+    [
+        ("BatchDeletePartition", "table saas_datalake.orders"),
+        ("BatchDeleteTable", "table saas_datalake.orders"),
+        ("DeleteDatabase", "Athena database saas_datalake"),
+        ("DeleteWorkGroup", "Athena workgroup shoreline"),
+    ],
+)
+def test_a_removal_that_is_denied_keeps_nothing_else_and_is_told_by_the_proof(
+    denied: str, left: str, cleanup: Cleanup, catalog: FakeCatalog, storage: Storage
+) -> None:
+    catalog.denied = {denied}
+    storage.put("datalake/orders/data.parquet", b"rows")
+    outcome = cleanup()
+    assert outcome.exit_code == INCOMPLETE, outcome.errors
+    assert verdicts(outcome)[left] == "LEFT"
+    assert f"not authorized to perform {denied}" in str(outcome.json["result"]["catalog"]["refused"])
+    assert not storage.exists()
 
 
 def test_a_look_at_the_catalog_that_is_refused_stops_everything(
