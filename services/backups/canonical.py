@@ -86,10 +86,12 @@ def _parsed(sql: bytes) -> list[_Node]:
 
 
 def _in_order(items: list[_Node]) -> list[_Node]:
-    return _flattened(list(_recast(items)))
+    if len(items) == 1:
+        return items
+    return _flattened(_recast(items) if b"::" in items or b"AS" in items else items)
 
 
-def _recast(items: list[_Node]) -> Iterator[_Node]:
+def _recast(items: list[_Node]) -> list[_Node]:
     """The same with casts at the elements of arrays, and without names that are those of types."""
     made: list[_Node] = []
     at = 0
@@ -105,7 +107,7 @@ def _recast(items: list[_Node]) -> Iterator[_Node]:
             made.append(items[start])
         if called and items[at : at + 1] == [b"AS"] and items[at + 1 : at + 2] in ([called], [b'"%s"' % called]):
             at += 2
-    yield from made
+    return made
 
 
 def _type(items: list[_Node], at: int) -> tuple[int, bytes]:

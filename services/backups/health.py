@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services import human
 from services.backups.catalog import Contents, Listed
+from services.backups.naming import MANIFEST
 from services.backups.retention import Candidate, Retention, plan
 
 
@@ -55,7 +56,11 @@ def judge(
     names = [*databases, *sorted({each.summary.database for each in contents.backups} - set(databases))]
     found = tuple(_status(name, contents.of(name), policy, now) for name in names)
     problems = [problem for each in found for problem in _problems(each, databases, max_age)]
-    problems += [f"{each.name.stem} is damaged: {each.problem}" for each in contents.damaged]
+    problems += [
+        f"{each.name.stem} is damaged: {each.problem}; once you have looked at it, delete its {MANIFEST.lstrip('.')}:"
+        " the next backup removes the rest"
+        for each in contents.damaged
+    ]
     unproved = tuple(each.database for each in found if each.database in databases and each.drilled_at is None)
     return Status(found, tuple(problems), unproved, writer)
 

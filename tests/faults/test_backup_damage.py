@@ -143,6 +143,10 @@ def test_a_manifest_without_its_object_is_no_backup_and_retention_does_not_count
     assert [each.problem for each in contents.damaged] == [f"{newer.manifest.object.name} is missing"]
     decisions = decide(contents.of(database.name), Retention(minimum=1), datetime.now(UTC))
     assert [(each.key, each.reason) for each in decisions] == [(older.name.stem, "the newest")]
+    archives.storage.delete([newer.name.key(MANIFEST)])  # as status says
+    archives.back_up(database)
+    archives.assert_whole()
+    archives.assert_nothing_left()
 
 
 def test_an_object_without_a_manifest_is_no_backup_and_goes_with_the_next_run(
