@@ -108,6 +108,11 @@ def show(report: UploadReport, console: Console) -> str:
         console.print("Nothing was done.")
         return again(without="--dry-run")
     console.print(f"Verified at {report.target}")
+    for name, (first, last) in report.widened.items():
+        console.print(
+            f"{name}: on Athena, rows of the new years are found once the next command has declared {first} to {last}.",
+            soft_wrap=True,
+        )
     return "shoreline athena"
 
 

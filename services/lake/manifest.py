@@ -13,6 +13,7 @@ from services.errors import LakeError
 from services.lake.partitions import day_of_file
 
 _VERSION = 1
+_YEARS_AHEAD = 10  # that a table is declared for, beyond the newest day there is
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,15 @@ class Manifest:
             if day is not None:
                 counted[day] = counted.get(day, 0) + entry.rows
         return counted
+
+    @property
+    def years(self) -> tuple[int, int] | None:
+        """The years that its table is declared for, where no file declares them: from the oldest day's on.
+
+        A query on Athena finds no row of another year. None when there is no day.
+        """
+        years = [day.year for day in self.rows_by_day()]
+        return (min(years), max(years) + _YEARS_AHEAD) if years else None
 
     @property
     def schema(self) -> Schema:

@@ -81,12 +81,14 @@ SELECT day::text, sum(rows)::bigint, min(least(counted.age, youngest.age))
 FROM counted LEFT JOIN (SELECT part, min(age) AS age FROM linked GROUP BY part) AS youngest USING (part) GROUP BY day
 """
 
-# The control file has a new timeline minutes after a promotion: the name of the WAL that is written has it at once.
-_SERVER = """
-SELECT system_identifier || '.' || CASE WHEN pg_is_in_recovery() THEN timeline_id
-    ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END
-FROM pg_control_system(), pg_control_checkpoint()
-"""
+# The control file has a new timeline minutes after a promotion: the name of the WAL that is written has it at once. A
+# standby has no such name. While it runs, it only goes forward: so the moment of its start tells.
+_STARTED = "'since ' || extract(epoch FROM pg_postmaster_start_time())"
+_SERVER = f"""
+SELECT system_identifier || '.' || CASE WHEN pg_is_in_recovery() THEN {_STARTED}
+    ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int::text END
+FROM pg_control_system()
+"""  # noqa: S608  # our own words
 
 
 @dataclass(frozen=True)
@@ -201,17 +203,19 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
 def _origin(cursor: Any) -> str:
     """The server, its timeline and the database: numbers of transactions mean nothing in another one.
 
-    A restore to a point in time, or a failover, begins a timeline on which numbers are given out a second time.
+    A restore to a point in time, or a failover, begins a timeline on which numbers are given out a second time. Where
+    the timeline is not told, as by a standby or Aurora, the server's start takes its place: it only goes back with one.
     """
     cursor.execute("SAVEPOINT origin")
     try:
         cursor.execute(_SERVER)
         server = cursor.fetchone()[0]
     except Exception as error:  # a server may keep it from ordinary users, or have no such thing
-        if getattr(error, "pgcode", None) not in {"42501", "0A000"}:
+        if getattr(error, "pgcode", None) not in {"42501", "0A000", "42883"}:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT origin")
-        server = "unknown"
+        cursor.execute(f"SELECT {_STARTED}")
+        server = cursor.fetchone()[0]
     cursor.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
     return f"{server}/{cursor.fetchone()[0]}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -32,12 +32,17 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class UploadReport:
-    """What was done, or with `dry_run` what would be; `rows` counts each table's rows in the bucket afterwards."""
+    """What was done, or with `dry_run` what would be; `rows` counts each table's rows in the bucket afterwards.
+
+    `widened` are tables whose new rows lie in years that no statement made before has declared, with those that
+    `athena` declares from now on, first and last.
+    """
 
     target: str
     dry_run: bool
     plans: tuple[TablePlan, ...]
     rows: Mapping[str, int]
+    widened: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,16 @@ def upload(
     for table, manifest in zip(tables, settled, strict=True):
         agree_with_export(lake, table.plan, manifest, records.get(table.name), count)
     rows = {manifest.table: manifest.rows for manifest in settled}
-    return UploadReport(lake.url, dry_run, plans, rows)
+    widened = dict(filter(None, map(_widened, tables, settled)))
+    return UploadReport(lake.url, dry_run, plans, rows, widened)
+
+
+def _widened(table: _Table, after: Manifest) -> tuple[str, tuple[int, int]] | None:
+    declared, wanted = table.before.manifest.years, after.years
+    if table.name in TABLES or declared is None or wanted is None:
+        return None
+    covered = declared[0] <= wanted[0] and max(day.year for day in after.rows_by_day()) <= declared[1]
+    return None if covered else (table.name, wanted)
 
 
 def _look(

@@ -12,8 +12,6 @@ from services.lake.remote import RemoteLake
 from services.queries.catalog import Catalog, TableSchema
 from services.queries.prediction import Lake
 
-_YEARS_AHEAD = 10  # that the projection is declared for, beyond the newest day there is
-
 
 def recorded_tables(lake: RemoteLake, besides: Container[str]) -> dict[str, TableSchema]:
     """The tables that the lake's manifests tell of, besides those that are known."""
@@ -22,10 +20,9 @@ def recorded_tables(lake: RemoteLake, besides: Container[str]) -> dict[str, Tabl
 
 
 def recorded_schema(manifest: Manifest) -> TableSchema:
-    """A table as its manifest records it, for the years from its oldest day on."""
-    years = [day.year for day in manifest.rows_by_day()]
+    """A table as its manifest records it."""
     columns = {column.name: column.athena for column in manifest.schema.columns}
-    return TableSchema(manifest.table, columns, keys(min(years), max(years) + _YEARS_AHEAD))
+    return TableSchema(manifest.table, columns, keys(*(manifest.years or (1, 1))))
 
 
 def recorded_ddl(table: TableSchema) -> str:
@@ -35,7 +32,7 @@ def recorded_ddl(table: TableSchema) -> str:
     for key in table.keys:
         properties.append(f"'projection.{key.name}.type' = 'integer'")
         properties.append(f"'projection.{key.name}.range' = '{key.first},{key.last}'")
-        if key.name != "year":
+        if len(str(key.first)) < key.digits:
             properties.append(f"'projection.{key.name}.digits' = '{key.digits}'")
     location = f"{{{{lake}}}}/{table.name}/"
     template = location + "".join(f"{key.name}=${{{key.name}}}/" for key in table.keys)

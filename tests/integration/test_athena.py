@@ -332,6 +332,26 @@ def test_tables_are_made_by_one_statement_a_call_in_order(engine: AthenaEngine, 
     assert all(";" not in sql for sql in fake.sql)
 
 
+def test_a_query_whose_rows_athenas_table_would_leave_out_is_not_asked(
+    aws: Aws, fake: FakeAthena, tmp_path: Path
+) -> None:
+    generate(tmp_path, Population(5, 10, seed=1), ("orders",), [date(2025, 1, 10)], workers=1)
+    engine, later = (AthenaEngine(aws, GROUP, "saas_datalake", pause=lambda _: None) for _ in range(2))
+    engine.make_tables(ddl())
+    engine.run(query(folder=tmp_path))
+    fake.tables["saas_datalake.orders"]["Parameters"]["projection.year.range"] = "2026,2036"
+    asked = len(fake.sql)
+    for ask in (later.run, later.check):
+        with pytest.raises(LakeError, match="orders is declared for the years 2026 to 2036") as caught:
+            ask(query(folder=tmp_path))
+        assert "`shoreline athena`" in str(caught.value.next_step)
+    assert len(fake.sql) == asked
+    later.run(query("SELECT count(*) FROM orders WHERE year = 2027", folder=tmp_path))
+    later.run(query("SELECT count(*) FROM events WHERE year = 2025", folder=tmp_path))
+    later.make_tables(ddl())
+    later.run(query(folder=tmp_path))
+
+
 def test_making_the_tables_again_drops_nothing(engine: AthenaEngine, fake: FakeAthena) -> None:
     engine.make_tables(ddl())
     engine.make_tables(ddl())

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from psycopg2 import sql
 
 from services import platform
 from services.database import Database
@@ -350,6 +351,40 @@ def test_a_server_restored_to_an_earlier_time_is_exported_whole(signal: str, tmp
         assert days(exported()) == {"2025-01-10": "new"}
     finally:
         cluster.stop()
+
+
+@pytest.mark.parametrize("kind", ["standby", "no timeline told"])
+def test_a_server_that_does_not_tell_its_timeline_is_another_one_after_each_start(kind: str, tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "server", {"fsync": "off", "restore_command": "'false'"})
+
+    def origin() -> str:
+        with snapshot(database) as seen:
+            return seen.origin
+
+    def restart() -> Database:
+        cluster.stop()
+        if kind == "standby":
+            (cluster.data / "standby.signal").touch(mode=0o666)
+        started = Database(cluster.start())
+        return started if kind == "standby" else Database(replace(started.connection, user="plain"))
+
+    try:
+        database = Database(cluster.start())
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; CREATE ROLE plain LOGIN")
+            cursor.execute(sql.SQL("ALTER ROLE plain PASSWORD {}").format(sql.Literal(database.connection.password)))
+        primary = origin()
+        database = restart()
+        first = origin()
+        assert first not in {primary, ""}
+        assert origin() == first
+        database = restart()
+        assert origin() not in {primary, first}
+        if kind == "standby":
+            assert database.scalar("SELECT pg_promote()")
+            assert origin() not in {primary, first}
+    finally:
+        cluster.stop("immediate")
 
 
 def test_an_older_file_of_a_day_that_the_lake_has_is_not_uploaded(

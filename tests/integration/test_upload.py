@@ -222,6 +222,17 @@ def test_a_file_that_changes_after_it_was_hashed_is_not_described_as_what_is_the
     assert lake.recorded("orders").etag is None
 
 
+def test_years_that_a_table_was_not_declared_for_are_told(output: Path, lake: RemoteLake) -> None:
+    def uploaded(path: str) -> object:
+        write_other(output, path, n=[1])
+        return upload(output, lake).widened
+
+    assert uploaded(FIRST) == {}
+    assert uploaded(FIRST.replace("2025", "2024")) == {"other": (2024, 2035)}
+    assert uploaded(FIRST.replace("2025", "2035")) == {}
+    assert uploaded(FIRST.replace("2025", "2046")) == {"other": (2024, 2056)}
+
+
 def test_drift_is_caught_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
     write_other(output, FIRST, a=[1], b=["x"])
     upload(output, lake)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -31,6 +32,8 @@ class AthenaEngine:
     ) -> None:
         self._aws = aws
         self._workgroup = workgroup
+        self._database = database
+        self._years: dict[str, tuple[int, int]] = {}
         self._runner = Runner(aws, workgroup.name, database, pause=pause)
         self._max_result_bytes = max_result_bytes
 
@@ -50,6 +53,7 @@ class AthenaEngine:
         for one of the same name whose files lie elsewhere, which is not ours to drop.
         """
         self.setup()
+        self._years.clear()
         for statement in statements:
             made = statement.table
             if made is not None and self._is_outdated(made):
@@ -58,10 +62,15 @@ class AthenaEngine:
 
     def check(self, prepared: Prepared) -> None:
         """Has Athena validate the query, which scans nothing. Raises QueryFailed with its reason."""
+        self._require_declared(prepared)
         self._runner.run(f"EXPLAIN (TYPE VALIDATE) {without_end(prepared.sql)}")
 
     def run(self, prepared: Prepared) -> Answer:
-        """The answer. Raises QueryFailed with Athena's reason and the next step."""
+        """The answer. Raises QueryFailed with Athena's reason and the next step.
+
+        Raises LakeError where Athena would leave out rows, as its table is declared for other years.
+        """
+        self._require_declared(prepared)
         began = time.perf_counter()
         done = self._runner.run(without_end(prepared.sql))
         rows = table(self._runner.rows(done), self._max_result_bytes)
@@ -70,15 +79,47 @@ class AthenaEngine:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _is_outdated(self, made: CreateTable) -> bool:
-        """Whether the catalog has this table with other columns, keys or partition mode."""
+    def _require_declared(self, prepared: Prepared) -> None:
+        """Raises LakeError when a scan's files lie in years that the table's projection does not name.
+
+        Athena passes over those in silence, as after an upload of days that are older than all before.
+        """
+        years: dict[str, set[int]] = {}
+        for scan in prepared.prediction.scans:
+            years.setdefault(scan.table, set()).update(footer.file.values[0] for footer in scan.files)
+        for name, read in years.items():
+            first, last = self._declared_years(name) if read else (0, 0)
+            if read and last and not first <= min(read) <= max(read) <= last:
+                raise LakeError(
+                    f"Athena's table {name} is declared for the years {first} to {last}, and would leave out others "
+                    f"that the query asks for: the lake has {min(read)} to {max(read)}.",
+                    next_step="Declare the table anew: `shoreline athena`",
+                )
+
+    def _declared_years(self, name: str) -> tuple[int, int]:
+        """The first and last year of a table's projection; zeros where it has none. Asked once."""
+        if name not in self._years:
+            found = (self._stored_table(self._database, name) or {}).get("Parameters", {})
+            first, _, last = found.get("projection.year.range", "").partition(",")
+            whole = first.strip().isdecimal() and last.strip().isdecimal()
+            self._years[name] = (int(first), int(last)) if whole else (0, 0)
+        return self._years[name]
+
+    def _stored_table(self, database: str, name: str) -> Any:
+        """A table as the catalog has it; None for none."""
         with translated():
             try:
-                found = self._aws.glue.get_table(DatabaseName=made.database, Name=made.name)["Table"]
+                return self._aws.glue.get_table(DatabaseName=database, Name=name)["Table"]
             except ClientError as error:
                 if error_code(error) == "EntityNotFoundException":
-                    return False
+                    return None
                 raise
+
+    def _is_outdated(self, made: CreateTable) -> bool:
+        """Whether the catalog has this table with other columns, keys or partition mode."""
+        found = self._stored_table(made.database, made.name)
+        if found is None:
+            return False
         stored = found.get("StorageDescriptor", {})
         location = stored.get("Location", "")
         if location.rstrip("/") != made.location.rstrip("/"):

@@ -93,17 +93,25 @@ class PartitionSet:
         return place is not None and bool(self.bits >> place & 1)
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
-        bits = self.bits
-        while bits:
-            low = bits & -bits
-            yield self.domain.values(low.bit_length() - 1)
-            bits ^= low
+        digits = f"{self.bits:b}"[::-1]  # an int of thousands of years is copied by each operation on it
+        place = digits.find("1")
+        while place >= 0:
+            yield self.domain.values(place)
+            place = digits.find("1", place + 1)
+
+    def _by_key(self) -> list[set[int]]:
+        """The values of each key that some of the partitions have."""
+        found: list[set[int]] = [set() for _ in self.domain.keys]
+        for values in self:
+            for seen, value in zip(found, values, strict=True):
+                seen.add(value)
+        return found
 
     def __str__(self) -> str:
         """The set in a person's words: `year=2025 month=1 day=10..12`, or a count where it is no such product."""
         if not self.bits:
             return "no partition"
-        chosen = [sorted(set(values)) for values in zip(*self, strict=True)]
+        chosen = [sorted(values) for values in self._by_key()]
         if prod(map(len, chosen)) != len(self):
             return f"{len(self)} of {self.domain.size} possible partitions"
         named = zip(self.domain.keys, chosen, self.domain.sizes, strict=True)

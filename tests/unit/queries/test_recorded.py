@@ -36,6 +36,17 @@ def test_its_ddl_is_what_athena_takes_and_declares_the_same_table() -> None:
     assert "s3://b/datalake/invoices/year=${year}/month=${month}/day=${day}/" in sql
 
 
+def test_a_table_with_a_day_before_the_year_1000_is_declared_with_the_folders_that_it_has() -> None:
+    stored = manifest()
+    (entry, *_) = stored.files.values()
+    old = replace(stored, files={**stored.files, "year=0001/month=01/day=01/data.parquet": entry})
+    table = recorded_schema(old)
+    catalog = replace(catalog_of("lake", {}), tables={"invoices": table})
+    made = str(read_tables(catalog, "s3://b/datalake", generated={"invoices": recorded_ddl(table)})["invoices"])
+    assert "'projection.year.range' = '1,2008'" in made
+    assert "'projection.year.digits' = '4'" in made
+
+
 def test_a_manifest_survives_being_stored() -> None:
     stored = manifest()
     assert Manifest.from_json(stored.to_json(), "here") == stored
