@@ -127,7 +127,8 @@ def membership(context: Context, node: exp.Expr) -> Type:
 def is_null(context: Context, node: exp.Expr) -> Type:
     if not isinstance(node.expression, exp.Null):
         raise refuses(node, "IS takes only NULL and NOT NULL")
-    context.of(node.this)
+    if context.of(node.this) == TIMESTAMP:
+        _as_stored(context, [node.this])
     return BOOLEAN
 
 

@@ -132,6 +132,12 @@ def test_a_window_sees_only_the_rows_that_where_leaves(condition: str, engine: D
     assert answer(engine, f"{over} AND {condition}").rows.to_pylist() == plain
 
 
+def test_row_groups_without_a_null_are_not_read_for_one(engine: DuckDbEngine) -> None:
+    sql = "SELECT order_id, count(*) AS n FROM orders WHERE day = 10 AND created_at IS NULL GROUP BY ROLLUP (order_id)"
+    asked = ask(prepare(sql, LAKE, engine.lake), engine, limit=1_000_000, usd_per_byte=USD)
+    assert asked.figures.scanned == asked.figures.predicted == 0
+
+
 def test_a_scan_is_billed_rounded_up_to_the_megabyte(engine: DuckDbEngine) -> None:
     prepared = prepare("SELECT count(*) FROM orders WHERE month = 1", LAKE, engine.lake)
     assert figures(prepared, 10_000_001, USD).billed == 11_000_000
