@@ -10,13 +10,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
-from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
+from services.cleanup.listing import Entry, parts_size, version_pages
 from services.cleanup.neighbours import neighbour_of
 from services.cleanup.scope import Area, Scope
 from services.cleanup.standing import Standing
 from services.costs.prices import StorageClass
 from services.parallel import each
-from services.storage import Storage
+from services.storage import Storage, Upload
 
 _SAMPLE = 5  # keys that are named where there are too many to list
 _NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchBucket"}
@@ -121,10 +121,10 @@ def look(
 
 
 def _look_at_uploads(storage: Storage, scope: Scope, found: BucketInventory) -> None:
-    def measure(upload: Unfinished) -> tuple[Unfinished, int | None]:
+    def measure(upload: Upload) -> tuple[Upload, int | None]:
         return upload, parts_size(storage, upload) if scope.area_of(upload.key) else 0
 
-    for upload, size in each(measure, uploads(storage, "")):
+    for upload, size in each(measure, storage.uploads("")):
         area = scope.area_of(upload.key)
         if area is None:
             found.others.add(upload.key)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
-from services.storage import Storage
+from services.storage import Storage, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
@@ -30,14 +30,6 @@ class Entry:
     size: int
     storage_class: str
     modified: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A multipart upload that was begun and neither completed nor aborted."""
-
-    key: str
-    upload_id: str
 
 
 def version_pages(storage: Storage, prefix: str) -> Iterator[list[Entry]]:
@@ -68,13 +60,7 @@ def _entries(page: ListObjectVersionsOutputTypeDef) -> list[Entry]:
     return versions + markers
 
 
-def uploads(storage: Storage, prefix: str) -> Iterator[Unfinished]:
-    """The unfinished multipart uploads under `prefix`."""
-    for upload in storage.uploads(prefix):
-        yield Unfinished(upload.key, upload.upload_id)
-
-
-def parts_size(storage: Storage, upload: Unfinished) -> int | None:
+def parts_size(storage: Storage, upload: Upload) -> int | None:
     """Bytes that an unfinished upload holds, for which S3 bills; None when it is gone."""
     pages = storage.aws.s3.get_paginator("list_parts").paginate(
         Bucket=storage.bucket, Key=upload.key, UploadId=upload.upload_id

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
-from services.cleanup.listing import Entry, Unfinished, parts_size, uploads, version_pages
+from services.cleanup.listing import Entry, parts_size, version_pages
 from services.cleanup.plan import Plan
 from services.cleanup.scope import Scope
 from services.cleanup.settings import take_settings
 from services.errors import StorageError, StorageUnreachable
 from services.parallel import each
-from services.storage import DELETE_BATCH, Storage
+from services.storage import DELETE_BATCH, Storage, Upload
 
 _ATTEMPTS = 6  # of one batch, and of one upload's abort
 _STALLED = 3  # listings in a row that begin like the one before: what is left will not go
@@ -147,8 +147,8 @@ class Removal:
         while batch := list(islice(entries, DELETE_BATCH)):
             yield batch
 
-    def _uploads(self, prefix: str) -> Iterator[Unfinished]:
-        return (upload for upload in uploads(self._storage, prefix) if self._goes(upload.key))
+    def _uploads(self, prefix: str) -> Iterator[Upload]:
+        return (upload for upload in self._storage.uploads(prefix) if self._goes(upload.key))
 
     def _delete(self, batch: list[Entry]) -> _Batch:
         """Deletes a batch; keys that failed in passing are tried again, those refused for good are named."""
@@ -186,7 +186,7 @@ class Removal:
             for error in answer.get("Errors", [])
         }
 
-    def _abort(self, upload: Unfinished) -> tuple[Unfinished, bool]:
+    def _abort(self, upload: Upload) -> tuple[Upload, bool]:
         """Aborts an upload until it holds no parts: parts that were under way may arrive after an abort."""
         for attempt in range(_ATTEMPTS):
             try:
