@@ -85,6 +85,14 @@ def database(server: Connection) -> Iterator[Database]:
 
 
 @pytest.fixture
+def copy(database: Database) -> Iterator[Database]:
+    """The name of a second database, which a test may make."""
+    named = database.sibling(f"{database.name}_copy")
+    yield named
+    named.drop()
+
+
+@pytest.fixture
 def execute(database: Database) -> Callable[[str], None]:
     """Runs SQL statements in the test's database."""
 

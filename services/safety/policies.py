@@ -9,8 +9,6 @@ from typing import Any
 from services.queries.athena.arn import workgroup_arn
 from services.safety.grants import ROLES, Grant, On, Role
 
-MANAGED_POLICY_CHARACTERS = 6144  # that IAM takes, white space not counted
-
 
 @dataclass(frozen=True)
 class Target:

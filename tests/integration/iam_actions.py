@@ -6,8 +6,6 @@ Source: AWS Service Authorization Reference, Amazon S3, Amazon Athena and AWS Gl
 
 from __future__ import annotations
 
-from services.errors import InputError
-
 _S3 = {
     "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
     "CompleteMultipartUpload": ("s3:PutObject",),
@@ -49,7 +47,7 @@ _SAME_NAME = {"athena", "glue"}  # services whose actions are called like their 
 def actions_of(service: str, operation: str) -> tuple[str, ...]:
     """The actions that allow an operation; where there are several, its parameters decide which it needs.
 
-    DeleteObjects needs DeleteObjectVersion for keys with a version. GetCallerIdentity needs none. Raises InputError
+    DeleteObjects needs DeleteObjectVersion for keys with a version. GetCallerIdentity needs none. Raises LookupError
     for an operation that nobody has looked up yet.
     """
     if service == "sts" and operation == "GetCallerIdentity":
@@ -58,4 +56,4 @@ def actions_of(service: str, operation: str) -> tuple[str, ...]:
         return (f"{service}:{operation}",)
     if service == "s3" and operation in _S3:
         return _S3[operation]
-    raise InputError(f"No IAM action is known for {service}:{operation}.", next_step="Add it to services/safety.")
+    raise LookupError(f"no IAM action is known for {service}:{operation}: add it here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,14 +22,6 @@ from tests.integration.schemas import AWKWARD
 from tests.unit.backups.test_values import MANIFEST
 
 Execute = Callable[[str], None]
-
-
-@pytest.fixture
-def copy(database: Database) -> Iterator[Database]:
-    """The name of a second database, which a test may make."""
-    named = database.sibling(f"{database.name}_copy")
-    yield named
-    named.drop()
 
 
 @pytest.mark.parametrize("format_", ["plain", "custom"])

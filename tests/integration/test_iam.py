@@ -24,17 +24,18 @@ from services.costs.bill import Biller
 from services.costs.prices import load_prices
 from services.database import Database
 from services.safety.grants import BACKUP, CLEANUP, LAKE, QUERY, ROLES, SETUP, On, Role
-from services.safety.operations import actions_of
-from services.safety.policies import MANAGED_POLICY_CHARACTERS, Target, explain, policy
+from services.safety.policies import Target, explain, policy
 from services.storage import Storage
 from tests.conftest import Outcome, Shoreline
 from tests.fakes.athena import FakeAthena
 from tests.fakes.catalog import FakeCatalog, Table
 from tests.faults.proxy import FaultProxy
 from tests.integration.filled import fill
+from tests.integration.iam_actions import actions_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 TARGET = Target("123456789012", "eu-west-1", "b", "backups/postgres/", "datalake/", "athena-results/", "db", "wg")
+MANAGED_POLICY_CHARACTERS = 6144  # that IAM takes, white space not counted
 Operations = set[tuple[str, str]]
 
 

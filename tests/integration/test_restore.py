@@ -6,7 +6,7 @@ import fcntl
 import json
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,6 @@ from tests.conftest import Shoreline
 from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
-
-
-@pytest.fixture
-def copy(database: Database) -> Iterator[Database]:
-    """The name of a second database, which a test may make."""
-    named = database.sibling(f"{database.name}_copy")
-    yield named
-    named.drop()
 
 
 @pytest.fixture
