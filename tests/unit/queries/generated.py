@@ -136,8 +136,12 @@ class Queries:
             return f"{self.value(scope, kind)} {self.random.choice(('', 'NOT '))}IN ({inner})"
         if chance < 0.5:
             word = self.random.choice((" AND ", " OR "))
-            return f"({self.condition(scope, 0)}{word}{self.condition(scope, 0)})"
-        if chance < 0.65:
+            return f"({self.comparison(scope)}{word}NOT {self.comparison(scope)})"
+        return self.comparison(scope)
+
+    def comparison(self, scope: Scope) -> str:
+        kind = self.random.choice(_KINDS)
+        if self.random.random() < 0.3:
             return f"{self.value(scope, kind)} IS {self.random.choice(('', 'NOT '))}NULL"
         operator = self.random.choice(("=", "<>", "<", ">=", "IS DISTINCT FROM"))
         return f"{self.value(scope, kind)} {operator} {self.random.choice(_LITERALS[kind])}"
