@@ -1,4 +1,4 @@
-"""Make the tables and run the five queries, each with what it scanned."""
+"""Make the tables and run the five queries, and say what each scanned."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="Check DDL and queries; scan nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the lake's tables and run the queries under sql/athena/queries/, each with what it scanned."""
+    """Make the lake's tables and run the queries under sql/athena/queries/, and say what each scanned."""
     if check:
         run_job(ctx, "athena", lambda run: checked(run, engine), show_checked, as_json=as_json)
     run_job(ctx, "athena", lambda run: athena(run, engine), show, as_json=as_json, verdict=verdict, figures=figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Annotated, Any
@@ -53,8 +54,10 @@ class Chosen(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         module, function = JOBS[name].split(":")
+        command = getattr(import_module(module), function)
+        whole = " ".join(inspect.cleandoc(command.__doc__).partition("\n\n")[0].split())
         alone = typer.Typer(**_PLAIN)
-        alone.command(name)(getattr(import_module(module), function))
+        alone.command(name, short_help=whole)(command)  # its own would be cut off in mid-sentence
         return typer.main.get_command(alone)
 
     def __iter__(self) -> Iterator[str]:

@@ -39,7 +39,7 @@ class PreflightReport:
 
 
 def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) -> None:
-    """Look who asks, whose the bucket is, which permissions a job lacks, and what it will cost. Changes nothing."""
+    """Show whose credentials these are, whose the bucket is, what a job may not do and will cost. Changes nothing."""
     run_job(ctx, "preflight", lambda run: preflight(run, job), show, as_json=as_json, verdict=verdict)
 
 

@@ -28,7 +28,7 @@ _SHOWN = 50  # rows on a terminal
 def command(
     ctx: typer.Context,
     sql: Annotated[
-        str, typer.Argument(metavar="QUERY", help="SELECT ..., a .sql file, or the number of a query that comes along.")
+        str, typer.Argument(metavar="QUERY", help="SELECT ..., a .sql file, or the number of one of the five queries.")
     ],
     engine: Annotated[EngineName | None, typer.Option(help="Who answers; QUERY_ENGINE by default.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How the rows are printed.")] = "table",
@@ -36,7 +36,7 @@ def command(
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and cost; run nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask a query of the lake, once it is proved to be held to its partitions and small enough."""
+    """Answer a query over the lake, if it has a partition filter and scans little enough."""
     from services.queries.named import query_text
 
     def explained(run: Run) -> Plan:

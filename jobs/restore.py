@@ -64,7 +64,7 @@ def command(
     create_roles: CreateRoles = False,
     as_json: Json = False,
 ) -> None:
-    """Put a backup back as a database: into a new one, which takes the name when all of it is there."""
+    """Load a backup into a new database, which takes the final name only when it is complete."""
     run_job(
         ctx,
         "restore",

@@ -50,7 +50,7 @@ def command(
     plan: Annotated[bool, typer.Option("--plan", help="Only print the timetable.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the backup, the drill and the lake by the clock (BACKUP_SCHEDULE and its like), until stopped."""
+    """Run the backup, the drill and the lake by the clock (BACKUP_SCHEDULE and the like), until stopped."""
     embedded: bool = ctx.find_root().obj.embedded
     if check or plan:
         run_job(ctx, "schedule", lambda run: look(run, check=check), show, as_json=as_json, verdict=verdict)

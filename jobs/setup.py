@@ -22,7 +22,7 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when something is not right.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the bucket: ours, tagged, private, encrypted, with its lifecycle. Changes nothing that is right already."""
+    """Make the bucket: tagged, private, encrypted, with its lifecycle. Changes nothing that is right already."""
     run_job(ctx, "setup", lambda run: setup(run, check=check), show, as_json=as_json, verdict=verdict)
 
 

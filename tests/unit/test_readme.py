@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +57,10 @@ def test_every_job_that_a_next_command_may_name_is_a_target_of_make() -> None:
     assert "audit" in jobs
     rules = re.findall(r"^([a-z][a-z -]*):(?!=)", (PROJECT / "Makefile").read_text(), re.MULTILINE)
     assert set(jobs) <= set(" ".join(rules).split())
+
+
+def test_the_help_of_all_jobs_has_whole_sentences() -> None:
+    command = [sys.executable, "-c", "from jobs.cli import main; main()", "--help"]
+    told = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert all(f"\n  {job} " in told for job in JOBS)
+    assert "..." not in told.partition("Commands:")[2]
