@@ -95,7 +95,7 @@ def show_receipt(receipt: Receipt, console: Console) -> None:
     )
     console.print(f"Receipt: {where}")
     table = Table.grid(padding=(0, 2))
-    table.add_column(width=36)
+    table.add_column(width=min(36, max(12, console.width - 40)))  # on a narrow terminal words fold, and no figure
     table.add_column(justify="right")
     table.add_column()
     table.add_column(justify="right")

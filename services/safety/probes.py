@@ -54,7 +54,9 @@ def probe(aws: Aws, grants: Iterable[Grant], target: Target) -> list[Finding]:
 def _try(aws: Aws, grant: Grant, target: Target) -> Finding:
     ask = _PROBES.get(grant.action)
     if ask is None:
-        return Finding(grant.action, grant.on, Outcome.UNTRIED, "trying it would change something")
+        reads = grant.action.startswith("s3:Get")
+        why = "only a version that is there could show it" if reads else "trying it would change something"
+        return Finding(grant.action, grant.on, Outcome.UNTRIED, why)
     with translated():
         try:
             ask(aws, target, _prefix(grant.on, target) + f"preflight-{uuid.uuid4().hex}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from jobs.receipts import show_receipt
 from services.costs import predict
 from services.costs.bill import Biller, Route
 from services.costs.budget import Budget
@@ -99,6 +102,17 @@ def test_what_is_left_behind_costs_its_class_each_month() -> None:
     made = receipt(predict.requests("PutObject", 2), left=(2, {"STANDARD": GB, "GLACIER_IR": 2 * GB}))
     assert made.total_monthly == Decimal("0.031000000")
     assert made.objects_left == 2
+
+
+@pytest.mark.parametrize("width", [48, 60, 80])
+def test_no_figure_is_cut_on_a_narrow_terminal(width: int) -> None:
+    told = StringIO()
+    made = receipt(predict.requests("PutObject", 1_234_567), left=(1_234, {"STANDARD": GB}))
+    show_receipt(made, Console(file=told, width=width, force_terminal=True, color_system=None))
+    assert "1,234,567  requests" in told.getvalue()
+    assert "$6.172835000" in told.getvalue()
+    assert "…" not in told.getvalue()
+    assert max(map(len, told.getvalue().splitlines()[1:])) <= width
 
 
 def test_the_free_tier_takes_no_more_than_its_allowance() -> None:
