@@ -120,7 +120,7 @@ def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
     from services.costs.pricelist import AwsPriceList
     from services.costs.prices import PRICE_FILE, load_prices
     from services.costs.refresh import differences, rewritten
-    from services.errors import InputError
+    from services.errors import FolderUnusable, InputError
 
     if run.settings.aws_endpoint_url is not None:
         raise InputError(
@@ -141,7 +141,7 @@ def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
         try:
             PRICE_FILE.write_text(rewritten(PRICE_FILE.read_text(encoding="utf-8"), found), encoding="utf-8")
         except OSError as error:
-            raise InputError(f"The price file cannot be written: {(error.strerror or 'error').lower()}.") from error
+            raise FolderUnusable(f"The price file cannot be written: {(error.strerror or 'error').lower()}.") from error
         load_prices.cache_clear()
     return RefreshReport(tuple(found), left_out, write, region)
 

@@ -70,8 +70,8 @@ def _require_no_form(form: Format, output: Path | None, why: str) -> None:
 
 
 def _require_place(form: Format, output: Path | None) -> None:
-    """Raises InputError where the rows cannot go there: before they are asked for, and paid."""
-    from services.errors import InputError
+    """Raises InputError or FolderUnusable where the rows cannot go there: before they are asked for, and paid."""
+    from services.errors import FolderUnusable, InputError
 
     if form == "table" and output is not None:
         raise InputError("A file takes csv, json or parquet.", next_step="Add --format csv, json or parquet.")
@@ -87,7 +87,7 @@ def _require_place(form: Format, output: Path | None) -> None:
             next_step="Make the folder, or name a file elsewhere; nothing was asked yet.",
         )
     if not os.access(output if output.exists() else output.parent, os.W_OK):
-        raise InputError(f"'{output}' cannot be written: permission denied; nothing was asked yet.")
+        raise FolderUnusable(f"'{output}' cannot be written: permission denied; nothing was asked yet.")
 
 
 def plan(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Plan:
@@ -141,8 +141,8 @@ def show(found: Result, console: Console, form: Format, output: Path | None) -> 
 
 
 def write(found: Result, form: FileFormat, output: Path | None) -> None:
-    """Writes the rows to a file or to standard output. Raises InputError for a file that cannot be written."""
-    from services.errors import InputError
+    """Writes the rows to a file or to standard output. Raises FolderUnusable for a file that cannot be written."""
+    from services.errors import FolderUnusable
     from services.queries.output import encoded
 
     body = encoded(found.columns, found.rows, form)
@@ -153,7 +153,7 @@ def write(found: Result, form: FileFormat, output: Path | None) -> None:
     try:
         output.write_bytes(body)
     except OSError as error:
-        raise InputError(f"'{output}' cannot be written: {(error.strerror or 'error').lower()}.") from None
+        raise FolderUnusable(f"'{output}' cannot be written: {(error.strerror or 'error').lower()}.") from None
 
 
 def figures(found: Result) -> list[Figure]:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.errors import FolderUnusable
+from services.errors import DISK_FULL, FolderUnusable
 from services.lake.partitions import file_name, is_data_file
 
 ROWS_PER_GROUP = 1 << 20
@@ -104,7 +104,7 @@ class DayWriter:
     def _unwritable(self, error: OSError) -> FolderUnusable:
         return FolderUnusable(
             f"{self._folder} cannot be written: {error.strerror or error}",
-            next_step="Make room on the disk, or let OUTPUT_DIR name a folder that you may write to.",
+            next_step="Make room on the disk, or let OUTPUT_DIR name another." if error.errno in DISK_FULL else None,
         )
 
     def _partial(self, name: str) -> Path:

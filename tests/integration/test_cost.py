@@ -44,6 +44,13 @@ def test_the_whole_analysis_of_one_s_own_is_written_where_it_is_wanted(shoreline
     assert shoreline("cost", "--size", "250GB", "--output", "mine/costs.md", "--check").exit_code == 23
 
 
+def test_an_analysis_that_cannot_be_written_ends_like_any_other_file(shoreline: Shoreline, tmp_path: Path) -> None:
+    (tmp_path / "a_file").write_text("where a folder should be")
+    outcome = shoreline("cost", "--size", "1GB", "--output", "a_file/costs.md")
+    assert outcome.exit_code == 27
+    assert "cannot be written" in outcome.errors
+
+
 def test_a_retention_below_a_class_s_minimum_is_warned_about(shoreline: Shoreline) -> None:
     outcome = shoreline("cost", "--size", "100GB", "--keep", "30", "--storage-class", "DEEP_ARCHIVE")
     assert outcome.exit_code == 0

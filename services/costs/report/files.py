@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.costs.report.analysis import analyse
 from services.costs.report.inputs import Inputs
-from services.errors import InputError
+from services.errors import FolderUnusable
 
 
 def _contents(inputs: Inputs, document: Path) -> dict[Path, str]:
@@ -16,14 +16,14 @@ def _contents(inputs: Inputs, document: Path) -> dict[Path, str]:
 
 
 def write(inputs: Inputs, document: Path) -> tuple[Path, ...]:
-    """Writes the document, first, and its charts. Raises InputError where they cannot be written."""
+    """Writes the document, first, and its charts. Raises FolderUnusable where they cannot be written."""
     contents = _contents(inputs, document)
     try:
         for path, text in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"'{error.filename}' cannot be written: {(error.strerror or 'error').lower()}.") from error
+        raise FolderUnusable(f"'{error.filename}' cannot be written: {(error.strerror or 'error').lower()}.") from error
     return tuple(contents)
 
 
