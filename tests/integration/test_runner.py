@@ -144,7 +144,7 @@ def test_a_database_of_any_name_comes_through_make_as_it_is(name: str, tmp_path:
 def test_a_job_without_settings_tells_its_commands_as_they_are_typed_here_too(shoreline: Shoreline) -> None:
     outcome = shoreline("--embedded", "prices", "--region", "nowhere")
     assert outcome.exit_code == 2
-    assert "`make prices` shows what there is" in outcome.errors
+    assert '`make prices ARGS="--refresh --region nowhere"` adds' in outcome.errors
 
 
 def test_the_command_that_mends_an_error_is_told_as_it_is_typed_here(capsys: pytest.CaptureFixture[str]) -> None:
