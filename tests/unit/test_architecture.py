@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,9 +65,14 @@ PURE = [
 FORBIDDEN_CALLS = {"utcnow", "now", "today", "monotonic", "perf_counter", "getenv"}
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -72,58 +80,56 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def sources(folder: str) -> list[Path]:
-    found = sorted((PROJECT / folder).rglob("*.py"))
-    assert found
-    return found
+def packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
 
 
-@pytest.mark.parametrize("path", sources("services"), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_services_never_import_jobs(path: Path) -> None:
-    assert not {name for name in imports(path) if name.split(".")[0] == "jobs"}
+def calls(path: Path) -> set[str]:
+    called = (node.func for node in nodes(path) if isinstance(node, ast.Call))
+    return {function.attr for function in called if isinstance(function, ast.Attribute)}
 
 
-@pytest.mark.parametrize("path", sources("services") + sources("jobs"), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_boto3_client_is_made_where_the_meter_hooks_itself_in(path: Path) -> None:
-    if path != PROJECT / "services" / "aws.py":
-        assert "boto3" not in imports(path)
+def sources(*folders: str) -> Iterator[tuple[str, Path]]:
+    """Every module below the folders, by its name in the project."""
+    for folder in folders:
+        found = sorted((PROJECT / folder).rglob("*.py"))
+        assert found
+        yield from ((str(path.relative_to(PROJECT)), path) for path in found)
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_modules_touch_no_adapter_and_no_clock(name: str) -> None:
-    path = PROJECT / name
-    assert not {module for module in imports(path) if module.split(".")[0] in ADAPTERS}
-    calls = {
-        node.func.attr
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+def test_services_never_import_jobs() -> None:
+    assert [name for name, path in sources("services") if "jobs" in packages(path)] == []
+
+
+def test_every_boto3_client_is_made_where_the_meter_hooks_itself_in() -> None:
+    assert [name for name, path in sources("services", "jobs") if "boto3" in imports(path)] == ["services/aws.py"]
+
+
+def test_pure_modules_touch_no_adapter_and_no_clock() -> None:
+    touched = {name: packages(PROJECT / name) & ADAPTERS | calls(PROJECT / name) & FORBIDDEN_CALLS for name in PURE}
+    assert {name: what for name, what in touched.items() if what} == {}
+
+
+def test_only_the_settings_read_configuration_from_the_environment() -> None:
+    reading = {
+        name
+        for name, path in sources("services")
+        if not name.startswith("services/settings/") and re.search(r"os\.environ|getenv", path.read_text("utf-8"))
     }
-    assert not calls & FORBIDDEN_CALLS
+    children = {"services/database.py", "services/local/postgres.py", "services/local/localstack.py"}  # their PATH
+    assert reading <= children
 
 
-@pytest.mark.parametrize("path", sources("services"), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_only_the_settings_read_configuration_from_the_environment(path: Path) -> None:
-    if path.is_relative_to(PROJECT / "services" / "settings"):
-        return
-    allowed = {
-        "services/database.py",
-        "services/local/postgres.py",
-        "services/local/localstack.py",
-    }  # PATH, for children
-    if str(path.relative_to(PROJECT)) not in allowed:
-        text = path.read_text(encoding="utf-8")
-        assert "os.environ" not in text
-        assert "getenv" not in text
-
-
-@pytest.mark.parametrize("path", sources("services") + sources("jobs"), ids=lambda path: str(path.relative_to(PROJECT)))
-def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300, "split it: about 250 lines is the measure"
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            lines = (node.end_lineno or 0) - node.lineno + 1
-            assert lines <= 60, f"{node.name} has {lines} lines: about 40 is the measure"
+def test_a_module_can_be_read_in_one_sitting() -> None:
+    modules = [(name, len(path.read_text("utf-8").splitlines())) for name, path in sources("services", "jobs")]
+    assert [each for each in modules if each[1] > 300] == [], "split them: about 250 lines is the measure"
+    functions = [
+        (f"{name}: {node.name}", (node.end_lineno or 0) - node.lineno + 1)
+        for name, path in sources("services", "jobs")
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert [each for each in functions if each[1] > 60] == [], "split them: about 40 lines is the measure"
 
 
 def loaded_by(code: str) -> set[str]:
