@@ -15,7 +15,7 @@ import pytest
 from services.costs.history import history_of
 from services.costs.model.figures import load_figures
 from services.costs.prices import PriceList, load_prices
-from services.costs.report.analysis import analyse
+from services.costs.report.analysis import Analysis, analyse
 from services.costs.report.charts import Mark, bar_chart, line_chart
 from services.costs.report.files import stale, write
 from services.costs.report.inputs import Inputs, parse_days, parse_share, parse_size, read_demo
@@ -28,35 +28,38 @@ OWN = Inputs(load_prices(), load_figures(), "us-east-1", demo=read_demo())
 GB = 10**9
 
 
+@pytest.fixture(scope="module")
+def made() -> Analysis:
+    """The project's own analysis."""
+    return analyse(OWN)
+
+
 def test_the_committed_analysis_is_what_would_be_written_now() -> None:
     assert stale(OWN, PROJECT / "COST_ANALYSIS.md") == ()
 
 
-def test_a_changed_price_makes_the_analysis_stale(tmp_path: Path) -> None:
-    document = tmp_path / "COST_ANALYSIS.md"
-    write(OWN, document)
-    assert stale(OWN, document) == ()
+def test_a_changed_price_makes_the_analysis_stale() -> None:
+    document = PROJECT / "COST_ANALYSIS.md"
     key = ("s3.storage.STANDARD", "us-east-1")
     dearer = tuple(replace(price, usd=price.usd * 2) for price in OWN.prices.prices[key])
     prices = PriceList({**OWN.prices.prices, key: dearer}, OWN.prices.classes, OWN.prices.allowances)
     assert str(document) in stale(replace(OWN, prices=prices), document)
 
 
-def test_a_chart_that_was_changed_by_hand_is_stale(tmp_path: Path) -> None:
+def test_what_was_written_is_stale_in_the_chart_alone_that_was_changed_by_hand(tmp_path: Path) -> None:
     document = tmp_path / "COST_ANALYSIS.md"
     chart = next(path for path in write(OWN, document) if path.suffix == ".svg")
     chart.write_text("<svg/>")
     assert stale(OWN, document) == (str(chart),)
 
 
-def test_equal_inputs_give_equal_bytes() -> None:
-    assert analyse(OWN) == analyse(Inputs(load_prices(), load_figures(), "us-east-1", demo=read_demo()))
+def test_equal_inputs_give_equal_bytes(made: Analysis) -> None:
+    assert made == analyse(Inputs(load_prices(), load_figures(), "us-east-1", demo=read_demo()))
 
 
-def test_every_figure_of_the_model_stands_in_the_analysis_with_how_it_is_known() -> None:
-    document = analyse(OWN).document
+def test_every_figure_of_the_model_stands_in_the_analysis_with_how_it_is_known(made: Analysis) -> None:
     for known in OWN.figures:
-        (row,) = [line for line in document.splitlines() if line.startswith(f"| `{known.name}` |")]
+        (row,) = [line for line in made.document.splitlines() if line.startswith(f"| `{known.name}` |")]
         assert f"**{known.kind.value}**" in row
         assert known.known_from in row
         assert known.stated in row
@@ -73,12 +76,11 @@ def test_every_figure_is_used_and_explained() -> None:
             assert f"`{known.name}`" in explained, known.name
 
 
-def test_the_analysis_leaves_no_place_of_its_template_open() -> None:
-    assert not re.findall(r"\{[a-z_]+", analyse(OWN).document)
+def test_the_analysis_leaves_no_place_of_its_template_open(made: Analysis) -> None:
+    assert not re.findall(r"\{[a-z_]+", made.document)
 
 
-def test_every_chart_is_shown_and_is_whole_svg_for_light_and_dark_pages() -> None:
-    made = analyse(OWN)
+def test_every_chart_is_shown_and_is_whole_svg_for_light_and_dark_pages(made: Analysis) -> None:
     assert len(made.charts) == 7
     for name, text in made.charts.items():
         assert f"(docs/charts/{name})" in made.document

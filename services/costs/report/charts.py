@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
@@ -49,8 +50,12 @@ class _Scale:
 
     def __call__(self, value: Decimal) -> float:
         clipped = min(max(value, self.low), self.high)
-        share = (clipped / self.low).ln() / (self.high / self.low).ln()
+        share = (clipped / self.low).ln() / self._span
         return float(self.begin + share * (self.end - self.begin))
+
+    @cached_property
+    def _span(self) -> Decimal:
+        return (self.high / self.low).ln()
 
     def ticks(self) -> list[Decimal]:
         """Powers of ten, with their doubles and fives where there are few."""
@@ -92,8 +97,9 @@ def line_chart(
     across = _Scale(x[0], x[-1], _LEFT, WIDTH - _RIGHT)
     up = _Scale(_floor(min(positive)), _ceiling(max(positive)), HEIGHT - _BOTTOM, _TOP)
     body = [*_axes(across, up, x_label, y_label, shown)]
+    lefts = [across(at) for at in x]
     drawn = {
-        name: [(across(at), up(value)) for at, value in zip(x, values, strict=True) if value is not None]
+        name: [(left, up(value)) for left, value in zip(lefts, values, strict=True) if value is not None]
         for name, values in series.items()
     }
     places = _spread([points[-1][1] for points in drawn.values()])
