@@ -7,7 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
-PYTHON := $(or $(firstword $(foreach v,3 3.13 3.12 3.11 3.14,$(shell command -v python$v >/dev/null 2>&1 && \
+# looked for when it is needed, which is once: each that is tried is an interpreter's start
+PYTHON = $(or $(firstword $(foreach v,3 3.13 3.12 3.11 3.14,$(shell command -v python$v >/dev/null 2>&1 && \
     python$v -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python$v))),python3)
 ARGS ?=
 
