@@ -76,9 +76,15 @@ def server(stack: dict[str, str]) -> Connection:
 
 
 @pytest.fixture
-def database(server: Connection) -> Iterator[Database]:
+def database_name() -> str:
+    """What the test's own database is called: `database` makes it, for those that ask for it."""
+    return f"test_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def database(server: Connection, database_name: str) -> Iterator[Database]:
     """An empty database of the test's own."""
-    made = Database(server).sibling(f"test_{uuid.uuid4().hex[:12]}")
+    made = Database(server).sibling(database_name)
     made.create()
     yield made
     made.drop()
@@ -125,11 +131,14 @@ def archives(storage: Storage) -> Archives:
 
 
 @pytest.fixture
-def settings(stack: dict[str, str], database: Database, storage: Storage, tmp_path: Path) -> dict[str, str]:
-    """The environment of a job that works on the test's database and bucket, and writes under tmp_path."""
+def settings(stack: dict[str, str], database_name: str, storage: Storage, tmp_path: Path) -> dict[str, str]:
+    """The environment of a job that works on the test's database and bucket, and writes under tmp_path.
+
+    The database is there for a test that asks for it, too: making one costs as much as a job, and few need it.
+    """
     return {
         **stack,
-        "PGDATABASE": database.name,
+        "PGDATABASE": database_name,
         "BUCKET": storage.bucket,
         "OUTPUT_DIR": str(tmp_path / "output"),
         "RECEIPTS_DIR": str(tmp_path / "receipts"),

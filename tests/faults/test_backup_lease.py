@@ -17,6 +17,7 @@ from tests.archives import LEASE_SECONDS, PREFIX, Archives
 from tests.conftest import Shoreline
 
 
+@pytest.mark.usefixtures("database")
 def test_a_second_run_says_who_holds_the_lease_and_since_when(archives: Archives, shoreline: Shoreline) -> None:
     holder = archives.of(lease_seconds=4)
     with holder.lease("backup") as lease:

@@ -63,6 +63,7 @@ def test_retention_runs_after_a_backup_and_prune_prints_the_same_plan(
     assert storage.head(young) is not None
 
 
+@pytest.mark.usefixtures("database")
 def test_a_failed_backup_removes_nothing(
     shoreline: Shoreline, storage: Storage, later: Callable[[float], dict[str, str]]
 ) -> None:
@@ -132,6 +133,7 @@ def test_all_databases_are_backed_up_before_retention_removes_anything(
         other.drop()
 
 
+@pytest.mark.usefixtures("database")
 def test_a_leftover_that_may_not_be_deleted_keeps_nobody_from_a_backup(
     shoreline: Shoreline, storage: Storage, stack: dict[str, str]
 ) -> None:
@@ -339,6 +341,7 @@ def test_setup_manages_its_lifecycle_rules_beside_those_of_others(shoreline: Sho
     assert shoreline("setup", "--check", env={"BACKUP_KEEP_MONTHLY": "24"}).exit_code == 0
 
 
+@pytest.mark.usefixtures("database")
 def test_what_is_written_is_encrypted_with_the_key_that_is_set(shoreline: Shoreline, storage: Storage) -> None:
     key = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
     made = shoreline("backup", "--json", env={"BUCKET_KMS_KEY_ID": key}).json["result"]["backups"][0]["key"]

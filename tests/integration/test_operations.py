@@ -70,6 +70,7 @@ def watched(listener: Listener, folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("database")
 def test_a_good_backup_is_told_to_people_the_monitor_and_prometheus(
     shoreline: Shoreline, listener: Listener, settings: dict[str, str], tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_good_backup_is_told_to_people_the_monitor_and_prometheus(
         assert secret not in outcome.errors + outcome.output
 
 
+@pytest.mark.usefixtures("database")
 def test_each_database_of_a_run_has_metrics_of_its_own_at_the_gateway(
     shoreline: Shoreline, listener: Listener, settings: dict[str, str], tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_each_database_of_a_run_has_metrics_of_its_own_at_the_gateway(
     assert f'{first},{second}"' not in body
 
 
+@pytest.mark.usefixtures("database")
 def test_a_failed_backup_is_told_as_one(shoreline: Shoreline, listener: Listener, tmp_path: Path) -> None:
     outcome = shoreline("backup", env={**watched(listener, tmp_path), "PGDATABASE": "not_there"})
     assert outcome.exit_code == 4
@@ -121,6 +124,7 @@ def test_a_failed_backup_is_told_as_one(shoreline: Shoreline, listener: Listener
     assert json.loads(listener.bodies("/hook")[-1])["title"] == "backup of not_there FAILED"
 
 
+@pytest.mark.usefixtures("database")
 def test_what_cannot_be_told_never_fails_a_good_backup(shoreline: Shoreline, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     env = {
@@ -138,6 +142,7 @@ def test_what_cannot_be_told_never_fails_a_good_backup(shoreline: Shoreline, tmp
     assert "secret-uuid" not in outcome.errors
 
 
+@pytest.mark.usefixtures("database")
 def test_a_metrics_file_that_cannot_be_written_does_not_keep_the_gateway_from_being_told(
     shoreline: Shoreline, listener: Listener, tmp_path: Path
 ) -> None:
@@ -148,6 +153,7 @@ def test_a_metrics_file_that_cannot_be_written_does_not_keep_the_gateway_from_be
     assert any(path.startswith("/metrics/job/shoreline") for _, path, _, _ in listener.heard)
 
 
+@pytest.mark.usefixtures("database")
 def test_a_mistyped_address_is_told_by_a_run_that_sends_no_message(shoreline: Shoreline) -> None:
     outcome = shoreline("backup", env={"NOTIFY_URLS": "slakc://hook-token/x", "NOTIFY_ON": "failure"})
     assert outcome.exit_code == 0, outcome.errors
@@ -155,6 +161,7 @@ def test_a_mistyped_address_is_told_by_a_run_that_sends_no_message(shoreline: Sh
     assert "hook-token" not in outcome.errors
 
 
+@pytest.mark.usefixtures("database")
 def test_a_drill_does_not_vouch_for_the_backup(shoreline: Shoreline, listener: Listener, tmp_path: Path) -> None:
     assert shoreline("backup").exit_code == 0
     assert shoreline("drill", env=watched(listener, tmp_path)).exit_code == 0
@@ -163,6 +170,7 @@ def test_a_drill_does_not_vouch_for_the_backup(shoreline: Shoreline, listener: L
     assert len(listener.bodies("/ping/my-drill")) == 1
 
 
+@pytest.mark.usefixtures("database")
 def test_one_run_id_is_in_the_log_the_manifest_and_the_receipt(
     shoreline: Shoreline, storage: Storage, settings: dict[str, str]
 ) -> None:
@@ -217,6 +225,7 @@ def until_a_run_has_ended(diary: Path, seconds: float = 60, of: str = "backup") 
     raise AssertionError("no run has ended")
 
 
+@pytest.mark.usefixtures("database")
 def test_the_scheduler_runs_a_backup_at_its_time_and_stops_cleanly(
     start: Start, shoreline: Shoreline, tmp_path: Path
 ) -> None:
@@ -233,6 +242,7 @@ def test_the_scheduler_runs_a_backup_at_its_time_and_stops_cleanly(
     assert "Next: Start it: `shoreline schedule`." in check.errors
 
 
+@pytest.mark.usefixtures("database")
 def test_a_run_that_was_missed_is_caught_up_at_the_start(start: Start, tmp_path: Path) -> None:
     diary = tmp_path / "schedule.json"
     long_ago = (datetime.now(UTC) - timedelta(days=3)).isoformat()
@@ -249,6 +259,7 @@ def test_a_run_that_was_missed_is_caught_up_at_the_start(start: Start, tmp_path:
     assert "catching up" in errors
 
 
+@pytest.mark.usefixtures("database")
 def test_a_drill_of_several_databases_tries_each_and_fails_when_one_does(
     start: Start, shoreline: Shoreline, settings: dict[str, str], tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def test_a_prefix_or_name_that_leads_elsewhere_is_refused_before_anything_is_ask
     assert variable in outcome.errors
 
 
+@pytest.mark.usefixtures("database")
 def test_keys_of_the_bucket_never_lead_to_other_local_files(shoreline: Shoreline, storage: Storage) -> None:
     """A key is no backup unless it matches the naming exactly, whatever it contains."""
     for key in ("backups/postgres/../../etc/passwd", "backups/postgres/2025/06/10/../../../x.sql.gz"):
@@ -52,6 +53,7 @@ def test_keys_of_the_bucket_never_lead_to_other_local_files(shoreline: Shoreline
 @pytest.mark.parametrize(
     "table", ["../orders", "a.b.c:d", 'orders"; DROP TABLE users; --:created_at', "public.orders/../x:t"]
 )
+@pytest.mark.usefixtures("database")
 def test_a_table_to_export_is_an_identifier_and_no_path_or_statement(
     shoreline: Shoreline, tmp_path: Path, table: str
 ) -> None:

@@ -66,12 +66,14 @@ def writes(proxy: FaultProxy) -> list[str]:
     ]
 
 
+@pytest.mark.usefixtures("database")
 def test_a_backup_on_aws_says_who_asks_and_then_runs(on_aws: OnAws, storage: Storage) -> None:
     outcome, _ = on_aws("backup")
     assert outcome.exit_code == 0, outcome.errors
     assert "arn:aws:sts::000000000000:assumed-role/backup/session" in outcome.errors
 
 
+@pytest.mark.usefixtures("database")
 def test_the_probes_leave_nothing_behind(on_aws: OnAws, storage: Storage) -> None:
     storage.aws.s3.put_bucket_versioning(Bucket=storage.bucket, VersioningConfiguration={"Status": "Enabled"})
     for job in ("backup", "upload", "cleanup", "setup", "query"):
@@ -118,6 +120,7 @@ def test_a_bucket_of_someone_else_is_refused(on_aws: OnAws, storage: Storage) ->
     assert not writes(proxy)
 
 
+@pytest.mark.usefixtures("database")
 def test_preflight_tells_account_bucket_permissions_and_cost(on_aws: OnAws, storage: Storage) -> None:
     outcome, _ = on_aws("preflight", "backup")
     assert outcome.exit_code == 0, outcome.errors
@@ -159,6 +162,7 @@ def test_preflight_counts_the_parts_of_large_files(on_aws: OnAws, storage: Stora
     assert Decimal(outcome.json["result"]["usd"]) == puts + 2 * Decimal("0.0000004")
 
 
+@pytest.mark.usefixtures("database")
 def test_before_the_bucket_is_there_the_next_command_makes_it(shoreline: Shoreline) -> None:
     outcome = shoreline("preflight", env={"BUCKET": "no-such-bucket-of-ours"})
     assert outcome.exit_code == 0, outcome.errors

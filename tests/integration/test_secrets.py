@@ -160,6 +160,7 @@ def test_no_secret_is_in_logs_receipts_manifests_objects_or_command_lines(
         ("drill", {"BACKUP_AGE_IDENTITY": "AGE-SECRET-KEY-1NOTREALLY"}),
     ],
 )
+@pytest.mark.usefixtures("database")
 def test_no_secret_is_in_the_message_of_a_failure(
     shoreline: Shoreline, storage: Storage, planted: dict[str, str], tmp_path: Path, job: str, wrong: dict[str, str]
 ) -> None:
