@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.local.stack import PROJECT
 
 FORKS = multiprocessing.get_context("forkserver")
 """Makes processes that cost a fork, not an interpreter's start."""
+NOWHERE = Path(os.devnull)
 FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
@@ -57,8 +59,7 @@ def forked(arguments: list[str], env: Mapping[str, str], folder: Path, timeout: 
     """Runs `shoreline ARGUMENTS` in a process of its own that need not import anything any more."""
     with tempfile.TemporaryDirectory() as written:
         output, errors = Path(written, "output"), Path(written, "errors")
-        process = FORKS.Process(target=_become, args=(arguments, dict(env), folder, output, errors))
-        process.start()
+        process = begun(arguments, env, folder, output, errors)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -67,6 +68,15 @@ def forked(arguments: list[str], env: Mapping[str, str], folder: Path, timeout: 
                 ["shoreline", *arguments], timeout, output.read_bytes(), errors.read_bytes()
             )
         return Outcome(process.exitcode, output.read_text(encoding="utf-8"), errors.read_text(encoding="utf-8"))
+
+
+def begun(
+    arguments: list[str], env: Mapping[str, str], folder: Path, output: Path = NOWHERE, errors: Path = NOWHERE
+) -> ForkServerProcess:
+    """Begins `shoreline ARGUMENTS` in such a process, which writes to the files: for who wants to stop it midway."""
+    process = FORKS.Process(target=_become, args=(arguments, dict(env), folder, output, errors))
+    process.start()
+    return process
 
 
 def _become(arguments: list[str], env: dict[str, str], folder: Path, output: Path, errors: Path) -> None:
