@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
+
+import pytest
 
 from jobs.demo import BUCKET, DATABASE, RESTORED
 from services.aws import Aws
@@ -15,6 +21,15 @@ from tests.conftest import Shoreline
 LOOP = ["setup", "database", "backup", "restore", "drill", "generate", "upload", "athena", "cleanup"]
 
 
+@pytest.fixture
+def alone(stack: dict[str, str]) -> Iterator[None]:
+    """One demo at a time: its database and its bucket are called the same in every worker of a parallel run."""
+    with Path(os.environ["SHORELINE_TEST_STACK"], "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.usefixtures("alone")
 def test_the_demo_runs_every_job_and_leaves_nothing_behind(shoreline: Shoreline, aws: Aws, database: Database) -> None:
     outcome = shoreline("demo", "--json", fresh=True)
     assert outcome.exit_code == 0, outcome.errors
@@ -27,6 +42,7 @@ def test_the_demo_runs_every_job_and_leaves_nothing_behind(shoreline: Shoreline,
     assert not database.sibling(RESTORED).exists()
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_readme_shows_what_the_demo_prints(shoreline: Shoreline) -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     session = readme.partition("<!-- session -->\n```text\n")[2].partition("\n```\n<!-- /session -->")[0]
