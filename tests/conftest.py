@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from services.aws import Aws, AwsAccess
@@ -23,9 +24,9 @@ from tests.command_line import Shoreline as Shoreline
 
 _FOLDER = "SHORELINE_TEST_STACK"  # tells the workers of a parallel run where the stack of this run is
 # A busy machine is no failure: the examples are judged by what they show, not by how long they take.
-hypothesis_settings.register_profile("shoreline", deadline=None)
+hypothesis_settings.register_profile("shoreline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("shoreline")
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 def _test_stack() -> Stack:

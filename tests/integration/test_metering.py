@@ -46,7 +46,7 @@ class Watched:
 
     def settled(self, before: Counter[tuple[str, str]], expected: int) -> Counter[tuple[str, str]]:
         """The requests since `before`, as soon as the log holds as many as expected: it lags behind the answers."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (logged := self.requests() - before).total() < expected and time.monotonic() < deadline:
             time.sleep(0.05)
         return logged

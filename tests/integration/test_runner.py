@@ -71,10 +71,21 @@ def test_a_profile_that_is_not_there_is_a_problem_with_the_settings(shoreline: S
     assert "AWS_PROFILE" in outcome.errors
 
 
+def heed() -> None:
+    """Lets a process be stopped as from a terminal: one that runs in the background has its children ignore signals."""
+    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(each, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_job_that_is_stopped_cleans_up_and_says_by_what(settings: dict[str, str], number: int, code: int) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", WAITS, "job"], env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WAITS, "job"],
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -88,7 +99,9 @@ def test_a_job_that_is_stopped_cleans_up_and_says_by_what(settings: dict[str, st
 def test_a_job_whose_terminal_is_closed_cleans_up(settings: dict[str, str]) -> None:
     ours, theirs = os.openpty()
     command = [sys.executable, "-c", WAITS, "job"]
-    with subprocess.Popen(command, env=settings, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(
+        command, env=settings, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=heed
+    ) as process:
         os.close(theirs)
         shown = b""
         while b"ready" not in shown:

@@ -180,8 +180,13 @@ def test_one_of_ours_that_fails_or_did_not_do_the_work_ends_the_benchmark(world:
 
 
 def test_the_memory_of_a_run_is_that_of_all_its_processes_together(tmp_path: Path) -> None:
-    hold = "b = bytearray(100_000_000); import time; time.sleep(0.5)"
-    done = run(f"{sys.executable} -c '{hold}' & {sys.executable} -c '{hold}'; wait", {"PATH": "/bin"}, tmp_path, 60)
+    hold = (
+        "import sys, time, pathlib; held = bytearray(100_000_000); pathlib.Path(sys.argv[1]).touch()\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)\n"  # both hold theirs at once
+        "time.sleep(0.5)"
+    )
+    each = f"{sys.executable} -c '{hold}'"
+    done = run(f"{each} a b & {each} b a; wait", {"PATH": "/bin"}, tmp_path, 60)
     assert 200e6 < done.peak_bytes < 400e6
     assert done.seconds > 0.5
 
