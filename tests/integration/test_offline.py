@@ -55,7 +55,7 @@ def test_no_offline_job_calls_any_other_address_or_shows_real_credentials(
             "AWS_SECRET_ACCESS_KEY": "",
         }
         for job in JOBS:
-            outcome = shoreline(*job.split(), env=env, fresh=True)
+            outcome = shoreline(*job.split(), env=env)
             assert outcome.exit_code == 0, f"{job}: {outcome.errors}"
     assert not log.exists(), log.read_text()
     assert len(proxy.asked) > 50

@@ -76,7 +76,7 @@ def _selected(condition: str) -> set[tuple[int, ...]]:
     return set(_rows().execute(f"SELECT DISTINCT year, month, day FROM possible WHERE {condition}").fetchall())
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150)
 @given(conditions())
 def test_a_scan_selects_exactly_the_partitions_where_its_condition_can_hold(condition: str) -> None:
     selection = judge(f"SELECT id FROM orders WHERE {condition}", LAKE).selections[0]
@@ -95,7 +95,7 @@ SHAPES = (
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(SHAPES), conditions(), conditions())
 def test_every_scan_of_a_query_is_judged_by_its_own_condition_alone(shape: str, first: str, second: str) -> None:
     judged = judge(shape.format(first, second), LAKE)
@@ -118,7 +118,7 @@ def _joinable() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]),
     st.sampled_from(["o.id = e.id", "o.id = e.id AND e.month = 2", "o.id = e.id AND o.day = 1"]),

@@ -366,11 +366,11 @@ def test_a_name_like_a_hidden_columns_that_the_query_gives_itself_is_no_hidden_c
 
 
 @pytest.mark.parametrize(("word", "bound"), [("AND", "<>"), ("OR", "=")])
-def test_thousands_of_conditions_do_not_nest_as_deep_as_they_are_many(word: str, bound: str) -> None:
-    many = f" {word} ".join(f"order_id {bound} {number}" for number in range(3_000))
+def test_more_than_a_thousand_conditions_do_not_nest_as_deep_as_they_are_many(word: str, bound: str) -> None:
+    many = f" {word} ".join(f"order_id {bound} {number}" for number in range(1_500))
     resolved = resolve(check(f"SELECT status FROM orders WHERE month = 1 AND ({many})", LAKE))
     assert max(column.depth for column in resolved.tree.find_all(exp.Column)) < 40
-    assert len(list(resolved.tree.find_all(exp.Column))) == 3_002
+    assert len(list(resolved.tree.find_all(exp.Column))) == 1_502
 
 
 def test_conditions_keep_their_order_and_their_parentheses_once_resolved() -> None:
