@@ -40,8 +40,8 @@ class AthenaReport:
 
 def command(
     ctx: typer.Context,
-    engine: Annotated[EngineName | None, typer.Option(help="Who answers; QUERY_ENGINE by default.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Check DDL and queries; scan nothing.")] = False,
+    engine: Annotated[EngineName | None, typer.Option(help="The query engine; default: QUERY_ENGINE.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Validate DDL and queries without a scan.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make the lake's tables and run the queries under sql/athena/queries/, and say what each scanned."""

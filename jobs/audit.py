@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from services.safety.account import AccountLook
     from services.safety.audit import Called
 
-InAccount = Annotated[
-    bool, typer.Option("--account", help="Look in the AWS account, too, by read-only calls that are free.")
-]
+InAccount = Annotated[bool, typer.Option("--account", help="Also look in the AWS account, with free read-only calls.")]
 
 
 @dataclass(frozen=True)

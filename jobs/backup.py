@@ -75,11 +75,11 @@ class BackupReport:
 def command(
     ctx: typer.Context,
     all_databases: Annotated[
-        bool, typer.Option("--all-databases", help="Every database of the server, each under a folder of its own.")
+        bool, typer.Option("--all-databases", help="Every database of the server, each in its own folder.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Copy the database into S3 as one dated, verified dump, then remove backups that are old enough."""
+    """Dump the database to S3 as a dated, verified backup, then apply retention."""
     run_job(
         ctx,
         "backup",

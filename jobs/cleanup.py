@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from services.cleanup.plan import Plan
     from services.cleanup.report import CleanupReport
 
-KeepBackups = Annotated[bool, typer.Option("--keep-backups", help="Remove the lake and its tables only.")]
-Scratch = Annotated[bool, typer.Option("--scratch", help="Drop the databases that killed restores left, too.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and remove nothing.")]
+KeepBackups = Annotated[
+    bool, typer.Option("--keep-backups", help="Remove the lake, its tables and the query results only.")
+]
+Scratch = Annotated[
+    bool, typer.Option("--scratch", help="Also drop the scratch databases that killed restores and drills left.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and delete nothing.")]
 Receipts = Annotated[bool, typer.Option("--receipts", help="Remove the local receipts too.")]
 
 

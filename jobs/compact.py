@@ -23,9 +23,9 @@ _SHOWN = 20  # days that a dry run lists
 def command(
     ctx: typer.Context,
     tables: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Which tables, joined by commas; all by default.")
+        str | None, typer.Option(metavar="NAMES", help="Tables, separated by commas; default: all.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be merged, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be merged, and do nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Merge the small files of each day in the bucket: fewer requests and footers for every query."""

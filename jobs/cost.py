@@ -23,21 +23,22 @@ DOCUMENT = Path("COST_ANALYSIS.md")
 REGION, STORAGE_CLASS = "us-east-1", "STANDARD"
 
 Size = Annotated[
-    str | None, typer.Option("--size", metavar="SIZE", help="Of the database, with its unit: 100GB, 1.5TB.")
+    str | None, typer.Option("--size", metavar="SIZE", help="Size of the database, with its unit: 100GB, 1.5TB.")
 ]
 DailyChange = Annotated[
-    str | None, typer.Option("--daily-change", metavar="SHARE", help="Share of its pages that change a day: 2%.")
+    str | None, typer.Option("--daily-change", metavar="SHARE", help="Share of its pages that change per day: 2%.")
 ]
 Keep = Annotated[str | None, typer.Option("--keep", metavar="DAYS", help="Days that backups are kept.")]
-Region = Annotated[str, typer.Option("--region", metavar="REGION", help="The region whose prices count.")]
-StorageClass = Annotated[str, typer.Option("--storage-class", metavar="CLASS", help="S3's class for the dumps.")]
+Region = Annotated[str, typer.Option("--region", metavar="REGION", help="The region whose prices are used.")]
+StorageClass = Annotated[str, typer.Option("--storage-class", metavar="CLASS", help="S3 storage class of the dumps.")]
 FromBackups = Annotated[
     bool, typer.Option("--from-backups", help="Take size, compression and growth from the bucket's manifests.")
 ]
 Output = Annotated[
-    Path | None, typer.Option("--output", metavar="FILE", help="Write the whole analysis here, its charts beside it.")
+    Path | None,
+    typer.Option("--output", metavar="FILE", help="Write the whole analysis to FILE, its charts beside it."),
 ]
-Check = Annotated[bool, typer.Option("--check", help="Only tell whether the written analysis is up to date.")]
+Check = Annotated[bool, typer.Option("--check", help="Only check whether the written analysis is up to date.")]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def command(
     check: Check = False,
     as_json: Json = False,
 ) -> None:
-    """Compare what three backup strategies cost, for a database of yours or as COST_ANALYSIS.md.
+    """Compare the costs of three backup strategies, for your own database or in COST_ANALYSIS.md.
 
     Without options this writes COST_ANALYSIS.md and its charts for 10 GB, 100 GB and 1 TB; with any, it writes what
     --output names.

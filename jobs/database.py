@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from services.platform import PlatformReport
 
-Rows = Annotated[int, typer.Option("--rows", metavar="N", min=5, help="Rows in each table; missing ones are added.")]
+Rows = Annotated[int, typer.Option("--rows", metavar="N", min=5, help="Rows in each table; missing rows are added.")]
 
 
 def command(ctx: typer.Context, rows: Rows = 5, as_json: Json = False) -> None:

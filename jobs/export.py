@@ -27,23 +27,19 @@ def command(
     ctx: typer.Context,
     table: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="TABLE:COLUMN", help="A table and its time column, as public.orders:created_at. Repeatable."
-        ),
+        typer.Option(metavar="TABLE:COLUMN", help="A table and its time column: public.orders:created_at. Repeatable."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A declaration of tables; lake.toml is taken where it is there.")
+        Path | None, typer.Option(metavar="FILE", help="A declaration of tables; default: lake.toml, if it exists.")
     ] = None,
     first: Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day.")] = None,
     full: Annotated[bool, typer.Option("--full", help="All days, not only those that changed.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which days would be written.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Spans of days that are read at once.")
-    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print which days would be written, and why.")] = False,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Spans of days to read in parallel.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write PostgreSQL's tables as Parquet under OUTPUT_DIR, partitioned by each row's own day in UTC."""
+    """Export PostgreSQL tables as Parquet under OUTPUT_DIR, partitioned by the day (UTC) of each row."""
 
     def work(run: Run) -> ExportReport:
         from services.lake.days import span_of_days

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from services.lake.generate import GenerateReport
     from services.lake.population import Population
 
-Dates = Annotated[list[str] | None, typer.Option(metavar="DAYS", help="Days, as 2025-01-10,2025-01-11. Repeatable.")]
-From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day; without --to the only one.")]
+Dates = Annotated[list[str] | None, typer.Option(metavar="DAYS", help="Days: 2025-01-10,2025-01-11. Repeatable.")]
+From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="The first day; without --to, the only one.")]
 To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day.")]
 
 
@@ -28,16 +28,14 @@ def command(
     dates: Dates = None,
     first: From = None,
     last: To = None,
-    rows_per_day: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Rows of an average day, in each table.")
-    ] = 1000,
-    users: Annotated[int, typer.Option(metavar="N", min=1, help="How many users they belong to.")] = 1000,
+    rows_per_day: Annotated[int, typer.Option(metavar="N", min=1, help="Average rows per day in each table.")] = 1000,
+    users: Annotated[int, typer.Option(metavar="N", min=1, help="Number of users that the rows belong to.")] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed gives the same bytes.")] = 2025,
-    tables: Annotated[str, typer.Option(metavar="NAMES", help="Which tables, joined by commas.")] = "orders,events",
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Days that are written at once.")] = None,
+    tables: Annotated[str, typer.Option(metavar="NAMES", help="Tables, separated by commas.")] = "orders,events",
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="Days to write in parallel.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a lake of realistic rows as Parquet under OUTPUT_DIR, the same for the same seed."""
+    """Write realistic sample rows as Parquet under OUTPUT_DIR, the same bytes for the same seed."""
 
     def work(run: Run) -> GenerateReport:
         from services.lake.days import chosen_days

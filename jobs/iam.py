@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from services.safety.policies import Target
 
 RoleName = Annotated[
-    str | None, typer.Argument(metavar="ROLE", help="backup, lake, query, setup or cleanup; all of them by default.")
+    str | None, typer.Argument(metavar="ROLE", help="backup, lake, query, setup or cleanup; default: all.")
 ]
 Account = Annotated[
-    str | None, typer.Option("--account", metavar="ID", help="The account's 12 digits; asked of STS by default.")
+    str | None, typer.Option("--account", metavar="ID", help="The account's 12 digits; default: ask STS.")
 ]
 
 
 def command(ctx: typer.Context, role: RoleName = None, account: Account = None, as_json: Json = False) -> None:
-    """Print the IAM policy of a role, or of each, for the bucket, prefixes, database and workgroup of the settings."""
+    """Print the least-privilege IAM policy of a role, or of all, for the bucket and prefixes of the settings."""
     run_job(ctx, "iam", lambda run: iam(run, role, account), show, as_json=as_json)
 
 

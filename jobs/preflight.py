@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from services.safety.preflight import Preflight
     from services.safety.probes import Finding
 
-JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job that is to run.")]
+JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job to check.")]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from services.costs.refresh import Difference
 
 Region = Annotated[str | None, typer.Option("--region", metavar="REGION", help="Only this region's prices.")]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Read AWS's price list, show what differs, then write it.")]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Compare with AWS's price list, show the differences, ask, then write them.")
+]
 
 
 @dataclass(frozen=True)

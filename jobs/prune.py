@@ -31,10 +31,10 @@ class PruneReport:
 
 def command(
     ctx: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and delete nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove the backups that retention lets go; never the newest, the minimum, or the newest that is proved."""
+    """Apply retention: delete old backups, but never the newest, the minimum, or the newest proved one."""
     run_job(ctx, "prune", lambda run: prune(run, dry_run=dry_run), show, as_json=as_json, figures=figures)
 
 

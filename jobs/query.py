@@ -30,10 +30,12 @@ def command(
     sql: Annotated[
         str, typer.Argument(metavar="QUERY", help="SELECT ..., a .sql file, or the number of one of the five queries.")
     ],
-    engine: Annotated[EngineName | None, typer.Option(help="Who answers; QUERY_ENGINE by default.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How the rows are printed.")] = "table",
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="The file for csv, json or parquet.")] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and cost; run nothing.")] = False,
+    engine: Annotated[EngineName | None, typer.Option(help="The query engine; default: QUERY_ENGINE.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = "table",
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write csv, json or parquet to FILE.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what would be read and what that costs; run nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Answer a query over the lake, if it has a partition filter and scans little enough."""

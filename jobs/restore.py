@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from services.backups.catalog import Backup
     from services.backups.restore import Restored
 
-Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="The backup by its key, or the last part of it.")]
-Latest = Annotated[bool, typer.Option("--latest", help="The newest backup; this is the default.")]
+Key = Annotated[
+    str | None, typer.Option("--key", metavar="KEY", help="The backup with this key, or the last part of the key.")
+]
+Latest = Annotated[bool, typer.Option("--latest", help="The newest backup (default).")]
 Before = Annotated[
     str | None,
-    typer.Option("--before", metavar="TIME", help="The newest backup from before a time in UTC, as 2025-06-10T14:00."),
+    typer.Option("--before", metavar="TIME", help="The newest backup from before this time (UTC): 2025-06-10T14:00."),
 ]
 
 DatabaseName = Annotated[
     str | None,
-    typer.Option("--database", metavar="NAME", help="Whose backups: a database's name; PGDATABASE by default."),
+    typer.Option("--database", metavar="NAME", help="The database whose backups to use; default: PGDATABASE."),
 ]
-CreateRoles = Annotated[
-    bool, typer.Option("--create-roles", help="Make the roles that the server lacks, without login.")
-]
+CreateRoles = Annotated[bool, typer.Option("--create-roles", help="Create missing roles, without login.")]
 
 
 def command(
@@ -41,17 +41,17 @@ def command(
     database: DatabaseName = None,
     into: Annotated[
         str | None,
-        typer.Option("--into", metavar="NAME", help="The database to make; by default the one that was backed up."),
+        typer.Option(
+            "--into", metavar="NAME", help="The database to create; default: the name of the one that was backed up."
+        ),
     ] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Put the backup in the place of a database that is not empty.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a database that is not empty.")] = False,
     tables: Annotated[
         list[str] | None,
         typer.Option(
             "--tables",
             metavar="NAME",
-            help="Only this table's columns and rows; may be given again. Custom format only.",
+            help="Only the columns and rows of this table. Repeatable. Custom format only.",
         ),
     ] = None,
     schema_only: Annotated[
@@ -59,7 +59,7 @@ def command(
     ] = False,
     jobs: Annotated[
         int,
-        typer.Option("--jobs", metavar="N", min=1, help="So many connections at once. Custom format only; needs disk."),
+        typer.Option("--jobs", metavar="N", min=1, help="Parallel connections. Custom format only; needs disk space."),
     ] = 1,
     create_roles: CreateRoles = False,
     as_json: Json = False,

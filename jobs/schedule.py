@@ -46,7 +46,7 @@ class ScheduleReport:
 
 def command(
     ctx: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the running scheduler is well.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check the health of the running scheduler.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only print the timetable.")] = False,
     as_json: Json = False,
 ) -> None:

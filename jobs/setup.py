@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def command(
     ctx: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when something is not right.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; report drift, and fail if there is any.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make the bucket: tagged, private, encrypted, with its lifecycle. Changes nothing that is right already."""

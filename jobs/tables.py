@@ -28,7 +28,7 @@ class TablesReport:
 
 def command(
     ctx: typer.Context,
-    ddl: Annotated[bool, typer.Option("--ddl", help="Print the statements that make the tables.")] = False,
+    ddl: Annotated[bool, typer.Option("--ddl", help="Print the DDL of the tables.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the lake's tables: partitions, rows, bytes, the newest day."""

@@ -26,9 +26,13 @@ _SHOWN = 20  # changes of a table that a dry run lists
 
 def command(
     ctx: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    delete: Annotated[bool, typer.Option("--delete", help="Remove days that are gone under OUTPUT_DIR.")] = False,
-    accept_drift: Annotated[bool, typer.Option("--accept-drift", help="Let columns go and types change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and do nothing.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete days that no longer exist under OUTPUT_DIR.")
+    ] = False,
+    accept_drift: Annotated[
+        bool, typer.Option("--accept-drift", help="Accept dropped columns and changed types.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Send the Parquet files under OUTPUT_DIR to the lake in the bucket: only what differs, verified."""
