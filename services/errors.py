@@ -106,18 +106,18 @@ class BackupFailed(ShorelineError):
     """No backup was made. Nothing of the attempt is listed or counted."""
 
     exit_code = 11
-    next_step = "Mend the cause and run the backup again; older backups are untouched."
+    next_step = "Fix the cause and run the backup again; older backups are untouched."
 
 
 class BackupNotFound(ShorelineError):
-    """No complete backup answers to what was asked for."""
+    """No complete backup matches the request."""
 
     exit_code = 12
     next_step = "See which there are: `shoreline backups`."
 
 
 class BackupDamaged(ShorelineError):
-    """The stored object is not what its manifest says."""
+    """The stored object does not match its manifest."""
 
     exit_code = 13
     next_step = "Restore an older backup (`shoreline backups` lists them), and make a new one now."
@@ -169,7 +169,7 @@ class BudgetExceeded(ShorelineError):
 
 
 class CleanupIncomplete(ShorelineError):
-    """Something is left, or could not be looked at."""
+    """Something is left, or could not be checked."""
 
     exit_code = 21
     next_step = "Run the cleanup again; what it lists is what is left."

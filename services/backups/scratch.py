@@ -83,7 +83,7 @@ def _drop_replaced(target: Database, old: str) -> None:
     except ShorelineError as error:
         raise DatabaseError(
             f"The backup is restored as {target.name}, and the database that it replaced could not be dropped: {error}",
-            next_step=f"Look at what holds it, and drop it yourself: it is called {old} now.",
+            next_step=f"Find what holds it, then drop it yourself: its name is {old} now.",
         ) from error
 
 

@@ -88,7 +88,7 @@ def _refused(error: pa.ArrowInvalid, columns: Sequence[Kept]) -> LakeError:
     where, kind = (column.source, str(column.stored)) if column else ("a row", "the declared columns")
     return LakeError(
         f"{where} holds a value that {kind} cannot keep: {reason}",
-        next_step="Mend the value, give the column the type 'string' in lake.toml, or leave it out.",
+        next_step="Correct the value, give the column the type 'string' in lake.toml, or leave it out.",
     )
 
 

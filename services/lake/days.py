@@ -38,5 +38,5 @@ def span_of_days(first: str | None, last: str | None) -> tuple[date | None, date
     begin = parse_day(first) if first else None
     end = parse_day(last) if last else None
     if begin and end and end < begin:
-        raise InputError(f"--to {end} lies before --from {begin}.", next_step="Turn them round.")
+        raise InputError(f"--to {end} lies before --from {begin}.", next_step="Swap --from and --to.")
     return begin, end

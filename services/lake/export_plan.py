@@ -126,7 +126,7 @@ def _sort_by(source: Source, relation: Relation, columns: Sequence[Kept]) -> tup
     if missing := [name for name in source.sort_by if name not in names]:
         raise LakeError(
             f"{source.shown} is to be sorted by {', '.join(missing)}, which is not exported, or an array.",
-            next_step="Mend `sort_by` in lake.toml.",
+            next_step="Correct `sort_by` in lake.toml.",
         )
     keys = source.sort_by or (source.time_column, *relation.primary_key)
     return tuple(dict.fromkeys(names[key] for key in keys if key in names))

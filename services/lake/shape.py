@@ -16,7 +16,7 @@ _SHOWN = 5
 class SchemaDrift(LakeError):
     """Files have another shape than their table."""
 
-    next_step = "Mend what writes the files. If the change is wanted, write every day anew and add --accept-drift."
+    next_step = "Fix what writes the files. If the change is wanted, write every day anew and add --accept-drift."
 
 
 def schema_of(table: Table) -> Schema:

@@ -169,7 +169,7 @@ class Snapshot:
             if known is None:
                 raise LakeError(
                     f"{source.shown}: {rows:,} rows have {text or 'NULL'} in {source.time_column}, which is no day.",
-                    next_step="Mend them, or export a view without them.",
+                    next_step="Correct them, or export a view without them.",
                 )
             states[known] = DayState(rows, None if age is None else following - age)
         return states

@@ -118,5 +118,5 @@ def require_unchanged(file: Sending | LocalFile, read: int | None = None) -> Non
     if (status.st_size if read is None else read, status.st_mtime_ns) != (file.size, file.modified_ns):
         raise LakeError(
             f"{file.location} changed while it was being uploaded.",
-            next_step="Let what writes it end, then upload again.",
+            next_step="Wait until the other program has finished writing, then upload again.",
         )

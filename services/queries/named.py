@@ -47,7 +47,8 @@ def named_queries(folder: Path = QUERIES) -> list[NamedQuery]:
     for query in found:
         if not query.answers:
             raise LakeError(
-                f"{query.name}.sql does not say what it answers.", next_step="Open it with a comment that does."
+                f"{query.name}.sql does not say what it answers.",
+                next_step="Begin the file with a comment that says it.",
             )
     return found
 

@@ -127,7 +127,7 @@ SETUP = Role(
     (
         _LIST,
         Grant("s3:CreateBucket", On.BUCKET, "make the bucket"),
-        Grant("s3:GetBucketTagging", On.BUCKET, "know the bucket for Shoreline's"),
+        Grant("s3:GetBucketTagging", On.BUCKET, "recognise the bucket as Shoreline's"),
         Grant("s3:PutBucketTagging", On.BUCKET, "mark the bucket as Shoreline's"),
         Grant("s3:GetBucketPublicAccessBlock", On.BUCKET, "look whether public access is blocked"),
         Grant("s3:PutBucketPublicAccessBlock", On.BUCKET, "block public access"),
@@ -172,7 +172,9 @@ CLEANUP = Role(
     (
         _LIST,
         Grant("s3:ListAllMyBuckets", On.ACCOUNT, "prove that no bucket carries the tag any more"),
-        Grant("s3:GetBucketTagging", On.ACCOUNT, "know the bucket for Shoreline's; look for the tag on other buckets"),
+        Grant(
+            "s3:GetBucketTagging", On.ACCOUNT, "recognise the bucket as Shoreline's; look for the tag on other buckets"
+        ),
         Grant("s3:ListBucketVersions", On.BUCKET, "find every version and delete marker"),
         Grant("s3:ListBucketMultipartUploads", On.BUCKET, "find unfinished uploads"),
         Grant("s3:GetBucketObjectLockConfiguration", On.BUCKET, "tell what cannot be deleted"),

@@ -220,7 +220,7 @@ class _Walk:
     def view(self, node: exp.Table, place: str) -> Source:
         name = node.name.lower()
         if name in self.opened:
-            raise NotInTheLake(f"The view {name} reads itself.", next_step="Mend the view's definition.")
+            raise NotInTheLake(f"The view {name} reads itself.", next_step="Correct the view's definition.")
         body, outer_text = parse(self.catalog.views[name]), self.text
         self.opened.append(name)
         self.text = self.catalog.views[name]
