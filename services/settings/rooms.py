@@ -32,6 +32,7 @@ from services.settings.fields import (
     moments,
     split_names,
 )
+from services.stored import MOST_PARTS
 
 
 class Room(BaseModel):
@@ -92,7 +93,7 @@ class BackupSettings(Room):
     backup_max_age_hours: Annotated[int, Field(ge=1, le=876_000)] = 26
     backup_lease_seconds: Annotated[float, Field(ge=2, le=86_400)] = 60
     backup_part_size: Annotated[ByteCount, Field(ge=5 << 20, le=5 << 30)] = 8 << 20
-    backup_max_parts: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    backup_max_parts: Annotated[int, Field(ge=1, le=MOST_PARTS)] = MOST_PARTS
 
 
 class LakeSettings(Room):

@@ -36,6 +36,10 @@ def scan(text: bytes, cuts: list[int] | None = None) -> Fingerprint:
     return scanner.finish()
 
 
+def scan_object(kind: str, body: bytes) -> Fingerprint:
+    return scan(HEAD + entry(kind, "t", body) + TAIL)
+
+
 def content(rows: list[bytes]) -> Content:
     text = b"".join(row + b"\n" for row in rows)
     return Content(len(rows), len(text), hashlib.sha256(text).hexdigest())
@@ -230,17 +234,14 @@ def test_an_expression_that_postgresql_writes_in_other_words_is_the_same(written
     ],
 )
 def test_another_cast_or_grouping_is_a_difference(one: bytes, other: bytes) -> None:
-    def schema(body: bytes) -> Fingerprint:
-        return scan(HEAD + entry("VIEW", "t", body) + TAIL)
-
-    assert schema(one) != schema(other)
+    assert scan_object("VIEW", one) != scan_object("VIEW", other)
 
 
 def test_groups_as_deep_as_they_may_be_and_those_without_an_end_are_compared() -> None:
     deep = b"SELECT " + b"(" * 50_000 + b"a" + b")" * 50_000
     for body in (deep, b"SELECT ((a)", b"SELECT a))", b"SELECT [(])"):
-        assert scan(HEAD + entry("VIEW", "t", body) + TAIL) == scan(HEAD + entry("VIEW", "t", body) + TAIL)
-        assert scan(HEAD + entry("VIEW", "t", body) + TAIL) != scan(HEAD + entry("VIEW", "t", body + b"a") + TAIL)
+        assert scan_object("VIEW", body) == scan_object("VIEW", body)
+        assert scan_object("VIEW", body) != scan_object("VIEW", body + b"a")
 
 
 @pytest.mark.parametrize(
@@ -254,14 +255,11 @@ def test_groups_as_deep_as_they_may_be_and_those_without_an_end_are_compared() -
     ],
 )
 def test_what_stands_in_quotes_is_compared_as_it_is(one: bytes, other: bytes) -> None:
-    def schema(body: bytes) -> Fingerprint:
-        return scan(HEAD + entry("DEFAULT", "t", body) + TAIL)
-
-    assert schema(one) != schema(other)
+    assert scan_object("DEFAULT", one) != scan_object("DEFAULT", other)
 
 
 def test_of_a_schema_that_was_hashed_in_another_form_the_names_are_compared() -> None:
-    found = scan(HEAD + entry("TABLE", "t", BODIES[0]) + TAIL)
+    found = scan_object("TABLE", BODIES[0])
     changed = replace(found, schema={"TABLE public.t": "0123456789abcdef"})
     assert differences(changed, found) == ["schema TABLE public.t: differs"]
     assert differences(replace(changed, form=0), found) == []
