@@ -105,11 +105,14 @@ class Run:
 
     @cached_property
     def _connection(self) -> Connection:
-        from services.database import Connection
+        from services.connection import EXTRA_KEYWORDS, Connection
 
         given = self.settings
+        addressed = given.pghostaddr is not None and "pghost" not in given.model_fields_set
+        extra = {keyword: getattr(given, name.lower()) for name, keyword in EXTRA_KEYWORDS.items()}
         return Connection(
-            host=given.pghost,
+            host=given.pghostaddr or "" if addressed else given.pghost,
+            hostaddr=given.pghostaddr,
             port=given.pgport,
             user=given.pguser,
             database=given.database_names[0],
@@ -118,4 +121,6 @@ class Run:
             sslmode=given.pgsslmode,
             sslrootcert=given.pgsslrootcert,
             programs=given.pg_bin,
+            libpq=tuple((keyword, str(value)) for keyword, value in extra.items() if value is not None),
+            lock_seconds=given.backup_lock_timeout,
         )

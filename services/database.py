@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,17 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
+from services.connection import CONNECT_SECONDS, Server, forget_ambient_settings
+from services.connection import Connection as Connection
+from services.database_errors import advice, connection_advice, first_line
 from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanClient, SettingsError
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
-_TIMEOUT = 10  # seconds until a server that does not answer counts as unreachable
-_ALIVE = 60  # seconds of silence until TCP asks whether the other end is there: routers forget idle connections sooner
+_MEETING = """
+SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('shoreline.options', true),
+       pg_catalog.concat(pg_catalog.current_setting('bytea_output'), '/',
+                         pg_catalog.current_setting('standard_conforming_strings'))
+"""  # which session of the server this is, and how values are written in one that lost its options
 MAINTENANCE = "postgres"  # the database that one is connected to while others are made, renamed and dropped
 SCRATCH = "shoreline: scratch"  # the comment of a database that a restore or a drill made, and will drop
 # As it is from its first moment on, until it has its comment: closed to all. CREATE DATABASE takes no comment.
@@ -29,75 +38,6 @@ IS_SCRATCH = f"""
 (datname ~ '_(restoring|old)_[0-9a-f]{{8}}$'
  AND (coalesce(shobj_description(oid, 'pg_database'), '') = '{SCRATCH}' OR {_UNMARKED}))
 """  # a condition on a row of pg_database
-_PASSED_ON = (
-    "PATH",
-    "HOME",
-    "SSL_CERT_FILE",
-    "LD_LIBRARY_PATH",
-    "PGSSLCERT",
-    "PGSSLKEY",
-    "PGSERVICEFILE",
-)
-_NEXT_STEPS = (  # by what libpq or the server says; where that is not in English, the error's own advice is as good
-    (
-        re.compile(r'database ".*" does not exist'),
-        "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`.",
-    ),
-    (
-        re.compile("authentication failed|no password supplied|no pg_hba.conf entry"),
-        "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server says who may connect, and how.",
-    ),
-    (re.compile("SSL|certificate"), "Check PGSSLMODE and PGSSLROOTCERT, and whether the server offers TLS."),
-    (
-        re.compile("refused|timeout|could not translate|No route|unreachable"),
-        "Check PGHOST and PGPORT: is the server running, and can it be reached from here?",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to reach one database. `programs` is the folder of pg_dump and psql, or None for PATH.
-
-    `options` are settings of each session, as 'name=value'.
-    """
-
-    host: str
-    port: int
-    user: str
-    database: str
-    password: str | None = field(default=None, repr=False)
-    passfile: Path | None = None
-    sslmode: str = "prefer"
-    sslrootcert: str | None = None  # a file, or libpq's word "system"
-    programs: Path | None = None
-    options: tuple[str, ...] = ()
-
-    def environment(self, *options: str) -> dict[str, str]:
-        """The environment of a PostgreSQL program: the password travels here, never on a command line.
-
-        `options` are more settings of its session.
-        """
-        env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        env |= {
-            "PGHOST": self.host,
-            "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGDATABASE": self.database,
-            "PGSSLMODE": self.sslmode,
-            "PGCONNECT_TIMEOUT": str(_TIMEOUT),
-            "PGAPPNAME": "shoreline",
-            "PGTZ": "UTC",
-            "PGOPTIONS": _set(*self.options, *options),
-            "LC_ALL": "C.UTF-8",
-        }
-        if self.password is not None:
-            env["PGPASSWORD"] = self.password
-        if self.passfile is not None:
-            env["PGPASSFILE"] = str(self.passfile)
-        if self.sslrootcert is not None:
-            env["PGSSLROOTCERT"] = self.sslrootcert
-        return env
 
 
 @dataclass(frozen=True, order=True)
@@ -139,35 +79,82 @@ class Database:
             yield connection
             connection.commit()
         except psycopg2.Error as error:
-            raise DatabaseError(f"PostgreSQL refused: {_first_line(error)}") from error
+            raise DatabaseError(
+                f"PostgreSQL refused: {first_line(error)}", next_step=advice(str(error), error.pgcode)
+            ) from error
         finally:
             connection.close()
 
     def _open(self) -> Any:
-        given = self.connection
+        """A connection with the session settings of its description, whatever stands between here and the server."""
+        connection = self._connect()
         try:
+            if self.connection.server is None:
+                self._meet_server(connection)
+            settings = self.connection.settings().items()
+            calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
+            _one_row(connection, f"SELECT {calls}", *(word for setting in settings for word in setting))
+        except psycopg2.Error as error:
+            connection.close()
+            raise self._unreachable(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> Any:
+        """A connection as libpq makes it."""
+        given = self.connection
+        forget_ambient_settings()
+        try:
+            keywords: dict[str, Any] = {**given.keywords(), "password": given.password}
             return psycopg2.connect(
-                host=given.host,
-                port=given.port,
-                user=given.user,
-                dbname=given.database,
-                password=given.password,
-                passfile=str(given.passfile) if given.passfile else None,
-                sslmode=given.sslmode,
-                sslrootcert=given.sslrootcert,
-                connect_timeout=_TIMEOUT,
-                application_name="shoreline",
-                client_encoding="UTF8",  # else psycopg2 takes what a SQL_ASCII database holds for ASCII
-                keepalives_idle=_ALIVE,
-                keepalives_interval=10,
-                keepalives_count=6,
-                options=_set("timezone=UTC", *given.options),
+                **keywords,
+                client_encoding="UTF8",  # else psycopg2 decodes what a SQL_ASCII database holds as ASCII
+                options=given.session_options(),
             )
-        except psycopg2.OperationalError as error:
-            where = f"{given.user}@{given.host}:{given.port}/{given.database}"
-            told = _first_line(error)
-            step = next((step for says, step in _NEXT_STEPS if says.search(told)), None)
-            raise DatabaseUnreachable(f"No connection to {where}: {told}", next_step=step) from error
+        except psycopg2.Error as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: psycopg2.Error) -> DatabaseUnreachable:
+        text = str(error)
+        return DatabaseUnreachable(
+            f"No connection to {self.connection.where}: {first_line(error)}", next_step=connection_advice(text)
+        )
+
+    def _meet_server(self, connection: Any) -> None:
+        """Remember which server was reached. Raises DatabaseUnreachable for a pooler that mixes sessions."""
+        pid, kept, written = _one_row(connection, _MEETING)
+        keeps_options = kept == "kept"
+        if pid != connection.info.backend_pid and self._shares_backend(pid):
+            raise DatabaseUnreachable(
+                f"{self.connection.where} is a pooler that gives each transaction another session: what a backup sets"
+                " for its session would reach other clients.",
+                next_step="Set PGHOST and PGPORT to the server itself, or give the pooler a database with"
+                " pool_mode=session.",
+            )
+        if not keeps_options and written != "hex/on":
+            raise DatabaseUnreachable(
+                f"{self.connection.where} is a pooler that drops the startup parameter options, and the role or the"
+                f" database sets bytea_output and standard_conforming_strings to {written}.",
+                next_step="Set PGHOST and PGPORT to the server itself.",
+            )
+        given = self.connection
+        given.remember(Server(*_peer(connection), connection.server_version, keeps_options))
+
+    def _shares_backend(self, pid: int) -> bool:
+        """Whether a second connection gets the backend that the first one used, which is still open."""
+        found: queue.Queue[int] = queue.Queue()
+
+        def ask() -> None:
+            with suppress(psycopg2.Error, DatabaseUnreachable), closing(self._connect()) as other:
+                found.put(_one_row(other, _MEETING)[0])
+
+        threading.Thread(target=ask, daemon=True, name="second connection").start()
+        try:
+            return found.get(timeout=CONNECT_SECONDS) == pid
+        except queue.Empty:  # it waits for a backend of its own
+            return False
 
     def scalar(self, query: str, *arguments: object) -> Any:
         """The first column of the first row of a query's answer."""
@@ -185,6 +172,10 @@ class Database:
         """The version of TLS that this connection is encrypted with, such as 'TLSv1.3'; None when it is not."""
         found = self.scalar("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
         return None if found is None else str(found)
+
+    def search_path(self) -> str:
+        """The search_path that the role and the database give a session which sets none."""
+        return str(Database(replace(self.connection, search_path=None)).scalar("SHOW search_path"))
 
     def encoding(self) -> str:
         """The encoding of what the database holds, as PostgreSQL calls it."""
@@ -259,12 +250,15 @@ class Database:
         return server, client
 
 
-def _set(*options: str) -> str:
-    """Settings as libpq takes them: a space within one has a backslash before it."""
-    escaped = (option.replace("\\", "\\\\").replace(" ", "\\ ") for option in options)
-    return " ".join(f"-c {option}" for option in escaped)
+def _one_row(connection: Any, query: str, *arguments: object) -> Any:
+    """The first row of a query, in a transaction of its own."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(query, arguments or None)
+        return cursor.fetchone()
 
 
-def _first_line(error: psycopg2.Error) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _peer(connection: Any) -> tuple[str, str | None]:
+    """The host that was reached out of several, and its address out of those that its name has."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as peer:
+        family, address = peer.family, peer.getpeername()
+    return connection.info.host, None if family == socket.AF_UNIX else address[0]

@@ -63,7 +63,7 @@ def _tables(cursor: Any) -> set[str]:
 def _counts(cursor: Any) -> dict[str, int]:
     counts: dict[str, int] = {}
     for table in TABLES:
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", table)))
         counts[table] = cursor.fetchone()[0]
     return counts
 
@@ -73,7 +73,7 @@ def _fill(cursor: Any, rows: int, say: Callable[[str], None]) -> None:
     cursor.execute("SELECT setseed(0.42)")
     for table, key in TABLES.items():
         cursor.execute(
-            sql.SQL("SELECT coalesce(max({}), 0) FROM {}").format(sql.Identifier(key), sql.Identifier(table))
+            sql.SQL("SELECT coalesce(max({}), 0) FROM {}").format(sql.Identifier(key), sql.Identifier("public", table))
         )
         first = cursor.fetchone()[0] + 1
         if first > rows:
@@ -81,5 +81,5 @@ def _fill(cursor: Any, rows: int, say: Callable[[str], None]) -> None:
         say(f"filling {table} up to {rows:,} rows")
         script = (SQL / "fill" / f"{table}.sql").read_text(encoding="utf-8")
         cursor.execute(script, {"first": first, "last": rows, "users": rows})
-        cursor.execute("SELECT setval(pg_get_serial_sequence(%s, %s), %s)", (table, key, rows))
-        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        cursor.execute("SELECT setval(pg_get_serial_sequence(%s, %s), %s)", (f"public.{table}", key, rows))
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("public", table)))

@@ -6,6 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -73,7 +74,7 @@ def stack() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def server(stack: dict[str, str]) -> Connection:
     """The way to the maintenance database of this run's PostgreSQL."""
-    return _test_stack().cluster.connection()
+    return replace(_test_stack().cluster.connection(), search_path=None)
 
 
 @pytest.fixture

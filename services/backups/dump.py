@@ -115,7 +115,13 @@ def pg_dump(database: Database, *options: str) -> Program:
     encoding = database.encoding()
     if encoding != _ANY_BYTES:
         encoding = "UTF8"
-    command: list[str | Path] = [database.program("pg_dump"), "--no-password", f"--encoding={encoding}", *options]
+    command: list[str | Path] = [
+        database.program("pg_dump"),
+        f"--dbname={database.connection.conninfo()}",
+        "--no-password",
+        f"--encoding={encoding}",
+        *options,
+    ]
     return Program(command, database.connection.environment(*_WRITTEN), BackupFailed, writes=True)
 
 

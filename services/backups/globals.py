@@ -26,7 +26,8 @@ class GlobalsFailed(BackupFailed):
 def dump_globals(database: Database, *, passwords: bool) -> Iterator[bytes]:
     """Roles and tablespaces as SQL. Raises GlobalsFailed, here in the stream, unless it is whole."""
     options = ["--globals-only", "--no-password", *([] if passwords else ["--no-role-passwords"])]
-    command: list[str | Path] = [database.program("pg_dumpall"), *options]
+    where = f"--dbname={database.connection.conninfo()}"
+    command: list[str | Path] = [database.program("pg_dumpall"), where, *options]
     tail = b""
     with Program(command, database.connection.environment(), GlobalsFailed, writes=True) as program:
         for block in program.blocks():

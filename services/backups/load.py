@@ -142,7 +142,8 @@ def _make_schemas(fresh: Database, backup: Backup, tables: Sequence[str]) -> Non
 
 
 def _through_psql(fresh: Database, opened: Iterable[bytes]) -> None:
-    options = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
+    where = f"--dbname={fresh.connection.conninfo()}"
+    options = [where, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
     with (
         Program([fresh.program("psql"), *options], _environment(fresh), RestoreFailed, reads=True) as psql,
         closing(ahead(decompressed(opened))) as blocks,
@@ -151,7 +152,7 @@ def _through_psql(fresh: Database, opened: Iterable[bytes]) -> None:
 
 
 def _pg_restore(fresh: Database, options: LoadOptions, more: list[str | Path]) -> Program:
-    chosen = ["--exit-on-error", "--no-password", f"--dbname={_conninfo(fresh.name)}"]
+    chosen = ["--exit-on-error", "--no-password", f"--dbname={fresh.connection.conninfo()}"]
     if options.schema_only:
         chosen.append("--schema-only")
     if options.tables:
@@ -205,9 +206,3 @@ def _remove_left(folder: Path) -> None:
 def _environment(database: Database) -> dict[str, str]:
     # Nothing is lost by it: the rename at the end waits for the disk, and a crash before it leaves a scratch database.
     return database.connection.environment("synchronous_commit=off")
-
-
-def _conninfo(name: str) -> str:
-    """A database's name that is not taken for a connection string."""
-    quoted = name.replace("\\", "\\\\").replace("'", "\\'")
-    return f"dbname='{quoted}'"

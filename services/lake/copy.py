@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from services.lake.source import SESSION
 from services.pipes import widen
 
 BLOCKS = (4 << 20, 32 << 20, 256 << 20)  # bytes that are parsed at once: a row must lie in two of them
+_OPTIONS = ("-X", "-q", "-v", "ON_ERROR_STOP=1")
 _PATIENCE = 1.0  # seconds for a psql that failed to end
 _COLUMN = re.compile(r"column #(\d+)")
 
@@ -100,11 +102,12 @@ def _psql(database: Database, snapshot: str, query: str) -> Iterator[IO[bytes]]:
         SESSION,
         f"COPY ({query}) TO STDOUT (FORMAT csv)",
     ]
+    connection = replace(database.connection, search_path=None)  # for functions in views: our own names are qualified
     arguments = [argument for command in commands for argument in ("-c", command)]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [database.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments],
-            env={**database.connection.environment(), "PGCLIENTENCODING": "UTF8"},
+            [database.program("psql"), f"--dbname={connection.conninfo()}", *_OPTIONS, *arguments],
+            env={**connection.environment(), "PGCLIENTENCODING": "UTF8"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -136,7 +136,14 @@ def _shape(relation: Relation, columns: Sequence[Kept], layout: Layout) -> str:
     """A digest of all that changes what is stored of a row without writing the row."""
     held = {column.name: (column.number, column.spelling) for column in relation.columns}
     described = [
-        (column.name, column.select, str(column.stored), column.required, held[column.source]) for column in columns
+        (
+            column.name,
+            column.select.replace("pg_catalog.", ""),
+            str(column.stored),
+            column.required,
+            held[column.source],
+        )
+        for column in columns
     ]
     return hashlib.sha256(repr((described, layout.time_column, layout.sort_by)).encode()).hexdigest()[:16]
 

@@ -134,7 +134,7 @@ def _keep(column: PgColumn, source: Source) -> Kept:
     quoted = quote(column.name)
     forced = source.types.get(column.name)
     if forced == "string":
-        mapped = _Mapped(pa.string(), pa.string(), "{}::text")
+        mapped = _Mapped(pa.string(), pa.string(), "{}::pg_catalog.text")
     elif forced is not None:
         mapped = _decimal(forced, column)
     else:
@@ -167,7 +167,7 @@ def _map(column: PgColumn) -> _Mapped:
     if column.kind in "erm" or (column.kind == "b" and column.type in _AS_TEXT):
         return _Mapped(pa.string(), pa.string())
     if column.kind == "c":
-        return _Mapped(pa.string(), pa.string(), "to_json({})")
+        return _Mapped(pa.string(), pa.string(), "pg_catalog.to_json({})")
     if column.type in _EXACT:
         return _Mapped(_EXACT[column.type], _EXACT[column.type])
     special = _SPECIAL.get(column.type)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from services.connection import SAFE_PATH
 from services.database import Database
 from services.errors import LakeError
 from services.lake.declaration import Source
@@ -20,10 +21,11 @@ SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex';
 SET extra_float_digits = 1; SET row_security = off; SET work_mem = '64MB'; SET statement_timeout = 0;
 DO $$BEGIN
-    PERFORM set_config(name, '0', false) FROM pg_settings
-    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout');
+    PERFORM pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+    WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['idle_in_transaction_session_timeout', 'transaction_timeout']);
 END$$;
 """
+_DAY = "interval '1 day'"
 _TIMES = {"date", "timestamp", "timestamptz"}
 _TELL_TRANSACTIONS = (
     "rpm"  # tables, partitioned ones and materialised views have xmin; views and foreign tables have not
@@ -69,16 +71,20 @@ WHERE t.typtype <> 'd' AND t.typcategory <> 'A' ORDER BY attnum
 
 
 # Of each day in each part its rows and their newest transaction, or the newer one that made the part one of the table.
+# It runs with the database's own search_path, as functions in views may need that: so every name is qualified.
 _DAYS_OF_PARTS = """
 WITH RECURSIVE linked AS (
-    SELECT {oid}::oid AS part, NULL::int AS age
+    SELECT {oid}::pg_catalog.oid AS part, NULL::int AS age
     UNION ALL
-    SELECT i.inhrelid, least(linked.age, age(i.xmin)) FROM pg_inherits i JOIN linked ON i.inhparent = linked.part
+    SELECT i.inhrelid, least(linked.age, pg_catalog.age(i.xmin))
+    FROM pg_catalog.pg_inherits i JOIN linked ON i.inhparent OPERATOR(pg_catalog.=) linked.part
 ), counted AS (
-    SELECT {day} AS day, tableoid AS part, count(*) AS rows, min(age(xmin)) AS age FROM {rows} GROUP BY {day}, tableoid
+    SELECT {day} AS day, tableoid AS part, pg_catalog.count(*) AS rows, pg_catalog.min(pg_catalog.age(xmin)) AS age
+    FROM {rows} GROUP BY {day}, tableoid
 )
-SELECT day::text, sum(rows)::bigint, min(least(counted.age, youngest.age))
-FROM counted LEFT JOIN (SELECT part, min(age) AS age FROM linked GROUP BY part) AS youngest USING (part) GROUP BY day
+SELECT day::pg_catalog.text, pg_catalog.sum(rows)::bigint, pg_catalog.min(least(counted.age, youngest.age))
+FROM counted LEFT JOIN (SELECT part, pg_catalog.min(age) AS age FROM linked GROUP BY part) AS youngest
+    ON counted.part OPERATOR(pg_catalog.=) youngest.part GROUP BY day
 """
 
 # The control file has a new timeline minutes after a promotion: the name of the WAL that is written has it at once. A
@@ -119,8 +125,9 @@ class Relation:
 class Snapshot:
     """One view of the database for all tables and all connections."""
 
-    def __init__(self, cursor: Any, name: str, origin: str, horizon: int) -> None:
+    def __init__(self, cursor: Any, name: str, origin: str, horizon: int, search_path: str) -> None:
         self._cursor = cursor
+        self._search_path = search_path  # of the database
         self.name = name
         self.origin = origin
         self.horizon = horizon
@@ -160,8 +167,11 @@ class Snapshot:
         Raises LakeError for rows that have no day: NULL, infinity, years that no partition is named after.
         """
         aged = transactions and relation.tells_transactions
-        self._cursor.execute(_counting(day_of_row(source), relation, from_where(source, relation, first, last), aged))
+        counting = _counting(day_of_row(source), relation, from_where(source, relation, first, last), aged)
+        self._set_search_path(self._search_path)
+        self._cursor.execute(counting)
         counted = self._cursor.fetchall()
+        self._set_search_path(SAFE_PATH)
         following = self._next() if aged else 0
         states: dict[date, DayState] = {}
         for text, rows, age in counted:
@@ -174,6 +184,9 @@ class Snapshot:
             states[known] = DayState(rows, None if age is None else following - age)
         return states
 
+    def _set_search_path(self, path: str) -> None:
+        self._cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
+
     def _next(self) -> int:
         """The transaction from which this one counts the age of rows."""
         self._cursor.execute("SELECT %s::bigint + age(%s::text::xid)", (self.horizon, self.horizon % 2**32))
@@ -184,20 +197,22 @@ def _counting(day: str, relation: Relation, rows: str, aged: bool) -> str:
     """The SQL of each day with its rows and, where `aged`, the age of their newest transaction."""
     if aged and relation.parts:
         return _DAYS_OF_PARTS.format(oid=relation.oid, day=day, rows=rows)
-    newest = "min(age(xmin))" if aged else "NULL"
+    newest = "pg_catalog.min(pg_catalog.age(xmin))" if aged else "NULL"
     # Grouped by the date: its text is then made once a day, not once a row.
-    return f"SELECT ({day})::text, count(*), {newest} FROM {rows} GROUP BY {day}"  # noqa: S608  # names are quoted
+    return f"SELECT ({day})::pg_catalog.text, pg_catalog.count(*), {newest} FROM {rows} GROUP BY {day}"  # noqa: S608
 
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
     """One REPEATABLE READ snapshot, exported for other connections for as long as this one is open."""
+    search_path = database.search_path()
     with database.connect() as connection, connection.cursor() as cursor:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         cursor.execute(SESSION)
+        cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (SAFE_PATH,))
         cursor.execute("SELECT pg_export_snapshot(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
         name, horizon = cursor.fetchone()
-        yield Snapshot(cursor, name, _origin(cursor), horizon)
+        yield Snapshot(cursor, name, _origin(cursor), horizon, search_path)
 
 
 def _origin(cursor: Any) -> str:
@@ -222,16 +237,17 @@ def _origin(cursor: Any) -> str:
 
 def day_of_row(source: Source) -> str:
     """The SQL of the day in UTC that a row belongs to, in a session that is in UTC."""
-    return f"{quote(source.time_column)}::date"
+    return f"{quote(source.time_column)}::pg_catalog.date"
 
 
 def from_where(source: Source, relation: Relation, first: date | None, last: date | None) -> str:
     """The SQL of the rows from `first` to `last`, both included, by bounds that an index can find."""
     column = quote(source.time_column)
     zone = "+00" if relation.time_type == "timestamptz" else ""
-    bounds = [f"{column} >= '{first.isoformat()} 00:00:00{zone}'"] if first else []
+    bounds = [f"{column} OPERATOR(pg_catalog.>=) '{first.isoformat()} 00:00:00{zone}'"] if first else []
     if last:
-        bounds.append(f"{column} < '{last.isoformat()} 00:00:00{zone}'::{relation.time_type} + interval '1 day'")
+        end = f"('{last.isoformat()} 00:00:00{zone}'::pg_catalog.{relation.time_type} OPERATOR(pg_catalog.+) {_DAY})"
+        bounds.append(f"{column} OPERATOR(pg_catalog.<) {end}")
     where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     return f"{quote(source.schema)}.{quote(source.relation)} AS t{where}"
 

@@ -13,14 +13,16 @@ from pydantic_core import ErrorDetails
 from services.errors import SettingsError
 from services.settings.aws_profile import region_of_profile
 from services.settings.env_file import read_dotenv
+from services.settings.libpq import service_settings, unsupported
 from services.settings.profile import clashes
-from services.settings.rooms import Settings
+from services.settings.rooms import DatabaseSettings, Settings
 
 _LIMITS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
     "greater_than": ("gt", "more than"),
 }
+_OF_A_SERVER = DatabaseSettings.model_fields.keys() - {"pgdatabase"}
 _KINDS = {
     "int_parsing": "is not a whole number",
     "decimal_parsing": "is not a number",
@@ -45,6 +47,11 @@ def load(
     environment = {**written, **os.environ, **given}
     given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
     secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, written))
+    own_server = "PGHOST" in given
+    if not own_server:
+        service, wrong = service_settings(environment)
+        given = service | given
+        problems |= wrong | unsupported(environment)
     problems |= clashes(environment) | _shared_prefixes(environment)
     given |= secrets
     if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
@@ -52,6 +59,8 @@ def load(
     if not environment.get("AWS_REGION") and not environment.get("AWS_ENDPOINT_URL"):
         given |= _region(environment)
     filled = {name: value for source in (written, os.environ) for name, value in source.items() if value}
+    if own_server:  # nothing that the shell says about another one applies to it
+        filled = {name: value for name, value in filled.items() if name.lower() not in _OF_A_SERVER}
     try:
         settings = Settings.model_validate({name.lower(): value for name, value in {**filled, **given}.items()})
     except ValidationError as error:

@@ -34,6 +34,8 @@ from services.settings.fields import (
 )
 from services.stored import MOST_PARTS
 
+TlsVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
+
 
 class Room(BaseModel):
     """The settings of one room. Validators are made for `Settings` only, at its first use: those of rooms have none."""
@@ -45,6 +47,7 @@ class DatabaseSettings(Room):
     """PostgreSQL, by libpq's own variable names."""
 
     pghost: str = "localhost"
+    pghostaddr: str | None = None
     pgport: Port = 5432
     pguser: str = "postgres"
     pgpassword: SecretStr | None = None
@@ -52,6 +55,25 @@ class DatabaseSettings(Room):
     pgpassfile: ExistingFile | None = None
     pgsslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     pgsslrootcert: RootCertificates | None = None
+    pgsslcert: ExistingFile | None = None
+    pgsslkey: str | None = None
+    pgsslcrl: ExistingFile | None = None
+    pgsslcrldir: Path | None = None
+    pgsslcertmode: Literal["disable", "allow", "require"] | None = None
+    pgsslnegotiation: Literal["postgres", "direct"] | None = None
+    pgsslminprotocolversion: TlsVersion | None = None
+    pgsslmaxprotocolversion: TlsVersion | None = None
+    pggssencmode: Literal["disable", "prefer", "require"] | None = None
+    pgkrbsrvname: str | None = None
+    pgchannelbinding: Literal["disable", "prefer", "require"] | None = None
+    pgrequireauth: str | None = None
+    pgrequirepeer: str | None = None
+    pgtargetsessionattrs: Literal["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] | None = (
+        None
+    )
+    pgloadbalancehosts: Literal["disable", "random"] | None = None
+    pgservice: str | None = Field(None, description="an entry of the service file; it goes before the other variables")
+    pgservicefile: ExistingFile | None = None
     pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, when they are not on PATH")
 
     @property
@@ -93,6 +115,8 @@ class BackupSettings(Room):
     backup_max_age_hours: Annotated[int, Field(ge=1, le=876_000)] = 26
     backup_lease_seconds: Annotated[float, Field(ge=2, le=86_400)] = 60
     backup_part_size: Annotated[ByteCount, Field(ge=5 << 20, le=5 << 30)] = 8 << 20
+    backup_lock_timeout: Annotated[float, Field(ge=1, le=86_400, description="seconds")] = 60
+    backup_stall_timeout: Annotated[float, Field(ge=1, le=86_400, description="seconds")] = 600
     backup_max_parts: Annotated[int, Field(ge=1, le=MOST_PARTS)] = MOST_PARTS
 
 

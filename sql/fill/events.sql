@@ -1,5 +1,5 @@
 -- Events number %(first)s to %(last)s: a few users do most, time runs through 2025.
-INSERT INTO events (event_id, user_id, event_type, payload, created_at)
+INSERT INTO public.events (event_id, user_id, event_type, payload, created_at)
 SELECT id,
        1 + floor(power(random(), 3) * %(users)s)::bigint,
        CASE WHEN luck < 0.01 THEN 'signup' WHEN luck < 0.16 THEN 'login' WHEN luck < 0.66 THEN 'page_view'

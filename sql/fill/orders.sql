@@ -1,5 +1,5 @@
 -- Orders number %(first)s to %(last)s: a few users buy most (the cube), amounts are log-normal, time runs through 2025.
-INSERT INTO orders (order_id, user_id, amount, status, created_at)
+INSERT INTO public.orders (order_id, user_id, amount, status, created_at)
 SELECT id,
        1 + floor(power(random(), 3) * %(users)s)::bigint,
        round((exp(3.6 + 0.9 * sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random())))::numeric, 2),

@@ -116,7 +116,7 @@ def test_only_the_settings_read_configuration_from_the_environment() -> None:
         for name, path in sources("services")
         if not name.startswith("services/settings/") and re.search(r"os\.environ|getenv", path.read_text("utf-8"))
     }
-    children = {"services/database.py", "services/local/postgres.py", "services/local/localstack.py"}  # their PATH
+    children = {"services/connection.py", "services/local/postgres.py", "services/local/localstack.py"}  # their PATH
     assert reading <= children
 
 

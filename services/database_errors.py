@@ -1,0 +1,96 @@
+"""What to do about an error of PostgreSQL or libpq: a setting, a grant or a command."""
+
+from __future__ import annotations
+
+import re
+
+_POOLER = (
+    "PGHOST and PGPORT lead to a pooler: name the server itself, or add this to pgbouncer.ini:"
+    " ignore_startup_parameters = options"
+)
+# By what libpq or the server says. Where that is not in English, the error's own advice has to do.
+_CONNECTION_ADVICE = (
+    (re.compile("unsupported startup parameter"), _POOLER),
+    (
+        re.compile("invalid connection option|invalid .* value|not supported by this build"),
+        "The libpq of psycopg2 or of the client programs does not know this setting: unset it, or install newer ones.",
+    ),
+    (
+        re.compile("not (read-write|read-only)|is (not )?in (hot standby|recovery|read-only)|standby mode|session is"),
+        "No server of PGHOST has what PGTARGETSESSIONATTRS asks for.",
+    ),
+    (
+        re.compile(r'database ".*" does not exist|no such database'),
+        "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`.",
+    ),
+    (
+        re.compile("channel binding|authentication method requirement"),
+        "Check PGCHANNELBINDING and PGREQUIREAUTH: the server offers another authentication.",
+    ),
+    (
+        re.compile("authentication failed|no password supplied|no pg_hba.conf entry"),
+        "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server says who may connect, and how.",
+    ),
+    (re.compile("SSL|certificate"), "Check PGSSLMODE and PGSSLROOTCERT, and whether the server offers TLS."),
+    (
+        re.compile("too many clients|connection slots are reserved|too many connections"),
+        "Raise max_connections on the server or the limit of PGUSER, or run the job when fewer are connected.",
+    ),
+    (
+        re.compile("refused|timeout|could not translate|No route|unreachable"),
+        "Check PGHOST and PGPORT: is the server running, and can it be reached from here?",
+    ),
+)
+_LOCKS = "Raise max_locks_per_transaction on the server and restart it: a dump locks every table at once."
+_READ_PRIVILEGE = (
+    "Let the role read everything, as a superuser: GRANT pg_read_all_data TO <PGUSER>;"
+    " for tables with row-level security also: ALTER ROLE <PGUSER> BYPASSRLS;"
+)
+_STANDBY = (
+    "Set hot_standby_feedback = on, or a longer max_standby_streaming_delay, on the standby; or back up the primary."
+)
+_READ_ONLY = "This server, database or role takes no writes: set PGHOST to the primary, or use another PGUSER."
+_TOO_LARGE = (
+    "PostgreSQL writes a value as text of at most 1 GB, and bytea takes two characters a byte: store values over"
+    " 500 MB as large objects, or in pieces."
+)
+_LOCKED = (
+    "End the session that holds the lock, or wait longer: BACKUP_LOCK_TIMEOUT. To find it:"
+    ' psql -c "SELECT pid, usename, state, query FROM pg_stat_activity WHERE pid IN'
+    ' (SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity)"'
+)
+_ADVICE = (
+    (re.compile("max_locks_per_transaction|out of shared memory"), _LOCKS),
+    (re.compile("due to conflict with recovery"), _STANDBY),
+    (
+        re.compile("invalid memory alloc request size|out of memory|string buffer exceeds maximum|Cannot enlarge"),
+        _TOO_LARGE,
+    ),
+    (re.compile("lock timeout|could not obtain lock"), _LOCKED),
+    (
+        re.compile("permission denied for (table|sequence|schema|view|materialized view|large object|foreign table)"),
+        _READ_PRIVILEGE,
+    ),
+    (re.compile("row-level security"), _READ_PRIVILEGE),
+    (re.compile("read-only transaction|during recovery"), _READ_ONLY),
+    (re.compile("invalid connection option"), _CONNECTION_ADVICE[1][1]),
+)
+_BY_STATE = {"55P03": _LOCKED, "25006": _READ_ONLY}
+
+
+def advice(text: str, state: str | None = None) -> str | None:
+    """Return the next step for what PostgreSQL or one of its programs said, or None where there is no special one."""
+    if state in _BY_STATE:
+        return _BY_STATE[state]
+    return next((step for says, step in _ADVICE if says.search(text)), None)
+
+
+def connection_advice(text: str) -> str | None:
+    """Return the next step for a connection that failed, or None where there is no special one."""
+    return next((step for says, step in _CONNECTION_ADVICE if says.search(text)), None)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, or its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
