@@ -48,6 +48,7 @@ def dump_options(run: Run) -> DumpOptions:
     from services.backups.encryption import recipients_of
     from services.backups.making import DumpOptions
     from services.backups.parts import PartPlan
+    from services.backups.waiting import Limits
 
     given = run.settings
     return DumpOptions(
@@ -55,6 +56,7 @@ def dump_options(run: Run) -> DumpOptions:
         recipients=recipients_of(given.backup_age_recipients or ""),
         globals=given.backup_globals,
         parts=PartPlan(first=given.backup_part_size, most=given.backup_max_parts),
+        limits=Limits(given.backup_lock_timeout, given.backup_stall_timeout),
     )
 
 

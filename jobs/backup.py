@@ -162,7 +162,7 @@ def _make(
     run.account.expect(predict.upload(size, options.parts.size), f"Backing up {database.name}")
     logger.info("backing up {}", database.name)
     with run.progress.task("backup", last.plain_bytes if last else None) as advance:
-        return archive.create(database, lease, options, own_folder=several, advance=advance)
+        return archive.create(database, lease, options, own_folder=several, advance=advance, say=logger.warning)
 
 
 def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Listed, ...]) -> list[Decision]:

@@ -252,9 +252,11 @@ class Database:
 
 def _one_row(connection: Any, query: str, *arguments: object) -> Any:
     """The first row of a query, in a transaction of its own."""
-    with connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(query, arguments or None)
-        return cursor.fetchone()
+        row = cursor.fetchone()
+    connection.commit()
+    return row
 
 
 def _peer(connection: Any) -> tuple[str, str | None]:

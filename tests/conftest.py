@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 
 from services.aws import Aws, AwsAccess
 from services.database import Connection, Database
+from services.local.postgres import Cluster
 from services.local.stack import HOME, PROJECT, Stack
 from services.storage import Storage
 from tests import command_line
@@ -27,6 +28,15 @@ _FOLDER = "SHORELINE_TEST_STACK"  # tells the workers of a parallel run where th
 # A busy machine is no failure: the examples are judged by what they show, not by how long they take.
 hypothesis_settings.register_profile("shoreline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("shoreline")
+_connection = Cluster.connection
+
+
+def _connection_of_tests(cluster: Cluster, database: str = "postgres") -> Connection:
+    """A connection with the search_path of the database: tests name tables as users do, without a schema."""
+    return replace(_connection(cluster, database), search_path=None)
+
+
+Cluster.connection = _connection_of_tests  # type: ignore[method-assign,assignment]
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
@@ -74,7 +84,7 @@ def stack() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def server(stack: dict[str, str]) -> Connection:
     """The way to the maintenance database of this run's PostgreSQL."""
-    return replace(_test_stack().cluster.connection(), search_path=None)
+    return _test_stack().cluster.connection()
 
 
 @pytest.fixture

@@ -53,12 +53,16 @@ class Archive:
         *,
         own_folder: bool = False,
         advance: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> Backup:
-        """Makes a backup, named for the store's time. Raises ShorelineError when it could not: then nothing is left."""
+        """Makes a backup, named for the store's time; `say` is given what the dump waits for.
+
+        Raises ShorelineError when it could not: then nothing is left.
+        """
         if own_folder:
             self._require_ours(folder_of(database.name))
         name = self._free_name(database.name, own_folder=own_folder)
-        return Making(self.storage, name, lease, options).make(database, advance)
+        return Making(self.storage, name, lease, options).make(database, advance, say)
 
     def _require_ours(self, folder: str) -> None:
         """Raises BackupFailed when a folder is the prefix of other backups: no catalog of ours looks there."""

@@ -14,6 +14,7 @@ from services.backups.naming import Format
 from services.backups.programs import Program
 from services.backups.scanner import Scanner
 from services.backups.streams import Blocks, Digest, ahead, compressed, told
+from services.backups.waiting import DumpWatch, Limits
 from services.database import Database
 from services.errors import BackupFailed
 
@@ -31,11 +32,17 @@ class Dump(ABC):
     """
 
     def __init__(
-        self, database: Database, recipients: Sequence[Recipient] = (), advance: Advance = lambda _: None
+        self,
+        database: Database,
+        recipients: Sequence[Recipient] = (),
+        advance: Advance = lambda _: None,
+        limits: Limits = Limits(),  # noqa: B008  # a frozen value
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.digest = Digest()
         self.warnings: tuple[str, ...] = ()
-        self._database = database
+        self._watch = DumpWatch(database, limits, say)
+        self._database = self._watch.database
         self._recipients = list(recipients)
         self._advance = advance
         self._scanner = Scanner()
@@ -45,7 +52,10 @@ class Dump(ABC):
         """What is to be stored. Raises BackupFailed, here in the stream, unless pg_dump wrote a whole dump."""
         with self._program() as program:
             blocks = ahead(self._packed(program))
-            yield from self.digest.watch(encrypted(blocks, self._recipients) if self._recipients else blocks)
+            try:
+                yield from self.digest.watch(encrypted(blocks, self._recipients) if self._recipients else blocks)
+            except BackupFailed as error:
+                raise self._watch.explain(error) from error
             self.warnings = program.said
         self._fingerprint = self._scanner.finish()
 
@@ -74,10 +84,10 @@ class PlainDump(Dump):
     """SQL in gzip: `aws s3 cp s3://... - | gunzip | psql` restores it."""
 
     def _program(self) -> Program:
-        return pg_dump(self._database)
+        return pg_dump(self._database, *self._watch.options)
 
     def _packed(self, program: Program) -> Iterable[bytes]:
-        return compressed(ahead(self._scanner.watch(told(program.blocks(), self._advance))))
+        return compressed(ahead(self._scanner.watch(told(program.blocks(self._watch.on_silence), self._advance))))
 
 
 class CustomDump(Dump):
@@ -87,7 +97,7 @@ class CustomDump(Dump):
     """
 
     def _program(self) -> Program:
-        return pg_dump(self._database, "--format=custom", f"--compress={_ZLIB_LEVEL}")
+        return pg_dump(self._database, *self._watch.options, "--format=custom", f"--compress={_ZLIB_LEVEL}")
 
     def _packed(self, program: Program) -> Iterable[bytes]:
         command: list[str | Path] = [self._database.program("pg_restore"), "--file=-"]
@@ -99,7 +109,7 @@ class CustomDump(Dump):
             sql = self._scanner.watch(told(reader.blocks(), self._advance))
             scanned = scanner.submit(lambda: deque(sql, maxlen=0))
             try:
-                for block in program.blocks():
+                for block in program.blocks(self._watch.on_silence):
                     reader.feed(block)
                     yield block
             finally:
@@ -133,7 +143,8 @@ def fingerprint(
     Raises BackupFailed when it cannot be dumped.
     """
     scanner = Scanner(like.columns if like else None)
-    with pg_dump(database) as program:
-        for block in scanner.watch(program.blocks()):
+    watch = DumpWatch(database)
+    with pg_dump(watch.database, *watch.options) as program:
+        for block in scanner.watch(program.blocks(watch.on_silence)):
             advance(len(block))
     return scanner.finish()

@@ -20,6 +20,7 @@ from services.backups.sealing import sealed
 from services.backups.streams import Blocks, Digest, compressed
 from services.backups.traits import traits_of
 from services.backups.upload import upload
+from services.backups.waiting import Limits
 from services.database import Database
 from services.errors import BackupFailed, ShorelineError
 from services.storage import KeyTaken, Storage
@@ -33,6 +34,7 @@ class DumpOptions:
     recipients: Sequence[Recipient] = ()
     globals: GlobalsPolicy = "full"
     parts: PartPlan = PartPlan()  # noqa: RUF009  # a frozen value
+    limits: Limits = Limits()  # noqa: RUF009  # a frozen value
 
 
 class Making:
@@ -46,10 +48,15 @@ class Making:
         self._written: list[str] = []
         self._committing = False  # whether a manifest of ours may be there
 
-    def make(self, database: Database, advance: Callable[[int], None]) -> Backup:
-        """Dumps, uploads, confirms, and commits with the manifest. On any failure it takes back what it wrote."""
+    def make(
+        self, database: Database, advance: Callable[[int], None], say: Callable[[str], None] = lambda _: None
+    ) -> Backup:
+        """Dumps, uploads, confirms, and commits with the manifest. On any failure it takes back what it wrote.
+
+        `say` is given what the dump waits for.
+        """
         try:
-            manifest = self._store(database, advance)
+            manifest = self._store(database, advance, say)
             stored_at = self._storage.now()
             self._commit(manifest)
         except BaseException:
@@ -64,12 +71,12 @@ class Making:
             self._storage.delete([self._name.key(MANIFEST)])
         self._storage.delete(self._written)
 
-    def _store(self, database: Database, advance: Callable[[int], None]) -> Manifest:
+    def _store(self, database: Database, advance: Callable[[int], None], say: Callable[[str], None]) -> Manifest:
         began = time.monotonic()
         server, client = database.check_versions()
         traits, size = traits_of(database), database.size()
         encrypt = bool(self._options.recipients)
-        dump = DUMPS[self._options.format](database, self._options.recipients, advance)
+        dump = DUMPS[self._options.format](database, self._options.recipients, advance, self._options.limits, say)
         suffix = object_suffix(self._options.format, encrypted=encrypt)
         stored = self._upload(suffix, dump.blocks(), dump.digest)
         beside = self._store_globals(database) if self._options.globals != "none" else None

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
+import selectors
 import subprocess
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from services.backups.streams import BLOCK
+from services.database_errors import advice
 from services.errors import ShorelineError
 from services.pipes import widen
 
 _SAID = 50  # last lines of standard error that are kept
 _END_SECONDS = 10
+_SILENCE_SECONDS = 1
 # What PostgreSQL adds to an error may hold a row's values, over several lines where these do; of it the place is kept.
 _ADDED = re.compile(r"(?:DETAIL|CONTEXT):  ")
 _PLACE = re.compile(r'(?:CONTEXT:  )?COPY [^:]+?, line \d+(?:, column [^:"]+)?(?=:|$)')
@@ -44,6 +49,25 @@ def without_values(lines: Iterable[str]) -> Iterator[str]:
             yield f"{line[: quoted.start('value')]}...{quoted['after'] or ''}" if quoted else line
         elif place := _PLACE.match(line):
             yield place[0]
+
+
+def _watched(output: IO[bytes], on_silence: Callable[[float], None]) -> Iterator[bytes]:
+    """The blocks of a pipe; `on_silence` is called while nothing comes."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        ended = False
+        while not ended:
+            pieces, size = [], 0
+            while size < BLOCK and not ended:
+                began = time.monotonic()
+                while not selector.select(_SILENCE_SECONDS):
+                    on_silence(time.monotonic() - began)
+                piece = os.read(output.fileno(), BLOCK - size)
+                pieces.append(piece)
+                size += len(piece)
+                ended = not piece
+            if size:
+                yield b"".join(pieces)
 
 
 class Program:
@@ -95,12 +119,16 @@ class Program:
         if self._process.stdin is not None:
             self.end_input()
 
-    def blocks(self) -> Iterator[bytes]:
-        """What the program writes, to its end. Raises its failure, here in the stream, unless it ended well."""
+    def blocks(self, on_silence: Callable[[float], None] | None = None) -> Iterator[bytes]:
+        """What the program writes, to its end. Raises its failure, here in the stream, unless it ended well.
+
+        `on_silence` is called each second for which the program writes nothing, with the seconds since it last did.
+        The time until the last block was taken does not count.
+        """
         output = self._process.stdout
         assert output is not None  # noqa: S101
-        while block := output.read(BLOCK):
-            yield block
+        blocks = iter(lambda: output.read(BLOCK), b"") if on_silence is None else _watched(output, on_silence)
+        yield from blocks
         self.check()
 
     def write(self, blocks: Iterable[bytes], *, needs_all: bool = True) -> None:
@@ -142,7 +170,8 @@ class Program:
         if status == 0:
             return
         how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
-        raise self._failure(f"{self.name} {how}{self._words()}")
+        words = self._words()
+        raise self._failure(f"{self.name} {how}{words}", next_step=advice(words))
 
     @property
     def said(self) -> tuple[str, ...]:

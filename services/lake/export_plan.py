@@ -136,16 +136,15 @@ def _shape(relation: Relation, columns: Sequence[Kept], layout: Layout) -> str:
     """A digest of all that changes what is stored of a row without writing the row."""
     held = {column.name: (column.number, column.spelling) for column in relation.columns}
     described = [
-        (
-            column.name,
-            column.select.replace("pg_catalog.", ""),
-            str(column.stored),
-            column.required,
-            held[column.source],
-        )
+        (column.name, _unqualified(column.select), str(column.stored), column.required, held[column.source])
         for column in columns
     ]
     return hashlib.sha256(repr((described, layout.time_column, layout.sort_by)).encode()).hexdigest()[:16]
+
+
+def _unqualified(select: str) -> str:
+    """An expression as it was before its names had schemas: what the lake holds stays as good as it is."""
+    return select.replace("pg_catalog.", "")
 
 
 def _check_declared(source: Source, columns: Sequence[Kept]) -> None:

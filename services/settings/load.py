@@ -22,7 +22,8 @@ _LIMITS = {
     "less_than_equal": ("le", "at most"),
     "greater_than": ("gt", "more than"),
 }
-_OF_A_SERVER = DatabaseSettings.model_fields.keys() - {"pgdatabase"}
+# What says more about one server than where it is and who connects.
+_OF_A_SERVER = DatabaseSettings.model_fields.keys() - {"pgport", "pguser", "pgpassword", "pgdatabase", "pgpassfile"}
 _KINDS = {
     "int_parsing": "is not a whole number",
     "decimal_parsing": "is not a number",
