@@ -88,7 +88,10 @@ def show(report: Listing, console: Console) -> str:
     from services import human
 
     if not report.backups:
-        console.print(f"There are no backups under {report.url}.")
+        for damaged in report.damaged:
+            console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
+        complete = "complete " if report.damaged else ""
+        console.print(f"There are no {complete}backups under {report.url}.")
         return "shoreline backup"
     several = len({each.database for each in report.backups}) > 1
     heads = ("Taken (UTC)", *(["Database"] if several else []), "Age", "Size", "Rows", "Verified", "Kept")

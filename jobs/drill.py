@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jobs.restore import Before, CreateRoles, DatabaseName, Key, Latest, pick
+from jobs.restore import AllowUnencrypted, Before, CreateRoles, DatabaseName, Key, Latest, pick
 from jobs.run import Run
 from jobs.runner import Json, run_job
 
@@ -26,6 +26,7 @@ def command(
     key: Key = None,
     database: DatabaseName = None,
     create_roles: CreateRoles = False,
+    allow_unencrypted: AllowUnencrypted = False,
     as_json: Json = False,
 ) -> None:
     """Prove a backup: restore it into a scratch database, dump that again, and compare every table."""
@@ -33,7 +34,10 @@ def command(
         ctx,
         "drill",
         lambda run: drill(
-            run, pick(run, latest=latest, before=before, key=key, database=database), create_roles=create_roles
+            run,
+            pick(run, latest=latest, before=before, key=key, database=database),
+            create_roles=create_roles,
+            allow_unencrypted=allow_unencrypted,
         ),
         show,
         as_json=as_json,
@@ -42,7 +46,7 @@ def command(
     )
 
 
-def drill(run: Run, backup: Backup, *, create_roles: bool = False) -> Drill:
+def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencrypted: bool = False) -> Drill:
     """Restores, compares, and records the outcome beside the manifest."""
     from loguru import logger
 
@@ -58,7 +62,7 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False) -> Drill:
     run.account.expect(reading, f"Drilling a backup of {human.size(size)}")
     logger.info("drilling {}", backup.key)
     server = run.database_named(f"drill_{manifest.database}")
-    options = LoadOptions(identities=identities(run), create_roles=create_roles)
+    options = LoadOptions(identities=identities(run), create_roles=create_roles, allow_unencrypted=allow_unencrypted)
     with run.progress.task("drill", size + manifest.plain_bytes) as advance:
         return drilling.drill(run.storage, backup, server, options, run.storage.now(), advance, logger.warning)
 
@@ -84,6 +88,8 @@ def show(report: Drill, console: Console) -> str | None:
     console.print(f"  compared    {human.count(record.tables, 'table')}, {human.count(record.rows, 'row')}")
     for difference in record.differences:
         console.print(f"  DIFFERS     {difference}", soft_wrap=True)
+    for note in report.notes:
+        console.print(f"  note        {note}", soft_wrap=True, markup=False)
     if record.ok:
         console.print("Every table, the schema and the sequences match what was backed up.")
         return "shoreline backups"

@@ -31,6 +31,10 @@ DatabaseName = Annotated[
     typer.Option("--database", metavar="NAME", help="The database whose backups to use; default: PGDATABASE."),
 ]
 CreateRoles = Annotated[bool, typer.Option("--create-roles", help="Create missing roles, without login.")]
+AllowUnencrypted = Annotated[
+    bool,
+    typer.Option("--allow-unencrypted", help="Accept a backup that is not encrypted although an age identity is set."),
+]
 
 
 def command(
@@ -62,6 +66,7 @@ def command(
         typer.Option("--jobs", metavar="N", min=1, help="Parallel connections. Custom format only; needs disk space."),
     ] = 1,
     create_roles: CreateRoles = False,
+    allow_unencrypted: AllowUnencrypted = False,
     as_json: Json = False,
 ) -> None:
     """Load a backup into a new database, which takes the final name only when it is complete."""
@@ -77,6 +82,7 @@ def command(
             schema_only=schema_only,
             jobs=jobs,
             create_roles=create_roles,
+            allow_unencrypted=allow_unencrypted,
         ),
         show,
         as_json=as_json,
@@ -101,12 +107,9 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     run.account.expect(reading, f"Restoring {human.size(size)}")
     logger.info("restoring {} as {}", backup.key, target.name)
     with run.progress.task("restore", size) as advance:
-        restored = restoring.restore(
+        return restoring.restore(
             run.storage, backup, target, options, replace=replace, advance=advance, say=logger.warning
         )
-    for each in restored.refused:
-        logger.warning("not set in {}, as {} may not: {}", target.name, target.connection.user, each)
-    return restored
 
 
 def pick(

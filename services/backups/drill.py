@@ -10,9 +10,10 @@ from datetime import datetime
 from services.backups.catalog import Backup
 from services.backups.dump import fingerprint
 from services.backups.fingerprint import differences
-from services.backups.load import Advance, LoadOptions, load
+from services.backups.load import Advance, LoadOptions, check, load
 from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL
+from services.backups.rehearsal import rehearse
 from services.backups.scratch import scratch
 from services.backups.sealing import opened
 from services.database import Database
@@ -28,6 +29,8 @@ class Drill:
     key: str
     database: str
     record: DrillRecord
+    refused: tuple[str, ...] = ()  # settings that the server did not take, as 'name' or 'role: name'
+    notes: tuple[str, ...] = ()  # what a restore on this server would not give back
 
 
 def drill(
@@ -43,23 +46,31 @@ def drill(
 
     `say` is told of scratch databases that killed runs left, and that are gone now or will not go.
     The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
-    BackupDamaged then, whose figures say that the drill failed; DatabaseError when what was restored cannot be
-    compared.
+    BackupDamaged then, whose figures say that the drill failed; ConnectionLost, or DatabaseError when what was
+    restored cannot be compared, which say nothing of the backup and are not recorded.
     """
-    with scratch(server, backup.manifest.traits, create_roles=options.create_roles, say=say) as fresh:
+    check(backup, options)
+    manifest = backup.manifest
+    with scratch(server, manifest.traits, create_roles=options.create_roles, say=say) as fresh:
         began = time.monotonic()
         try:
+            traits = opened(
+                manifest.traits, options.identities, encrypted=manifest.encrypted and not options.allow_unencrypted
+            )
             load(storage, backup, fresh, options, advance)
-            opened(backup.manifest.traits, options.identities)  # a restore needs them, and this copy does not
+            applied = rehearse(fresh, traits)
         except (RestoreFailed, BackupDamaged) as error:
             seconds = time.monotonic() - began
             told = f"it could not be restored: {error}"
             _record(storage, backup, DrillRecord(now, False, round(seconds, 3), 0, str(fresh.version()), 0, 0, (told,)))
-            error.figures = [Figure("shoreline_drill_success", 0.0, {"database": backup.manifest.database})]
+            error.figures = [Figure("shoreline_drill_success", 0.0, {"database": manifest.database})]
             raise
         record = _compare(backup, fresh, now, time.monotonic() - began, advance)
         _record(storage, backup, record)  # whatever becomes of the scratch database
-    return Drill(backup.key, backup.manifest.database, record)
+    notes = tuple(setting.sentence for setting in applied.refused)
+    for note in notes:
+        say(note)
+    return Drill(backup.key, manifest.database, record, tuple(map(str, applied.refused)), notes)
 
 
 def _compare(backup: Backup, fresh: Database, now: datetime, restored: float, advance: Advance) -> DrillRecord:

@@ -22,15 +22,23 @@ from services.backups.catalog import Backup
 from services.backups.download import download
 from services.backups.encryption import Identity, decrypted
 from services.backups.programs import Program
+from services.backups.script import sql_only, within
 from services.backups.streams import Digest, ahead, decompressed, told
 from services.database import Database
-from services.errors import BackupDamaged, InputError, RestoreFailed, SettingsError
+from services.errors import BackupDamaged, DatabaseUnreachable, InputError, RestoreFailed, SettingsError, ShorelineError
 from services.storage import Storage
 
 Advance = Callable[[int], None]
 _FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
 _NAMED = 20  # tables that a message names
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+# What psql, pg_restore and libpq say of a connection that was lost; an ERROR is the server's answer to the backup.
+_LOST = re.compile(
+    r"^(?!.*ERROR: ).*(?:server closed the connection|connection to server was lost|terminating connection"
+    r"|no connection to the server|could not (?:receive data from|send data to) server|connection has been closed"
+    r"|the database system is (?:shutting down|starting up|in recovery mode)|connection to server .* failed)",
+    re.MULTILINE,
+)
 _READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
@@ -46,6 +54,7 @@ class LoadOptions:
     schema_only: bool = False
     jobs: int = 1
     create_roles: bool = False
+    allow_unencrypted: bool = False  # although there are identities
 
     @property
     def part(self) -> bool:
@@ -53,8 +62,17 @@ class LoadOptions:
         return bool(self.tables) or self.schema_only
 
 
+class ConnectionLost(DatabaseUnreachable):
+    """The connection broke off in the middle of the work, which says nothing about the backup."""
+
+    next_step = "Run it again. If it ends at the same place, see the server's log: it may lack memory or disk space."
+
+
 def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions, advance: Advance) -> None:
-    """Restores into an empty database. Raises RestoreFailed at the first SQL error, BackupDamaged, InputError."""
+    """Restore into an empty database.
+
+    Raises RestoreFailed at the first SQL error, ConnectionLost, BackupDamaged, InputError.
+    """
     check(backup, options)
     file, digest = backup.manifest.object, Digest()
     stored = digest.watch(told(download(storage, backup.key, file.bytes), advance))
@@ -65,24 +83,33 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
         _make_schemas(fresh, backup, options.tables)
     try:
         if backup.manifest.format == "plain":
-            _through_psql(fresh, opened)
+            _through_psql(fresh, opened, backup.manifest.plain_bytes)
         elif options.jobs > 1:
-            _from_disk(fresh, opened, options, file.bytes)
+            _from_disk(fresh, backup, opened, options)
         else:
-            with _pg_restore(fresh, options, []) as program:
+            with _pg_restore(fresh, backup, options, []) as program:
                 program.write(opened, needs_all=not options.part)
-    except (RestoreFailed, BackupDamaged) as error:
-        if file.bytes <= _READ_AGAIN and not _intact(storage, backup):
+    except RestoreFailed as error:
+        raise _explained(storage, backup, options, error) from error
+    except BackupDamaged as error:
+        if _differs(storage, backup):
             raise _damaged(storage, backup) from error
-        if options.tables and "not found" in str(error):  # pg_restore's word for a table that the archive has not
-            error.next_step = f"Name tables of this backup: {_tables(backup)}."
-        elif options.tables and "does not exist" in str(error):
-            error.next_step = (
-                "A single table comes without types, functions and extensions: restore the whole beside it."
-            )
         raise
     if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
         raise _damaged(storage, backup)
+
+
+def _explained(storage: Storage, backup: Backup, options: LoadOptions, error: RestoreFailed) -> ShorelineError:
+    """Return the error that says why the load failed, with its next step."""
+    if _LOST.search(str(error)):
+        return ConnectionLost(f"The connection to PostgreSQL broke off while the backup was loaded: {error}")
+    if _differs(storage, backup):
+        return _damaged(storage, backup)
+    if options.tables and "not found" in str(error):  # pg_restore's word for a table that the archive has not
+        error.next_step = f"Name tables of this backup: {_tables(backup)}."
+    elif options.tables and "does not exist" in str(error):
+        error.next_step = "A single table comes without types, functions and extensions: restore the whole beside it."
+    return error
 
 
 def _tables(backup: Backup) -> str:
@@ -92,11 +119,13 @@ def _tables(backup: Backup) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def _intact(storage: Storage, backup: Backup) -> bool:
-    """Whether the stored object is what was stored: damage may show as an SQL error first."""
-    digest = Digest()
-    deque(digest.watch(download(storage, backup.key, backup.manifest.object.bytes)), maxlen=0)
-    return digest.sha256 == backup.manifest.object.sha256
+def _differs(storage: Storage, backup: Backup) -> bool:
+    """Whether the stored object is not what was stored, as far as it is small: damage may show as an SQL error."""
+    file, digest = backup.manifest.object, Digest()
+    if file.bytes > _READ_AGAIN:
+        return False
+    deque(digest.watch(download(storage, backup.key, file.bytes)), maxlen=0)
+    return digest.sha256 != file.sha256
 
 
 def _damaged(storage: Storage, backup: Backup) -> BackupDamaged:
@@ -110,6 +139,12 @@ def check(backup: Backup, options: LoadOptions) -> None:
             "Settings need attention:\n  BACKUP_AGE_IDENTITY  is not set, and this backup is encrypted",
             next_step="Set BACKUP_AGE_IDENTITY_FILE to the file of the age identity.",
         )
+    if not backup.manifest.encrypted and options.identities and not options.allow_unencrypted:
+        raise InputError(
+            f"The backup {backup.key} is not encrypted, although BACKUP_AGE_IDENTITY is set.",
+            next_step="Pass --allow-unencrypted if it was made before you set up encryption."
+            " Otherwise somebody else may have written it: see docs/security.md.",
+        )
     if backup.manifest.format == "plain" and (options.part or options.jobs > 1):
         raise InputError(
             "--tables, --schema-only and --jobs need a backup in PostgreSQL's custom format; this one is plain SQL.",
@@ -118,6 +153,7 @@ def check(backup: Backup, options: LoadOptions) -> None:
     filled = {
         _QUOTED.sub(lambda found: found[1].replace('""', '"'), name) for name in backup.manifest.fingerprint.tables
     }
+    _schemas(backup, options)
     for name in options.tables:
         found = _called(backup, name)
         if found and not filled & found and not options.schema_only:  # pg_dump writes the rows of its partitions
@@ -133,6 +169,23 @@ def _called(backup: Backup, name: str) -> set[str]:
     return {each for each in tables if name in (each, each.partition(".")[2])}
 
 
+def _schemas(backup: Backup, options: LoadOptions) -> set[str]:
+    """Return the schemas of the chosen tables; a name without one is in that of the others when the backup says so.
+
+    pg_restore combines every schema with every table. Raises InputError when they are in more than one.
+    """
+    schemas = {name.rpartition(".")[0] for name in options.tables}
+    if "" in schemas and len(schemas) > 1:
+        plain = [name for name in options.tables if "." not in name]
+        schemas = (schemas - {""}) | {found.partition(".")[0] for name in plain for found in _called(backup, name)}
+    if len(schemas) > 1:
+        raise InputError(
+            f"--tables names tables of several schemas: {', '.join(sorted(schemas))}.",
+            next_step="Restore those of each schema into a database of their own: --tables SCHEMA.TABLE --into NAME.",
+        )
+    return schemas
+
+
 def _make_schemas(fresh: Database, backup: Backup, tables: Sequence[str]) -> None:
     """Makes the schemas of single tables, which pg_restore leaves out."""
     names = {each.partition(".")[0] for table in tables for each in _called(backup, table)} - {"public"}
@@ -141,33 +194,32 @@ def _make_schemas(fresh: Database, backup: Backup, tables: Sequence[str]) -> Non
             cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
 
 
-def _through_psql(fresh: Database, opened: Iterable[bytes]) -> None:
+def _through_psql(fresh: Database, opened: Iterable[bytes], plain_bytes: int) -> None:
     where = f"--dbname={fresh.connection.conninfo()}"
     options = [where, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
+    program = fresh.program("psql")
     with (
-        Program([fresh.program("psql"), *options], _environment(fresh), RestoreFailed, reads=True) as psql,
-        closing(ahead(decompressed(opened))) as blocks,
+        Program([program, *options], _environment(fresh), RestoreFailed, reads=True) as psql,
+        closing(ahead(within(decompressed(opened), plain_bytes))) as blocks,
     ):
-        psql.write(blocks)
+        psql.write(sql_only(blocks, program))
 
 
-def _pg_restore(fresh: Database, options: LoadOptions, more: list[str | Path]) -> Program:
+def _pg_restore(fresh: Database, backup: Backup, options: LoadOptions, more: list[str | Path]) -> Program:
     chosen = ["--exit-on-error", "--no-password", f"--dbname={fresh.connection.conninfo()}"]
     if options.schema_only:
         chosen.append("--schema-only")
     if options.tables:
         chosen.append("--strict-names")  # a name that matches nothing is else passed over in silence
-    schemas = {name.rpartition(".")[0] for name in options.tables}
-    if len(schemas) > 1:
-        raise InputError("--tables takes tables of one schema at a time.")
-    chosen += [f"--schema={schema}" for schema in schemas if schema]
+    chosen += [f"--schema={schema}" for schema in _schemas(backup, options) if schema]
     chosen += [f"--table={name.rpartition('.')[2]}" for name in options.tables]
     command: list[str | Path] = [fresh.program("pg_restore"), *chosen, *more]
     return Program(command, _environment(fresh), RestoreFailed, reads=not more)
 
 
-def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, size: int) -> None:
+def _from_disk(fresh: Database, backup: Backup, opened: Iterable[bytes], options: LoadOptions) -> None:
     """Several connections at once read the archive in different places, which a stream cannot give them."""
+    size = backup.manifest.object.bytes
     with ExitStack() as stack:
         try:
             _remove_left(Path(tempfile.gettempdir()))
@@ -181,7 +233,7 @@ def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, s
                 f"The archive, {human.size(size)}, could not be written: {error.strerror or error}",
                 next_step="Set TMPDIR to a folder with more room, or restore without --jobs, which needs none.",
             ) from error
-        with _pg_restore(fresh, options, [f"--jobs={options.jobs}", archive]) as program:
+        with _pg_restore(fresh, backup, options, [f"--jobs={options.jobs}", archive]) as program:
             program.check()
 
 

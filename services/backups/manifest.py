@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
 
 FORMAT_VERSION = 1
+
+# Whoever may write into the bucket may write a manifest: what a restore uses has to be of the kind that it should be.
+LocaleProvider = Literal["libc", "icu", "builtin"]
+Privilege = Literal["CONNECT", "CREATE", "TEMPORARY"]
+_Text = Annotated[str, Field(pattern=r"\A[^\x00]*\z")]  # PostgreSQL stores no NUL
+_Name = Annotated[str, Field(pattern=r"\A[^\x00]+\z", max_length=255)]
+Setting = Annotated[str, Field(pattern=r"\A[^=\x00]{1,255}=[^\x00]*\z")]
+# It travels in a session's options, which white space separates. Other control characters are in no locale's name.
+_Locale = Annotated[str, Field(pattern=r"\A[^\x00-\x1f\x7f-\xa0\u2028\u2029]*\z", max_length=1000)]
+_Encoding = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_]{1,63}\z")]
+_Version = Annotated[str, Field(pattern=r"\A[0-9]{1,6}(\.[0-9]{1,6})*\z")]
+_Limit = Annotated[int, Field(ge=-1, le=2**31 - 1)]
 
 
 @dataclass(frozen=True)
@@ -26,8 +39,8 @@ class File:
 class Grant:
     """A privilege on the database itself; `role` is None for PUBLIC."""
 
-    role: str | None
-    privilege: str
+    role: _Name | None
+    privilege: Privilege
     grantable: bool = False
 
 
@@ -35,8 +48,8 @@ class Grant:
 class RoleSetting:
     """What is set for one role in this database only, as 'name=value'."""
 
-    role: str
-    setting: str
+    role: _Name
+    setting: Setting
 
 
 @dataclass(frozen=True)
@@ -49,22 +62,22 @@ class DatabaseTraits:
     database without money: PostgreSQL writes and reads amounts by it, and pg_dump does not say by which.
     """
 
-    encoding: str
-    locale_provider: str
-    collate: str
-    ctype: str
-    locale: str | None = None
-    owner: str | None = None
-    comment: str | None = None
-    settings: tuple[str, ...] = ()
+    encoding: _Encoding
+    locale_provider: LocaleProvider
+    collate: _Locale
+    ctype: _Locale
+    locale: _Locale | None = None
+    owner: _Name | None = None
+    comment: _Text | None = None
+    settings: tuple[Setting, ...] = ()
     grants: tuple[Grant, ...] | None = None
-    roles: tuple[str, ...] = ()
+    roles: tuple[_Name, ...] = ()
     role_settings: tuple[RoleSetting, ...] = ()
-    connection_limit: int = -1
+    connection_limit: _Limit = -1
     sealed: str | None = None
-    icu_rules: str | None = None
-    tablespace: str | None = None
-    lc_monetary: str | None = None
+    icu_rules: _Text | None = None
+    tablespace: _Name | None = None
+    lc_monetary: _Locale | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,8 @@ class Manifest:
     lease_token: int
     database: str
     taken_at: datetime
-    server_version: str
-    client_version: str
+    server_version: _Version
+    client_version: _Version
     format: Format
     object: File
     plain_bytes: int

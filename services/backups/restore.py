@@ -49,8 +49,8 @@ _CATALOGS = (
 class Restored:
     """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part.
 
-    `refused` are settings of single roles that the user may not set, as 'role: name': they are not. `notes` says
-    what else is not as it was.
+    `refused` are settings that the server did not take, as 'name', or 'role: name' for a role's. `notes` says what is
+    not as it was, the reasons for those settings included.
     """
 
     key: str
@@ -98,7 +98,7 @@ def restore(
         _require_empty(target, options)
     _require_settled(target)
     manifest = backup.manifest
-    traits = opened(manifest.traits, options.identities)
+    traits = opened(manifest.traits, options.identities, encrypted=manifest.encrypted and not options.allow_unencrypted)
     notes = _notes(target, traits, replace=replace)
     for each in notes:
         say(each)
@@ -107,6 +107,8 @@ def restore(
         if not replace:
             _require_empty(target, options)  # somebody may have begun to use it meanwhile
         swapped = swap(fresh, target, traits)
+    for setting in swapped.refused:
+        say(setting.sentence)
     return Restored(
         key=backup.key,
         database=target.name,
@@ -116,8 +118,8 @@ def restore(
         bytes=manifest.plain_bytes,
         seconds=round(time.monotonic() - began, 3),
         part=options.part,
-        refused=swapped.refused,
-        notes=notes,
+        refused=tuple(map(str, swapped.refused)),
+        notes=(*notes, *(setting.sentence for setting in swapped.refused)),
     )
 
 

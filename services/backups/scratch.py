@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg2 import errorcodes, sql
 
+from services.backups.configuration import RefusedSetting
 from services.backups.manifest import DatabaseTraits
 from services.backups.traits import apply, create_like, provide_roles
 from services.database import IS_SCRATCH, MAINTENANCE, SCRATCH, Database
@@ -18,7 +19,15 @@ from services.errors import DatabaseError, RestoreFailed, ShorelineError
 _NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 _ATTEMPTS = 20
 _SUBSCRIPTIONS = "SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = %s"
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('shoreline'), hashtext(%s))"
+# Of a transaction, which keeps its connection to the server even through a pooler: a pooler hands the lock of a session
+# to whoever comes next.
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('shoreline'), hashtext(%s))"
+_LIMITS = "('idle_in_transaction_session_timeout', 'transaction_timeout')"
+_UNUSED = f"""
+SELECT datname FROM pg_database d WHERE {IS_SCRATCH}
+AND NOT EXISTS (SELECT FROM pg_stat_activity a
+                WHERE a.datid = d.oid AND backend_type IS DISTINCT FROM 'autovacuum worker')
+"""  # noqa: S608  # our own condition
 
 
 @contextmanager
@@ -29,36 +38,58 @@ def scratch(
     create_roles: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Database]:
-    """A new, empty database beside `target`; at the end it is dropped, unless it has another name by then.
+    """Create an empty database beside `target`, and drop it at the end, unless it has another name by then.
 
-    It is marked, and a lock is held for as long as it is used: the next run drops what a killed one left, which `say`
-    is told by name. Until it has its mark it is closed, which is a mark of its own.
+    It is marked, a lock and a session in it are held for as long as it is used, and PUBLIC has no rights in it: the
+    next run drops what a killed one left, and reports it to `say`. Until it has its mark it is closed, which is a mark
+    of its own.
     """
     server = target.sibling(MAINTENANCE)
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        _idle_for_long(cursor)
         fresh = _loading(target.sibling(_derived(target.name, "restoring")), cursor, traits)
         provide_roles(cursor, traits, create=create_roles)
-        _drop_abandoned(server, cursor, say)
-        cursor.execute(_LOCK, (fresh.name,))
+    _drop_abandoned(server, say)
+    with _claimed(server, fresh.name):
         try:
-            create_like(cursor, fresh.name, traits, closed=True)
-            _mark(cursor, fresh.name)
-            _open(cursor, fresh.name)
-            yield fresh
+            _create(server, fresh.name, traits)
+            with _claimed(fresh, fresh.name):
+                yield fresh
         except BaseException:
-            with suppress(ShorelineError):  # what went wrong is told; the next run drops what is left
+            with suppress(ShorelineError):  # the error that is raised matters; the next run drops what is left
                 _drop(server, fresh.name)
             raise
         _drop(server, fresh.name)
 
 
+def _create(server: Database, name: str, traits: DatabaseTraits) -> None:
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        create_like(cursor, name, traits, closed=True)
+        _mark(cursor, name)
+        _close_to_public(cursor, name)
+        _open(cursor, name)
+
+
+@contextmanager
+def _claimed(database: Database, name: str) -> Iterator[None]:
+    """Hold the lock of a scratch database in an open transaction; the work goes on when that connection is cut off."""
+    finished = False
+    try:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN {_LIMITS}")  # noqa: S608
+            cursor.execute(_LOCK, (name,))
+            yield
+            finished = True
+    except DatabaseError:
+        if not finished:
+            raise
+
+
 @dataclass(frozen=True)
 class Swapped:
-    """Whether there was a database to replace, and the settings of roles that were refused, as 'role: name'."""
+    """Whether there was a database to replace, and the settings that the server refused."""
 
     replaced: bool
-    refused: tuple[str, ...]
+    refused: tuple[RefusedSetting, ...]
 
 
 def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> Swapped:
@@ -79,7 +110,7 @@ def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> Swapped:
 
 def _drop_replaced(target: Database, old: str) -> None:
     try:
-        _drop(target.sibling(MAINTENANCE), old)
+        _drop(target.sibling(MAINTENANCE), old, template=False)
     except ShorelineError as error:
         raise DatabaseError(
             f"The backup is restored as {target.name}, and the database that it replaced could not be dropped: {error}",
@@ -87,7 +118,9 @@ def _drop_replaced(target: Database, old: str) -> None:
         ) from error
 
 
-def _rename_both(fresh: Database, target: Database, old: str | None, traits: DatabaseTraits) -> tuple[str, ...]:
+def _rename_both(
+    fresh: Database, target: Database, old: str | None, traits: DatabaseTraits
+) -> tuple[RefusedSetting, ...]:
     with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
         if old is not None:
             _disconnect(cursor, target.name)
@@ -99,34 +132,34 @@ def _rename_both(fresh: Database, target: Database, old: str | None, traits: Dat
 
 
 def abandoned(server: Database) -> list[str]:
-    """The scratch databases that killed runs left on the server, by name."""
-    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+    """Return the names of the scratch databases that killed runs left on the server."""
+    with server.connect() as connection, connection.cursor() as cursor:
         return _abandoned(cursor)
 
 
 def drop_abandoned(server: Database) -> list[str]:
-    """Drops the scratch databases that killed runs left on the server, and names them."""
-    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        return _drop_abandoned(server, cursor, lambda _: None)
+    """Drop the scratch databases that killed runs left on the server, and return their names."""
+    return _drop_abandoned(server, lambda _: None)
 
 
-def _drop_abandoned(server: Database, cursor: Any, say: Callable[[str], None]) -> list[str]:
-    """One that will not go keeps nobody from a restore."""
+def _drop_abandoned(server: Database, say: Callable[[str], None]) -> list[str]:
+    """Drop what killed runs left. A database that cannot be dropped does not stop the run."""
     dropped = []
-    for name in _abandoned(cursor):
-        try:
-            _drop(server, name)
-        except ShorelineError as error:
-            say(f"{name}, which a killed restore or drill left, could not be dropped: {error}")
-        else:
-            say(f"{name} was dropped: a killed restore or drill left it.")
-            dropped.append(name)
+    with server.connect() as connection, connection.cursor() as cursor:
+        for name in _abandoned(cursor):
+            try:
+                _drop(server, name, force=False)
+            except ShorelineError as error:
+                say(f"{name}, which a killed restore or drill left, could not be dropped: {error}")
+            else:
+                say(f"{name} was dropped: a killed restore or drill left it.")
+                dropped.append(name)
     return dropped
 
 
 def _abandoned(cursor: Any) -> list[str]:
-    """Those whose maker is gone; their locks are held by this connection from now on."""
-    cursor.execute(f"SELECT datname FROM pg_database WHERE {IS_SCRATCH}")  # noqa: S608  # our own condition
+    """Return those that nobody uses or has claimed; this transaction holds their locks from now on."""
+    cursor.execute(_UNUSED)
     found = []
     for (name,) in cursor.fetchall():
         cursor.execute(_LOCK, (name,))
@@ -141,19 +174,31 @@ def _derived(name: str, purpose: str) -> str:
 
 
 def _mark(cursor: Any, name: str) -> None:
-    cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(sql.Identifier(name)), (SCRATCH,))
+    cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(SCRATCH)))
+
+
+def _close_to_public(cursor: Any, name: str) -> None:
+    """Keep out the roles that may not connect to the original: `apply` gives PUBLIC its rights back."""
+    cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
 
 
 def _open(cursor: Any, name: str) -> None:
     cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true CONNECTION LIMIT -1").format(sql.Identifier(name)))
 
 
-def _drop(server: Database, name: str) -> None:
-    """On a connection of its own: one that was idle while all was restored may be gone."""
+def _drop(server: Database, name: str, *, force: bool = True, template: bool = True) -> None:
+    """Drop a database, with its sessions if `force`, even when it is marked as a `template`.
+
+    On a connection of its own: one that was idle while all was restored may have been cut off.
+    """
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(_SUBSCRIPTIONS, (name,))
         _drop_subscriptions(server.sibling(name), [row[0] for row in cursor.fetchall()])
-        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s AND datistemplate", (name,))
+        if template and cursor.fetchone() is not None:
+            cursor.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
+        option = sql.SQL(" WITH (FORCE)") if force else sql.SQL("")
+        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)) + option)
 
 
 def _drop_subscriptions(database: Database, names: list[str]) -> None:
@@ -179,11 +224,6 @@ def _loading(fresh: Database, cursor: Any, traits: DatabaseTraits) -> Database:
     options += ["lc_messages=C"] if allowed else []
     options += ["event_triggers=off"] if allowed and has_switch else []
     return Database(replace(fresh.connection, options=tuple(options)))
-
-
-def _idle_for_long(cursor: Any) -> None:
-    """The connection that holds the lock says nothing while all is restored; its end would be the lock's."""
-    cursor.execute("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'")
 
 
 def _disconnect(cursor: Any, name: str) -> None:

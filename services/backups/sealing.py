@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter
 
 from services.backups.encryption import Identity, Recipient, decrypted, encrypted
-from services.backups.manifest import DatabaseTraits, RoleSetting
+from services.backups.manifest import DatabaseTraits, RoleSetting, Setting
 from services.errors import BackupDamaged
 
 
 @dataclass(frozen=True)
 class _Settings:
-    settings: tuple[str, ...]
+    settings: tuple[Setting, ...]
     role_settings: tuple[RoleSetting, ...]
 
 
@@ -31,9 +31,18 @@ def sealed(traits: DatabaseTraits, recipients: Sequence[Recipient]) -> DatabaseT
     return replace(traits, settings=(), role_settings=(), sealed=closed)
 
 
-def opened(traits: DatabaseTraits, identities: Sequence[Identity]) -> DatabaseTraits:
-    """The traits with their settings. Raises BackupDamaged when the identities do not open them, or they are none."""
+def opened(traits: DatabaseTraits, identities: Sequence[Identity], *, encrypted: bool) -> DatabaseTraits:
+    """Return the traits with their settings.
+
+    Raises BackupDamaged when the identities do not open them, when they are not settings, or when those of an
+    `encrypted` backup are in plain text: whoever wrote them did not need its recipients.
+    """
     if traits.sealed is None:
+        if encrypted and (traits.settings or traits.role_settings):
+            raise BackupDamaged(
+                "The settings in the manifest of this encrypted backup are not encrypted.",
+                next_step="Pass --allow-unencrypted if you know that an early version of Shoreline made it.",
+            )
         return traits
     try:
         text = b"".join(decrypted([b64decode(traits.sealed)], list(identities)))

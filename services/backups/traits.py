@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from psycopg2 import sql
-from psycopg2.errors import InsufficientPrivilege
+import psycopg2
+from psycopg2 import errorcodes, sql
 
-from services.backups.manifest import DatabaseTraits, Grant, RoleSetting
+from services.backups.configuration import RefusedSetting, apply_settings
+from services.backups.manifest import DatabaseTraits, Grant, LocaleProvider, Privilege, RoleSetting
 from services.database import Database
-from services.errors import RestoreFailed
+from services.errors import DatabaseError, RestoreFailed
 
 _FIRST_WITH_PROVIDERS = 15_00_00  # PostgreSQL 15. Source: CREATE DATABASE, LOCALE_PROVIDER
-_PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
-# Settings whose value is a list, which SQL writes without quotes around it. Source: PostgreSQL, GUC_LIST_QUOTE.
-_LISTS = {"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"}
+_FIRST_WITH_ICU_RULES = 16_00_00  # Source: CREATE DATABASE, ICU_RULES
+_FIRST_WITH_BUILTIN = 17_00_00  # Source: CREATE DATABASE, BUILTIN_LOCALE
+_PROVIDERS: dict[str, LocaleProvider] = {"c": "libc", "i": "icu", "b": "builtin"}
+_PROVIDER_CLAUSES: dict[LocaleProvider, sql.SQL] = {
+    "libc": sql.SQL(" LOCALE_PROVIDER libc"),
+    "icu": sql.SQL(" LOCALE_PROVIDER icu"),
+    "builtin": sql.SQL(" LOCALE_PROVIDER builtin"),
+}
+_LOCALE_CLAUSES: dict[LocaleProvider, sql.SQL] = {
+    "icu": sql.SQL(" ICU_LOCALE {}"),
+    "builtin": sql.SQL(" BUILTIN_LOCALE {}"),
+}
+_PRIVILEGES: dict[Privilege, sql.SQL] = {
+    "CONNECT": sql.SQL("CONNECT"),
+    "CREATE": sql.SQL("CREATE"),
+    "TEMPORARY": sql.SQL("TEMPORARY"),
+}
 _DATABASE = """
 SELECT pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider', datcollate, datctype,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
@@ -26,20 +42,20 @@ SELECT pg_encoding_to_char(encoding), to_jsonb(d) ->> 'datlocprovider', datcolla
               OR EXISTS (SELECT FROM pg_type WHERE typbasetype = ANY (money))
             THEN current_setting('lc_monetary') END
 FROM pg_database d, (SELECT ARRAY['money', 'money[]']::regtype[]::oid[]) AS of_type(money)
-WHERE datname = current_database()
+WHERE datname = %(name)s
 """
 _SETTINGS = """
 SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
-WHERE datname = current_database() AND setrole = 0
+WHERE datname = %(name)s AND setrole = 0
 """
 # pg_dumpall --globals-only leaves them out: they belong to the database. Source: ALTER ROLE ... IN DATABASE ... SET.
 _ROLE_SETTINGS = """
 SELECT pg_get_userbyid(setrole), unnest(setconfig) FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
-WHERE datname = current_database() AND setrole <> 0 ORDER BY 1
+WHERE datname = %(name)s AND setrole <> 0 ORDER BY 1
 """
 _GRANTS = """
 SELECT CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type, is_grantable
-FROM pg_database d, aclexplode(datacl) WHERE datname = current_database() ORDER BY 1, 2
+FROM pg_database d, aclexplode(datacl) WHERE datname = %(name)s ORDER BY 1, 2
 """
 # The superuser that the server was made with, number 10, is no dependency of anything: what it owns is looked at.
 _ROLES = """
@@ -64,101 +80,137 @@ ORDER BY 1
 
 
 def traits_of(database: Database) -> DatabaseTraits:
-    """The database's traits, from the catalog."""
+    """Return the traits of a database, from its own catalog."""
     with database.connect() as connection, connection.cursor() as cursor:
+        traits = read_shared(cursor, database.name)
+        cursor.execute(_ROLES)
+        return replace(traits, roles=tuple(row[0] for row in cursor.fetchall()))
 
-        def rows(query: str) -> list[Any]:
-            cursor.execute(query)
-            return list(cursor.fetchall())
 
-        encoding, provider, collate, ctype, locale, owner, comment, limit, *more = rows(_DATABASE)[0]
-        icu_rules, tablespace, lc_monetary = more
-        grants = tuple(Grant(*row) for row in rows(_GRANTS))
-        return DatabaseTraits(
-            encoding=encoding,
-            locale_provider=_PROVIDERS.get(provider or "c", "libc"),
-            collate=collate,
-            ctype=ctype,
-            locale=locale,
-            owner=owner,
-            comment=comment,
-            settings=tuple(row[0] for row in rows(_SETTINGS)),
-            grants=grants or None,
-            roles=tuple(row[0] for row in rows(_ROLES)),
-            role_settings=tuple(RoleSetting(*row) for row in rows(_ROLE_SETTINGS)),
-            connection_limit=limit,
-            icu_rules=icu_rules,
-            tablespace=tablespace,
-            lc_monetary=lc_monetary,
-        )
+def read_shared(cursor: Any, name: str) -> DatabaseTraits:
+    """Return what the catalogs that all databases share say of one; `roles` and `lc_monetary` are its own."""
+
+    def rows(query: str) -> list[Any]:
+        cursor.execute(query, {"name": name})
+        return list(cursor.fetchall())
+
+    encoding, provider, collate, ctype, locale, owner, comment, limit, *more = rows(_DATABASE)[0]
+    icu_rules, tablespace, lc_monetary = more
+    return DatabaseTraits(
+        encoding=encoding,
+        locale_provider=_PROVIDERS.get(provider or "c", "libc"),
+        collate=collate,
+        ctype=ctype,
+        locale=locale,
+        owner=owner,
+        comment=comment,
+        settings=tuple(row[0] for row in rows(_SETTINGS)),
+        grants=unless_default(tuple(Grant(*row) for row in rows(_GRANTS)), owner),
+        role_settings=tuple(RoleSetting(*row) for row in rows(_ROLE_SETTINGS)),
+        connection_limit=limit,
+        icu_rules=icu_rules,
+        tablespace=tablespace,
+        lc_monetary=lc_monetary,
+    )
+
+
+def unless_default(grants: tuple[Grant, ...] | None, owner: str | None) -> tuple[Grant, ...] | None:
+    """Return grants, or None for those that a new database has. Source: PostgreSQL, acldefault."""
+    default = {Grant(owner, privilege) for privilege in _PRIVILEGES}
+    default |= {Grant(None, "CONNECT"), Grant(None, "TEMPORARY")}
+    return None if not grants or set(grants) == default else grants
 
 
 def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool = False) -> None:
-    """Makes the database `name`, empty, with the encoding and locale of the one that was backed up.
+    """Create the empty database `name` with the encoding, locale and tablespace of the one that was backed up.
 
-    And in its tablespace, where the server has that. Nobody may connect to a `closed` one.
+    A tablespace that the server lacks is left out. Nobody may connect to a `closed` one. Raises DatabaseError.
     """
+    _require_features(cursor, traits)
     clauses = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         *map(sql.Literal, (traits.encoding, traits.collate, traits.ctype))
     )
     if cursor.connection.server_version >= _FIRST_WITH_PROVIDERS:  # else template0's own would count
-        clauses += sql.SQL(f" LOCALE_PROVIDER {traits.locale_provider}")
+        clauses += _PROVIDER_CLAUSES[traits.locale_provider]
     if traits.locale_provider != "libc" and traits.locale:
-        keyword = "ICU_LOCALE" if traits.locale_provider == "icu" else "BUILTIN_LOCALE"
-        clauses += sql.SQL(f" {keyword} {{}}").format(sql.Literal(traits.locale))
+        clauses += _LOCALE_CLAUSES[traits.locale_provider].format(sql.Literal(traits.locale))
     if traits.icu_rules:
         clauses += sql.SQL(" ICU_RULES {}").format(sql.Literal(traits.icu_rules))
     if traits.tablespace and not lacks_tablespace(cursor, traits):
         clauses += sql.SQL(" TABLESPACE {}").format(sql.Identifier(traits.tablespace))
     if closed:
         clauses += sql.SQL(" ALLOW_CONNECTIONS false CONNECTION LIMIT 0")
-    cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
+    try:
+        cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ").format(sql.Identifier(name)) + clauses)
+    except psycopg2.Error as error:
+        raise _not_created(cursor, error) from error
 
 
-def apply(cursor: Any, name: str, traits: DatabaseTraits) -> tuple[str, ...]:
-    """Gives the database the owner, comment, settings, limit and grants of the one that was backed up.
+def _require_features(cursor: Any, traits: DatabaseTraits) -> None:
+    """Raise DatabaseError when the server is too old for the database's locale."""
+    needed = {"libc": 0, "icu": _FIRST_WITH_PROVIDERS, "builtin": _FIRST_WITH_BUILTIN}[traits.locale_provider]
+    if traits.icu_rules:
+        needed = max(needed, _FIRST_WITH_ICU_RULES)
+    version = cursor.connection.server_version
+    if version < needed:
+        raise DatabaseError(
+            f"The backup's locale ({traits.locale_provider}, {traits.locale}) needs PostgreSQL {needed // 10000} or"
+            f" newer, and the server is PostgreSQL {version // 10000}.",
+            next_step=f"Set PGHOST and PGPORT to a server of PostgreSQL {needed // 10000} or newer.",
+        )
 
-    Within a transaction. Gives the settings of single roles that this user may not set, as 'role: name'.
+
+def _not_created(cursor: Any, error: psycopg2.Error) -> DatabaseError:
+    user = cursor.connection.info.user
+    steps = {
+        errorcodes.READ_ONLY_SQL_TRANSACTION: "Set PGHOST to the primary when the server is a standby; otherwise"
+        f' `ALTER ROLE "{user}" SET default_transaction_read_only = off` lets its sessions write.',
+        errorcodes.INSUFFICIENT_PRIVILEGE: f'Run `ALTER ROLE "{user}" CREATEDB` as a superuser,'
+        " or set PGUSER to a role that may create databases.",
+        errorcodes.WRONG_OBJECT_TYPE: "Install the locale on the server's host and restart PostgreSQL,"
+        " or set PGHOST to a server that has it: `SELECT collname FROM pg_collation` lists what it has.",
+    }
+    said = error.diag.message_primary or str(error)
+    return DatabaseError(f"PostgreSQL refused to create a database: {said}", next_step=steps.get(error.pgcode or ""))
+
+
+def apply(cursor: Any, name: str, traits: DatabaseTraits) -> tuple[RefusedSetting, ...]:
+    """Give the database the owner, comment, settings, limit and grants of the one that was backed up.
+
+    Within a transaction. Returns the settings that the server refused.
     """
     database = sql.Identifier(name)
-    refused = tuple(_refused(cursor, database, traits.role_settings))
+    refused = tuple(apply_settings(cursor, database, traits.settings, traits.role_settings))
     for statement in _statements(database, traits):
         cursor.execute(statement)
     return refused
 
 
-def _refused(cursor: Any, database: sql.Identifier, settings: Sequence[RoleSetting]) -> Iterator[str]:
-    """Sets what is set for single roles, as far as that is allowed: a restore is worth more than all of them."""
-    for each in settings:
-        where = sql.SQL("ALTER ROLE {} IN DATABASE {} SET ").format(sql.Identifier(each.role), database)
-        cursor.execute("SAVEPOINT setting")
-        try:
-            cursor.execute(where + _assignment(each.setting))
-        except InsufficientPrivilege:
-            cursor.execute("ROLLBACK TO SAVEPOINT setting")
-            yield f"{each.role}: {each.setting.partition('=')[0]}"
-
-
 def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sql.Composed]:
     yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(traits.comment))
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(traits.connection_limit))
-    for setting in traits.settings:
-        yield sql.SQL("ALTER DATABASE {} SET ").format(database) + _assignment(setting)
+    if traits.grants is None:  # PUBLIC has no rights in a scratch database
+        yield sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(database)
     if traits.owner:  # not before the rest: a role that may give a database away need not be its owner then
         yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
     if traits.grants is not None:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
+        yield from _revoked_from_owner(database, traits.owner, traits.grants)
     for grant in traits.grants or ():
         role = sql.Identifier(grant.role) if grant.role else sql.SQL("PUBLIC")
-        option = sql.SQL(" WITH GRANT OPTION" if grant.grantable else "")
-        privilege = sql.SQL(grant.privilege)
-        yield sql.SQL("GRANT {} ON DATABASE {} TO {}").format(privilege, database, role) + option
+        option = sql.SQL(" WITH GRANT OPTION") if grant.grantable else sql.SQL("")
+        yield sql.SQL("GRANT {} ON DATABASE {} TO {}").format(_PRIVILEGES[grant.privilege], database, role) + option
 
 
-def _assignment(setting: str) -> sql.Composed:
-    name, _, value = setting.partition("=")
-    written = sql.SQL(value) if name in _LISTS and value else sql.Literal(value)
-    return sql.SQL("{} TO {}").format(sql.Identifier(name), written)
+def _revoked_from_owner(
+    database: sql.Identifier, owner: str | None, grants: tuple[Grant, ...]
+) -> Iterator[sql.Composed]:
+    """Take from the owner what it has in a new database and had not in the one that was backed up."""
+    kept = {grant.privilege for grant in grants if grant.role == owner}
+    if owner is not None:
+        for privilege, word in _PRIVILEGES.items():
+            if privilege not in kept:
+                yield sql.SQL("REVOKE {} ON DATABASE {} FROM {}").format(word, database, sql.Identifier(owner))
 
 
 def lacks_tablespace(cursor: Any, traits: DatabaseTraits) -> bool:

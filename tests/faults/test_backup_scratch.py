@@ -98,25 +98,21 @@ def test_scratch_databases_of_killed_restores_go_when_asked(
 
 
 def test_a_scratch_database_that_will_not_go_keeps_nobody_from_a_restore(
-    database: Database, scratch_names: Callable[[str], list[str]]
+    database: Database, scratch_names: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = database.sibling(f"{database.name}_restoring_89abcdef")
     stuck.create()
-    run(
-        database,
-        f"COMMENT ON DATABASE {stuck.name} IS 'shoreline: scratch'",
-        f"ALTER DATABASE {stuck.name} IS_TEMPLATE true",  # PostgreSQL drops no template
-    )
+    run(database, f"COMMENT ON DATABASE {stuck.name} IS 'shoreline: scratch'")
+    monkeypatch.setattr(scratch, "_UNUSED", f"SELECT '{stuck.name}'")  # a session that came after the look
     try:
         told: list[str] = []
-        with scratch.scratch(database, traits_of(database), say=told.append) as fresh:
+        with stuck.connect(), scratch.scratch(database, traits_of(database), say=told.append) as fresh:
             assert fresh.exists()
         assert scratch_names(database.name) == [stuck.name]
         assert [each.partition(":")[0] for each in told] == [
             f"{stuck.name}, which a killed restore or drill left, could not be dropped"
         ]
     finally:
-        run(database, f"ALTER DATABASE {stuck.name} IS_TEMPLATE false")
         stuck.drop()
 
 

@@ -1,0 +1,198 @@
+"""A plain dump on its way into psql: SQL only. psql's own commands would run as the user of the job, on its host.
+
+psql reads any backslash outside of strings, quoted names, comments and rows of COPY as a command: `\\! rm`, `\\o |rm`.
+A psql that knows `\\restrict` refuses all of them by itself; for an older one, the dump is read as psql reads it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+from services.backups.streams import Blocks
+from services.errors import BackupDamaged
+
+_HEAD_BYTES = 4096  # pg_dump writes its \restrict after three lines of comment
+_HEAD = re.compile(rb"\A((?:--[^\n]*\n|\n)*)\\restrict ([A-Za-z0-9]+)\n")
+_TOKEN = re.compile(
+    rb"""(?P<comment>--)|(?P<block>/\*)|(?P<string>')|(?P<name>")|(?P<command>\\)|(?P<open>\()|(?P<close>\))"""
+    rb"""|(?P<end>;)|(?P<atomic>\bBEGIN\s+ATOMIC\b)|^(?P<atomic_end>END;)"""
+    rb"""|(?<![\w$\x80-\xff])(?P<dollar>\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)""",
+    re.MULTILINE,
+)
+_COPY = re.compile(rb"""COPY (?:[^"';\n]|"[^"]*")* FROM stdin;\n""")
+_LONGEST_COPY = 1 << 20  # bytes; 1,600 columns of 63 bytes each, quoted, are 200 kB
+_SPACE = re.compile(rb"\s*")
+_ESCAPE_STRING = re.compile(rb"(?:[^'\\]++|\\.|'')*+'(?=[^'])", re.DOTALL)
+_NESTING = re.compile(rb"/\*|\*/")
+_ROWS_END = b"\n\\.\n"
+
+
+def sql_only(blocks: Iterable[bytes], psql: Path) -> Blocks:
+    """Return the script, so that this psql runs nothing of it but SQL. Raises BackupDamaged for what it would refuse.
+
+    The dump's own `\\restrict` is replaced by one whose key nobody knew who wrote the dump.
+    """
+    plain = without_restriction(blocks)
+    if _knows_restrict(psql):
+        return _chained(b"\\restrict " + secrets.token_hex(32).encode() + b"\n", plain)
+    return without_commands(plain)
+
+
+def within(blocks: Iterable[bytes], most: int) -> Blocks:
+    """Return the same blocks. Raises BackupDamaged before there are more than `most` bytes."""
+    total = 0
+    for block in blocks:
+        total += len(block)
+        if total > most:
+            raise BackupDamaged(f"The backup holds more than the {most:,} bytes of SQL that its manifest says.")
+        yield block
+
+
+def without_restriction(blocks: Iterable[bytes]) -> Blocks:
+    """Return a dump without the `\\restrict` and `\\unrestrict` that pg_dump put around it; nothing else changes.
+
+    The key was random when it was written, so no line of a row or a function can have it.
+    """
+    rest, head = iter(blocks), b""
+    for block in rest:
+        head += block
+        if len(head) >= _HEAD_BYTES:
+            break
+    found = _HEAD.match(head)
+    if found is None:
+        yield from chain([head], rest)
+        return
+    line = b"\n\\unrestrict " + found[2] + b"\n"
+    held = len(line) - 1
+    text = found[1] + head[found.end() :]
+    for block in chain(rest, [b""]):
+        text = text.replace(line, b"\n")
+        if block:
+            yield text[:-held]
+            text = text[-held:] + block
+    yield text
+
+
+def without_commands(blocks: Iterable[bytes]) -> Blocks:
+    """Return the same SQL. Raises BackupDamaged where a psql without `\\restrict` would run a command of its own."""
+    reader = _Reader()
+    for block in blocks:
+        if passed := reader.feed(block):
+            yield passed
+    yield reader.finish()
+
+
+class _Reader:
+    """Follows a script as psql does; holds back what may go on in the next block."""
+
+    def __init__(self) -> None:
+        self._carry = b""
+        self._in_rows = False
+        self._depth = 0  # of parentheses: within them no semicolon ends a statement
+        self._atomic = False  # nor does it in the body of a function in standard SQL
+        self._begun = False  # whether a statement has begun and not ended
+
+    def feed(self, block: bytes) -> bytes:
+        """Return what is surely free of commands."""
+        text = self._carry + block
+        at = self._read(text, last=False)
+        self._carry = text[at:]
+        return text[:at]
+
+    def finish(self) -> bytes:
+        """Return the rest."""
+        text = self._carry + b"\n"
+        at = self._read(text, last=True)
+        if at < len(text):
+            raise BackupDamaged("The backup ends within a string, a comment or a table's rows.")
+        return self._carry
+
+    def _read(self, text: bytes, *, last: bool) -> int:
+        """Read whole lines; return where what is left begins."""
+        at, lines_end = 0, len(text) if last else text.rfind(b"\n") + 1
+        while at < len(text):
+            if self._in_rows:
+                end = text.find(_ROWS_END, at)
+                if end < 0:
+                    return max(at, len(text) - len(_ROWS_END))
+                at, self._in_rows = end + len(_ROWS_END), False
+            if not self._begun and not self._depth:
+                at = _space_end(text, at)
+                if text.startswith(b"COPY ", at) and (copy := _COPY.match(text, at)):
+                    at, self._in_rows = (
+                        copy.end() - 1,
+                        True,
+                    )  # at its line's end, which may be that before the last line
+                    continue
+                if text.startswith(b"COPY ", at) and not last and len(text) - at < _LONGEST_COPY:
+                    return at
+            found = _TOKEN.search(text, at, lines_end) if at < lines_end else None
+            if text[at : found.start() if found else lines_end].strip():
+                self._begun = True
+            if found is None:
+                return max(at, lines_end)
+            end = self._token(text, found)
+            if end < 0:
+                return max(at, found.start() - 2)  # with the E of a string
+            at = end
+        return at
+
+    def _token(self, text: bytes, found: re.Match[bytes]) -> int:
+        """Return where the token and what it opens are over, or -1 when that is not in the text yet."""
+        kind, inside = found.lastgroup, found.end()
+        if kind == "command":
+            raise BackupDamaged("The backup holds a command for psql, which no dump of pg_dump does.")
+        if kind == "comment":
+            end = text.find(b"\n", inside)
+            return end + 1 if end >= 0 else -1
+        if kind == "block":
+            return _block_end(text, inside)
+        if kind == "end":
+            self._begun = self._begun and (self._depth > 0 or self._atomic)
+            return inside
+        end = _closing(text, found) if kind in ("string", "name", "dollar") else inside
+        if end >= 0:
+            self._begun = kind != "atomic_end" or self._depth > 0
+            self._depth = max(0, self._depth + (kind == "open") - (kind == "close"))
+            self._atomic = kind == "atomic" or (self._atomic and kind != "atomic_end")
+        return end
+
+
+def _space_end(text: bytes, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _block_end(text: bytes, at: int) -> int:
+    depth = 1
+    for found in _NESTING.finditer(text, at):
+        depth += 1 if found[0] == b"/*" else -1
+        if not depth:
+            return found.end()
+    return -1
+
+
+def _closing(text: bytes, found: re.Match[bytes]) -> int:
+    opened, inside = found.span()
+    before = text[max(opened - 2, 0) : opened]
+    if found["string"] and before[-1:] in (b"E", b"e") and not re.match(rb"[\w$\x80-\xff]", before[:-1]):
+        string = _ESCAPE_STRING.match(text, inside)
+        return string.end() if string else -1
+    end = text.find(found[0], inside)
+    return end + len(found[0]) if end >= 0 else -1
+
+
+def _knows_restrict(psql: Path) -> bool:
+    """Whether this psql has the command: it came with minor versions, and distributions add it to older ones."""
+    answer = subprocess.run([psql, "--help=commands"], capture_output=True, check=False)
+    return b"\\restrict" in answer.stdout
+
+
+def _chained(first: bytes, blocks: Iterable[bytes]) -> Blocks:
+    yield first
+    yield from blocks
