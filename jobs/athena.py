@@ -100,6 +100,8 @@ def verdict(report: AthenaReport) -> ShorelineError | None:
 
 def show(report: AthenaReport, console: Console) -> str:
     """Prints each answer with its numbers, and a closing table."""
+    from rich.text import Text
+
     from jobs.lake import show_figures, show_rows
     from jobs.table import print_table
     from services import human
@@ -108,7 +110,8 @@ def show(report: AthenaReport, console: Console) -> str:
         counted = f"{human.count(table.rows, 'row')} in {human.count(table.partitions, 'partition')}"
         console.print(f"{report.database}.{table.name}: {counted}, {human.size(table.bytes)}")
     for found in report.results:
-        console.print(f"\n[bold]{found.query}[/bold]  {found.answers}", soft_wrap=True)
+        console.print()
+        console.print(Text(found.query, style="bold"), f" {found.answers}", soft_wrap=True)
         show_rows(found, console, _SHOWN, f"query {found.query} --format csv")
         show_figures(found.figures, console, ran=True, estimated=found.estimated)
     console.print()

@@ -81,6 +81,6 @@ def show(report: AuditReport, console: Console) -> str | None:
         print_table(console, ("Service", "Use", "Calls", "Operations"), rows, right=("Calls",))
     for each in report.account:
         found = each.problem or ", ".join(each.found) or "none"
-        console.print(f"  {each.kind:<26} {found} ({each.how})", markup=False, soft_wrap=True)
+        console.print(f"  {each.kind:<26} {found} ({each.how})", soft_wrap=True)
     console.print(f"From {human.count(report.receipts, 'receipt')} in {report.folder}.", soft_wrap=True)
     return "shoreline audit --account" if report.on_aws and not report.account else None

@@ -96,7 +96,7 @@ def show(report: Listing, console: Console) -> str:
     several = len({each.database for each in report.backups}) > 1
     heads = ("Taken (UTC)", *(["Database"] if several else []), "Age", "Size", "Rows", "Verified", "Kept")
     rows = [_cells(each, several) for each in report.backups]
-    print_table(console, heads, rows, right="Age Size Rows")
+    print_table(console, heads, rows, right=("Age", "Size", "Rows"))
     for damaged in report.damaged:
         console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
     console.print(f"{human.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)

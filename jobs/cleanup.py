@@ -127,7 +127,7 @@ def show(report: CleanupReport, console: Console) -> str | None:
     rows = [(check.resource, check.action, f"{check.verdict}: {check.verified}") for check in report.checks]
     print_table(console, ("Resource", "Action", "Verified"), rows)
     for name, why in {**report.removed.refused, **report.catalog.refused}.items():
-        console.print(f"  refused: {name}: {why}", markup=False, soft_wrap=True)
+        console.print(f"  refused: {name}: {why}", soft_wrap=True)
     gone = human.count(report.removed.versions, "version or marker", "versions and markers")
     uploads = human.count(report.removed.uploads, "unfinished upload")
     console.print(f"Removed {gone} and {uploads}, {human.size(report.plan.bytes)}.")
@@ -144,7 +144,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     """Prints what goes and what stays, with the reason, and what that costs."""
     from services import human
 
-    console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", markup=False, soft_wrap=True)
+    console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", soft_wrap=True)
     if not plan.items:
         return
     rows = [
@@ -159,7 +159,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     ]
     print_table(console, ("", "Resource", "Size", "A month", "What"), rows, right=("Size", "A month"))
     for blocker in plan.blockers:
-        console.print(f"  blocked: {blocker}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"  blocked: {blocker}", style="yellow", soft_wrap=True)
     costs = f"It costs {human.money(plan.monthly)} a month now; removing it now costs"
     console.print(f"{costs} {human.money(plan.early_deletion)} (minimum times of storage classes).", soft_wrap=True)
     if plan.unpriced:
@@ -167,17 +167,17 @@ def show_plan(plan: Plan, console: Console) -> None:
 
 
 def _tell(plan: Plan) -> None:
-    from rich.console import Console
+    from jobs.console import Output
 
-    show_plan(plan, Console(stderr=True, highlight=False))
+    show_plan(plan, Output(stderr=True))
 
 
 def _confirm(plan: Plan) -> None:
     """Asks for the bucket's name. Raises NotConfirmed for anything else."""
-    from rich.console import Console
+    from jobs.console import Output
 
     try:
-        typed = Console(stderr=True).input(f"Type the bucket's name to remove this ({plan.bucket}): ", markup=False)
+        typed = Output(stderr=True).input(f"Type the bucket's name to remove this ({plan.bucket}): ")
     except EOFError:
         typed = ""
     if typed.strip() != plan.bucket:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Annotated, Any
@@ -55,7 +57,8 @@ class Chosen(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         module, function = JOBS[name].split(":")
         command = getattr(import_module(module), function)
-        whole = " ".join(inspect.cleandoc(command.__doc__).partition("\n\n")[0].split())
+        # PYTHONOPTIMIZE=2 removes docstrings: the jobs run then, with less help
+        whole = " ".join(inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0].split())
         alone = typer.Typer(**_PLAIN)
         alone.command(name, short_help=whole)(command)  # its own would be cut off in mid-sentence
         return typer.main.get_command(alone)
@@ -98,7 +101,29 @@ def options(
 _YOUNG = 200_000  # objects until Python looks for cycles, about 30 MB: at its own 700, imports set it off 200 times
 
 
+_STANDARD_FILES = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
 def main() -> None:
     """Runs the command line."""
+    open_standard_files()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     app()
+
+
+def open_standard_files() -> None:
+    """Open /dev/null for each of descriptors 0 to 2 that is closed, as under some supervisors.
+
+    Else a socket of the job would take the number, and child processes would read and write there.
+    """
+    for number, (name, mode) in enumerate(_STANDARD_FILES):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115

@@ -11,9 +11,28 @@ from typing import IO, Any
 
 from rich.console import Console
 
+from services.human import printable
+
 
 class Output(Console):
-    """A console that goes on without a reader: the work is done, and is counted and told to others all the same."""
+    """A console that prints names as data and goes on without a reader.
+
+    Text is printed as it is: brackets are not markup, `:name:` is no emoji, and control characters are escaped, so that
+    each string is one line. What is meant as style comes as `rich.text.Text`. Standard error that cannot be written, as
+    on a full disk, does not stop the job.
+    """
+
+    def __init__(self, *, stderr: bool = False, **options: Any) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print objects; strings with their control characters escaped."""
+        try:
+            super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
+        except OSError:
+            if not self.stderr:
+                raise
+            to_nowhere(self.file)
 
     def on_broken_pipe(self) -> None:
         """Rich itself ends the process here, with the exit code of a bug."""

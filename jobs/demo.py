@@ -151,7 +151,7 @@ class _Loop:
 
         self.run = run
         self.steps: list[Step] = []
-        self._console = Output(highlight=False, quiet=quiet)
+        self._console = Output(quiet=quiet)
 
     def step(
         self,
@@ -188,6 +188,6 @@ def show(report: DemoReport, console: Console) -> str:
     total = sum((step.usd for step in report.steps), Decimal(0))
     taken = human.seconds(sum(step.seconds for step in report.steps))
     rows.append(("all", "nothing is left", taken, human.money(total)))
-    print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right="Time On AWS")
+    print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right=("Time", "On AWS"))
     console.print("On AWS includes Athena's scans; the receipt does not: DuckDB answered here.", soft_wrap=True)
     return "shoreline database"  # the demo's own is gone

@@ -73,5 +73,6 @@ def _key_arn(run: Run, account_id: str) -> str:
 def show(policies: dict[str, Any], console: Console) -> str | None:
     """Prints the one policy as it is, to be piped into a file; several under their roles' names."""
     chosen = next(iter(policies.values())) if len(policies) == 1 else policies
-    console.print(json.dumps(chosen, indent=2), markup=False, soft_wrap=True)
+    for line in json.dumps(chosen, indent=2).split("\n"):
+        console.print(line, soft_wrap=True)
     return None if len(policies) == 1 else "shoreline iam backup > backup-policy.json"

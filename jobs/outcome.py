@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jobs.log import Style, configure, hiding
+from jobs.log import Style, configure, hiding, redacted
 from services.errors import ShorelineError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Outcome:
         self.figures: Sequence[Figure] = ()
         self.embedded = embedded
         self._following: str | None = None
-        self.errors = Output(stderr=True, highlight=False)
+        self.errors = Output(stderr=True)
         self._json = as_json
         self._style: Style | None = None  # until the log is set up
         self._how, self._error = "done", ShorelineError("")
@@ -70,7 +70,7 @@ class Outcome:
             self._print({"ok": failure is None, "result": jsonable(report), **self._told(failure)})
         else:
             with written(sys.stdout):
-                self._following = show(report, Output(highlight=False))
+                self._following = show(report, Output())
         if failure is not None:
             self._tell(failure)
 
@@ -137,7 +137,7 @@ class Outcome:
             )
         logger.bind(**fields).info("{} {} in {}", self.job, self._how, human.seconds(taken))
         if self._following and not self.exit_code:
-            self.errors.print(f"Next: {self._typed(self._following)}", soft_wrap=True, markup=False)
+            self.errors.print(f"Next: {self._typed(self._following)}", soft_wrap=True)
 
     def _told(self, error: ShorelineError | None) -> dict[str, Any]:
         if error is None:
@@ -159,7 +159,7 @@ class Outcome:
         receipt = {} if self._receipt is None else {"receipt": self._receipt.as_json()}
         fields = {"job": self.job, "run_id": self.run_id, "seconds": taken, **fields, **receipt}
         with written(sys.stdout):
-            print(self._redact(json.dumps(fields, indent=2)))  # noqa: T201
+            print(json.dumps(redacted(fields, self._redact), indent=2))  # noqa: T201
 
     @cached_property
     def _receipt(self) -> Receipt | None:

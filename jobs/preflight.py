@@ -145,7 +145,7 @@ def show(report: PreflightReport, console: Console) -> str | None:
 
     expected = "as expected" if report.expected_account else "AWS_EXPECTED_ACCOUNT_ID is not set"
     console.print(f"  account     {report.account_id}, {expected}", soft_wrap=True)
-    console.print(f"  caller      {report.arn}", markup=False, soft_wrap=True)
+    console.print(f"  caller      {report.arn}", soft_wrap=True)
     console.print(f"  region      {report.region}")
     console.print(f"  bucket      {report.bucket}")
     cost = "depends on its options" if report.usd is None else f"at most {human.money(report.usd)}"

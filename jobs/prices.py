@@ -83,7 +83,7 @@ def show(rows: list[PriceRow], console: Console) -> None:
 
     notes = list(dict.fromkeys(row.note for row in rows if row.note))
     for region in dict.fromkeys(row.region for row in rows):
-        console.print(f"[bold]{region}[/bold]")
+        console.print(region, style="bold")
         listed = [
             [
                 row.usage if not row.tier_from else f"  beyond {row.tier_from:,}",
@@ -149,10 +149,9 @@ def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
 
 
 def _confirmed(found: list[Difference]) -> bool:
-    from rich.console import Console
+    from jobs.console import Output
 
-    console = Console(stderr=True, highlight=False)
-    _show_differences(found, console)
+    _show_differences(found, Output(stderr=True))
     return typer.confirm("Write these into the price file?", err=True)
 
 

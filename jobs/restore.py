@@ -159,5 +159,5 @@ def show(report: Restored, console: Console) -> str:
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
     console.print(f"  restored    in {human.seconds(report.seconds)}")
     for each in report.notes:
-        console.print(f"  note        {each}", soft_wrap=True, markup=False)
+        console.print(f"  note        {each}", soft_wrap=True)
     return "shoreline status"

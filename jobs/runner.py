@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import secrets
 import shlex
 import signal
@@ -16,7 +17,7 @@ import typer
 
 from jobs.embedded import embedded_settings
 from jobs.outcome import Outcome, Terminated
-from services.errors import DISK_FULL, FolderUnusable, ShorelineError
+from services.errors import DISK_FULL, FolderUnusable, ResourcesExhausted, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 _NO_SUCH_PATH = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 _MENDED_BY_A_USER = {errno.EACCES, errno.EPERM, errno.EROFS, *_NO_SUCH_PATH, *DISK_FULL}
+_OUT_OF_RESOURCES = re.compile(
+    "can't start new thread|failed to map segment|cannot allocate memory|resource temporarily unavailable",
+    re.IGNORECASE,
+)
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -104,19 +109,32 @@ def _run(
         outcome.fail(error)
     except (KeyboardInterrupt, Terminated) as stopped:
         outcome.stopped(stopped)
-    except OSError as error:
-        if error.errno in _MENDED_BY_A_USER and error.filename:
-            step = "Let the setting or option name another path." if error.errno in _NO_SUCH_PATH else None
-            outcome.fail(FolderUnusable(f"'{error.filename}': {error.strerror}.", next_step=step))
-        elif error.errno in DISK_FULL:  # as when standard output goes to a file
-            outcome.fail(FolderUnusable(f"{error.strerror}.", next_step="Make room on the disk, or write elsewhere."))
-        else:
+    except Exception as error:
+        if (failure := _of_the_machine(error)) is not None:
+            outcome.fail(failure)
+        else:  # a bug: told as one, never as success
             outcome.crashed(error)
-    except Exception as error:  # a bug: told as one, never as success
-        outcome.crashed(error)
     _let_be()  # the work is over: what is left is to say so
     outcome.close()
     raise typer.Exit(outcome.exit_code)
+
+
+def _of_the_machine(error: BaseException) -> ShorelineError | None:
+    """What a user can fix about paths, disks and memory; None for a bug."""
+    if isinstance(error, OSError):
+        if error.errno in _MENDED_BY_A_USER and error.filename:
+            step = "Let the setting or option name another path." if error.errno in _NO_SUCH_PATH else None
+            return FolderUnusable(f"'{error.filename}': {error.strerror}.", next_step=step)
+        if error.errno in DISK_FULL:  # as when standard output goes to a file
+            return FolderUnusable(f"{error.strerror}.", next_step="Make room on the disk, or write elsewhere.")
+    cause: BaseException | None = error
+    while cause is not None:
+        told = _OUT_OF_RESOURCES.search(str(cause))
+        if isinstance(cause, MemoryError) or (told and isinstance(cause, RuntimeError | ImportError | OSError)):
+            lacking = told[0] if told else "no memory is left"
+            return ResourcesExhausted(f"The job ran out of memory, threads or processes: {lacking}.")
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _terminate(number: int, _: object) -> NoReturn:

@@ -6,6 +6,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from services.operations.schedule import Schedule
 
+# By its path and with -P, so that a folder `jobs` in the working directory or in PYTHONPATH is not run instead.
+_PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("__main__.py")))
 _SILENCE = timedelta(minutes=3)  # how long the scheduler may write nothing before it counts as hung
 
 
@@ -114,7 +117,7 @@ def keep(run: Run, *, embedded: bool) -> ScheduleReport:
     for entry in look(run, check=False).entries:
         logger.info("{}: '{}' in {}, next at {}", entry.name, entry.cron, run.settings.schedule_timezone, entry.next)
     diary = Diary.open(run.settings.schedule_state, tuple(found), run.started)
-    Scheduler(found, diary, lambda job: [sys.executable, "-m", "jobs", *options, *shlex.split(job)], tell_late).run()
+    Scheduler(found, diary, lambda job: [*_PROGRAM, *options, *shlex.split(job)], tell_late).run()
     return look(run, check=False)
 
 
@@ -131,7 +134,7 @@ def look(run: Run, *, check: bool) -> ScheduleReport:
         late = late_since(schedule, past, run.started)
         entries.append(Entry(schedule.name, schedule.cron, schedule.jobs, due, past.started, past.exit_code, late))
     beat = None if page is None else page.beat
-    alive = beat is not None and run.started - beat < _SILENCE if check else None
+    alive = beat is not None and abs(run.started - beat) < _SILENCE if check else None
     return ScheduleReport(run.settings.schedule_timezone, alive, tuple(entries))
 
 

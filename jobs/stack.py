@@ -61,7 +61,7 @@ def show(report: StackReport, console: Console) -> str:
     console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
     if report.psql:
-        console.print(f"  psql         {report.psql}", soft_wrap=True, markup=False)
+        console.print(f"  psql         {report.psql}", soft_wrap=True)
     if report.s3:
         return "make database"
     console.print("PostgreSQL keeps its data; LocalStack's objects, the backups too, are gone.")

@@ -78,7 +78,7 @@ def show(report: Status, console: Console) -> str | None:
         return f"{human.moment(at)}, {human.age(timedelta(seconds=age_seconds))} ago"
 
     for each in report.databases:
-        console.print(f"{each.database}", markup=False)
+        console.print(f"{each.database}")
         console.print(f"  newest      {when(each.newest_at, each.newest_age_seconds)}")
         drilled = "" if each.drill_ok is None else (", equal" if each.drill_ok else ", DIFFERS")
         rto = "" if each.restore_seconds is None else f", restored in {human.seconds(each.restore_seconds)}"
@@ -86,16 +86,14 @@ def show(report: Status, console: Console) -> str | None:
         expiry = "none" if each.next_expiry_at is None else human.moment(each.next_expiry_at)
         console.print(f"  next expiry {expiry}")
         console.print(f"  kept        {human.count(each.backups, 'backup')}, {human.size(each.bytes)}")
-    console.print(f"PostgreSQL: {report.connection}", soft_wrap=True, markup=False)
+    console.print(f"PostgreSQL: {report.connection}", soft_wrap=True)
     if report.writer:
-        console.print(f"now writing: {report.writer}", soft_wrap=True, markup=False)
+        console.print(f"now writing: {report.writer}", soft_wrap=True)
     if report.problems:
         return None
     if not report.unproved:
         console.print("In order.")
         return "shoreline backups"
     told = ", ".join(report.unproved)
-    console.print(
-        f"Nothing is stale, and nothing is proved: no drill of {told} was ever run.", soft_wrap=True, markup=False
-    )
+    console.print(f"Nothing is stale, and nothing is proved: no drill of {told} was ever run.", soft_wrap=True)
     return shlex.join(["shoreline", "drill", f"--database={report.unproved[0]}"])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from services.human import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,27 +20,29 @@ def print_table(
 ) -> None:
     """Prints rows under their heads; the columns whose heads are in `right` end flush.
 
-    Cells are text, never markup: a key may hold brackets. What folds are columns of several words; only where that does
-    not suffice are single words broken.
+    Heads and cells are text, never markup, with their control characters escaped: a key may hold brackets. What folds
+    are columns of several words; only where that does not suffice are single words broken.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    heads, rows = [printable(head) for head in heads], [[printable(cell) for cell in row] for row in rows]
+    right = [printable(head) for head in right]
     page = console.width if console.is_terminal else _WIDE
     gap, widths = _layout(heads, rows, right, page)
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for head, width in zip(heads, widths, strict=True):
-        table.add_column(head, justify="right" if head in right else "left", overflow="fold", width=width)
+        table.add_column(Text(head), justify="right" if head in right else "left", overflow="fold", width=width)
     for row in rows:
         table.add_row(*map(Text, row))
     if console.is_terminal:
         console.print(table)
         return
     written = StringIO()
-    Console(file=written, width=_WIDE).print(table)
+    Console(file=written, width=_WIDE, force_terminal=False, color_system=None).print(table)
     for line in written.getvalue().splitlines():
-        console.print(line.rstrip(), markup=False, soft_wrap=True)
+        console.print(line.rstrip(), soft_wrap=True)
 
 
 def _layout(

@@ -76,4 +76,5 @@ def show(report: TablesReport, console: Console) -> str | None:
 def show_statements(found: list[Statement], console: Console) -> None:
     """Prints the statements, each ended by a semicolon."""
     for statement in found:
-        console.print(f"-- {statement.what}\n{statement.sql};\n", soft_wrap=True, markup=False)
+        for line in (f"-- {statement.what}", *f"{statement.sql};".split("\n"), ""):
+            console.print(line, soft_wrap=True)

@@ -213,3 +213,10 @@ class FolderUnusable(ShorelineError):
 
     exit_code = 27
     next_step = "Let the user that runs the job read and write there; in containers see SHORELINE_UID in .env.example."
+
+
+class ResourcesExhausted(ShorelineError):
+    """This machine, or a limit set for the job, has too little memory or too few threads or processes."""
+
+    exit_code = 28
+    next_step = "Raise the limit (`ulimit -v`, `ulimit -u`, the container's memory), or run fewer jobs at a time."

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 _UNITS = ("KB", "MB", "GB", "TB", "PB")
+# C0 and C1 controls, line separators, what turns the direction of text, and halves of surrogate pairs.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTINUATION = "\n  "
 
 
 def size(count: int) -> str:
@@ -57,3 +61,16 @@ def money(amount: Decimal) -> str:
 def moment(at: datetime) -> str:
     """A time in UTC: '2025-06-10 14:30:22 UTC'."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def printable(text: str) -> str:
+    """Return one line of text with its control characters escaped, such as ESC as '\\x1b': names are data."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a message with its control characters escaped; only a line break before two spaces stays one.
+
+    Messages list several things on indented lines. A name with a line break cannot begin a line of its own.
+    """
+    return _CONTINUATION.join(map(printable, text.split(_CONTINUATION)))

@@ -61,6 +61,8 @@ class Diary:
     def write(self, now: datetime | None) -> None:
         """Replaces the file. Raises OSError."""
         with self._lock:
+            if now is not None:
+                self.pasts = {name: past.as_of(now) for name, past in self.pasts.items()}
             pasts = {name: _texts(past) for name, past in self.pasts.items()}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(self.path.name + ".new")

@@ -59,7 +59,7 @@ _NAMES: Mapping[str, tuple[str, Callable[[float], str]]] = {
 
 
 def message(event: Event, redact: Callable[[str], str] = lambda text: text) -> Message:
-    """The event in words. `redact` takes secrets out of them."""
+    """Return the event in words, as plain text. `redact` removes secrets; control characters are escaped."""
     lines = [f"at         {human.moment(event.at)}"]
     if event.late_since is not None:
         lines.append(f"due        {human.moment(event.late_since)}, and no run has ended well since")
@@ -78,4 +78,4 @@ def message(event: Event, redact: Callable[[str], str] = lambda text: text) -> M
         lines.append(f"exit code  {event.exit_code}")
     lines += [f"{name:<10} {value}" for name, value in (("run", event.run_id), ("host", event.host)) if value]
     title = f"{event.job} of {event.database} {_VERBS[event.moment]}"
-    return Message(redact(title), redact("\n".join(lines)))
+    return Message(human.printable(redact(title)), "\n".join(human.printable_lines(redact(line)) for line in lines))

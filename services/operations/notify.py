@@ -26,17 +26,26 @@ logging.getLogger("apprise").propagate = False
 
 
 def send(urls: Sequence[str], moment: Moment, message: Message | None) -> list[str]:
-    """Sends a message to each Apprise URL and gives what went wrong, a line for each, without the URLs' secrets.
+    """Send a message to each Apprise URL; return what went wrong, a line for each, without the URLs' secrets.
 
-    Without a message it only looks whether Apprise understands each: a mistyped one should not wait for a failure.
+    The message is plain text, which Apprise escapes for a service that takes only HTML. Without a message it only looks
+    whether Apprise understands each URL: a mistyped one should not wait for a failure.
     """
     problems = []
-    for url in urls:
-        scheme = url.partition(":")[0]
+    for number, url in enumerate(urls, 1):
+        scheme = url.partition("://")[0].lower()
         sender = apprise.Apprise()
         if not sender.add(url):
-            problems.append(f"Apprise does not understand the address in NOTIFY_URLS that begins with '{scheme}:'")
-        elif message and not sender.notify(title=message.title, body=message.body, notify_type=_TYPES[moment]):
+            where = f"begins with '{scheme}:'" if scheme in apprise.plugins.N_MGR else "has no known scheme"
+            problems.append(
+                f"Apprise does not understand address {number} of {len(urls)} in NOTIFY_URLS, which {where}"
+            )
+        elif message and not sender.notify(
+            title=message.title,
+            body=message.body,
+            notify_type=_TYPES[moment],
+            body_format=apprise.NotifyFormat.TEXT,
+        ):
             problems.append(f"{scheme} did not take the message")
     return problems
 

@@ -11,6 +11,9 @@ from apscheduler.triggers.cron import CronTrigger
 
 from services.operations.cron import parse
 
+CLOCK_STEP = timedelta(minutes=5)
+"""How far a clock may be set back without notice: by more, what it says of the past is wrong."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -56,7 +59,17 @@ class Past:
 
     def end(self, now: datetime, exit_code: int) -> Past:
         """The run has ended."""
-        return replace(self, ended=now, exit_code=exit_code, good=self.good if exit_code else self.started)
+        started = None if self.started is None else min(self.started, now)  # the clock may have been set back
+        return replace(self, started=started, ended=now, exit_code=exit_code, good=self.good if exit_code else started)
+
+    def as_of(self, now: datetime) -> Past:
+        """The same without the times that have not come yet, as after a clock was set back: they count as never."""
+        latest = now + CLOCK_STEP
+        past = self if self.since <= latest else replace(self, since=now)
+        past = past if past.good is None or past.good <= latest else replace(past, good=None)
+        if past.started is not None and past.started > latest and past.ended is not None:
+            return replace(past, started=None, ended=None, exit_code=None)
+        return past
 
 
 def missed(schedule: Schedule, past: Past, now: datetime) -> datetime | None:
@@ -64,6 +77,7 @@ def missed(schedule: Schedule, past: Past, now: datetime) -> datetime | None:
 
     Several missed runs are caught up by one. A run that was cut off counts as missed; one that failed does not.
     """
+    past = past.as_of(now)
     if past.started is not None and past.ended is None:
         return past.started
     due = schedule.next_after(past.started or past.since)
@@ -72,10 +86,23 @@ def missed(schedule: Schedule, past: Past, now: datetime) -> datetime | None:
 
 def late_since(schedule: Schedule, past: Past, now: datetime) -> datetime | None:
     """The first time that no good run has answered to, when its grace is over; None when all is well."""
+    past = past.as_of(now)
     due = schedule.next_after(past.good or past.since)
     if due is None or now <= due + schedule.jitter + schedule.grace:
         return None
     return due
+
+
+def overdue_plan(schedule: Schedule, past: Past, planned: datetime, now: datetime) -> bool:
+    """Whether a run is planned for later than the expression says, as after a clock was set back.
+
+    A clock that is set back by a moment does not repeat the run that has just begun.
+    """
+    due = schedule.next_after(now)
+    if due is None or planned <= due + schedule.jitter + timedelta(seconds=1):
+        return False
+    started = past.as_of(now).started
+    return started is None or started < due
 
 
 def timetable(schedules: Iterable[Schedule], now: datetime) -> list[tuple[Schedule, datetime | None]]:

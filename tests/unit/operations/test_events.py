@@ -57,4 +57,4 @@ def test_a_ping_goes_where_healthchecks_expects_it(moment: Moment, address: str 
 
 def test_an_address_that_apprise_does_not_know_is_told_without_its_secret() -> None:
     problems = send(["nosuch://token123@host"], Moment.FAILURE, message(Event(Moment.FAILURE, "backup", "shop", AT)))
-    assert problems == ["Apprise does not understand the address in NOTIFY_URLS that begins with 'nosuch:'"]
+    assert problems == ["Apprise does not understand address 1 of 1 in NOTIFY_URLS, which has no known scheme"]
