@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from jobs.run import Run
     from services.backups.archive import Archive
-    from services.backups.catalog import Contents
+    from services.backups.catalog import Backup, Contents
     from services.backups.encryption import Identity
     from services.backups.lease import Lease
     from services.backups.making import DumpOptions
@@ -56,6 +56,17 @@ def dump_options(run: Run) -> DumpOptions:
         globals=given.backup_globals,
         parts=PartPlan(first=given.backup_part_size, most=given.backup_max_parts),
     )
+
+
+def download_cost(run: Run, backup: Backup) -> str:
+    """Return what reading a backup takes, in words. It is not held against MAX_RUN_COST_USD: see NEVER_STOPPED."""
+    from services import human
+    from services.costs import predict
+
+    size = backup.manifest.object.bytes
+    usd = run.account.biller.cost(predict.download(size, storage_class=backup.storage_class))
+    route = "to the internet" if run.settings.transfer_out == "internet" else "within the region"
+    return f"it downloads {human.size(size)} {route}, about {human.money(usd)} at AWS's list prices"
 
 
 def identities(run: Run) -> list[Identity]:

@@ -62,13 +62,15 @@ class Run:
         """What this run asks of AWS: its meter, its budget and, at the end, its receipt."""
         from services.costs.account import Account
         from services.costs.bill import Biller
+        from services.costs.budget import NEVER_STOPPED
         from services.costs.prices import load_prices
 
         given = self.settings
         return Account(
             Biller(load_prices(), given.aws_region, given.transfer_out),
             limit=given.max_run_cost_usd,
-            enforced=given.aws_endpoint_url is None or "max_run_cost_usd" in given.model_fields_set,
+            enforced=self.job not in NEVER_STOPPED
+            and (given.aws_endpoint_url is None or "max_run_cost_usd" in given.model_fields_set),
             billed=given.aws_endpoint_url is None,
         )
 

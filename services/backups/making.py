@@ -20,6 +20,7 @@ from services.backups.sealing import sealed
 from services.backups.streams import Blocks, Digest, compressed
 from services.backups.traits import traits_of
 from services.backups.upload import upload
+from services.costs.budget import releasing
 from services.database import Database
 from services.errors import BackupFailed, ShorelineError
 from services.storage import KeyTaken, Storage
@@ -53,7 +54,7 @@ class Making:
             stored_at = self._storage.now()
             self._commit(manifest)
         except BaseException:
-            with suppress(ShorelineError):  # the next run removes what has no manifest
+            with releasing(), suppress(ShorelineError):  # the next run removes what has no manifest
                 self._take_back()
             raise
         return Backup.of(self._name, manifest, stored_at, (*self._written, self._name.key(MANIFEST)))
