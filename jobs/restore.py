@@ -87,7 +87,7 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     """Restores a backup under a database's name. `chosen` are LoadOptions."""
     from loguru import logger
 
-    from jobs.archives import download_cost, identities
+    from jobs.archives import download_cost, identities, shrank_alarm
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
 
@@ -95,6 +95,8 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
     size = backup.manifest.object.bytes
+    if alarm := shrank_alarm(backup):
+        logger.warning("{} {}", alarm.what, run.commands(alarm.next_step))
     logger.info("restoring {} as {}; {}", backup.key, target.name, download_cost(run, backup))
     with run.progress.task("restore", size) as advance:
         restored = restoring.restore(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services import __version__
-from services.backups.catalog import Backup
+from services.backups.catalog import Backup, Listed
 from services.backups.dump import DUMPS
 from services.backups.encryption import Recipient, encrypted
 from services.backups.globals import GlobalsPolicy, dump_globals
@@ -17,6 +17,7 @@ from services.backups.manifest import FORMAT_VERSION, File, Manifest
 from services.backups.naming import MANIFEST, Format, Name, globals_suffix, object_suffix
 from services.backups.parts import PartPlan
 from services.backups.sealing import sealed
+from services.backups.shrinkage import shrinkage
 from services.backups.streams import Blocks, Digest, compressed
 from services.backups.traits import traits_of
 from services.backups.upload import upload
@@ -47,10 +48,17 @@ class Making:
         self._written: list[str] = []
         self._committing = False  # whether a manifest of ours may be there
 
-    def make(self, database: Database, advance: Callable[[int], None]) -> Backup:
-        """Dumps, uploads, confirms, and commits with the manifest. On any failure it takes back what it wrote."""
+    def make(self, database: Database, advance: Callable[[int], None], previous: Listed | None = None) -> Backup:
+        """Dumps, uploads, confirms, and commits with the manifest. On any failure it takes back what it wrote.
+
+        `previous` is the newest backup of the database so far.
+        """
         try:
             manifest = self._store(database, advance)
+            if previous is not None:
+                rows, plain_bytes = manifest.fingerprint.rows, manifest.plain_bytes
+                shrank = shrinkage(previous.size, previous.shrank, rows=rows, plain_bytes=plain_bytes)
+                manifest = replace(manifest, shrank=shrank)
             stored_at = self._storage.now()
             self._commit(manifest)
         except BaseException:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
+from services.backups.shrinkage import Shrinkage
 
 FORMAT_VERSION = 1
 
@@ -78,6 +79,7 @@ class Summary:
     plain_bytes: int
     database_bytes: int
     rows: int
+    shrank: Shrinkage | None = None  # what the database shrank from before this backup
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Manifest:
     traits: DatabaseTraits
     globals: File | None = None
     warnings: tuple[str, ...] = ()
+    shrank: Shrinkage | None = None
 
     @property
     def summary(self) -> Summary:
@@ -117,6 +120,7 @@ class Manifest:
             plain_bytes=self.plain_bytes,
             database_bytes=self.database_bytes,
             rows=self.fingerprint.rows,
+            shrank=self.shrank,
         )
 
     def to_json(self) -> bytes:
