@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from services.errors import SettingsError
 from services.settings.aws_profile import region_of_profile
 from services.settings.env_file import read_dotenv
+from services.settings.names import misspelt
 from services.settings.profile import clashes
 from services.settings.rooms import Settings
 
@@ -46,6 +47,7 @@ def load(
     given |= {name: value for name, value in (defaults or {}).items() if not environment.get(name)}
     secrets, problems = _read_secret_files((dict(overrides or {}), os.environ, written))
     problems |= clashes(environment) | _shared_prefixes(environment)
+    problems |= misspelt(variables(), os.environ, written)
     given |= secrets
     if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
         given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
@@ -94,6 +96,11 @@ def named(name: str, dotenv: Path = Path(".env")) -> str | None:
     Raises SettingsError for a file that cannot be read.
     """
     return {**read_dotenv(dotenv), **os.environ}.get(name)
+
+
+def variables() -> list[str]:
+    """Return the name of every variable that is read: settings, and files that hold secrets."""
+    return [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in secret_names()]
 
 
 def _message(problems: Mapping[str, str]) -> str:
