@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,11 +11,13 @@ if TYPE_CHECKING:
 
     from jobs.run import Run
     from services.backups.archive import Archive
-    from services.backups.catalog import Contents
+    from services.backups.catalog import Backup, Contents, Listed
     from services.backups.encryption import Identity
     from services.backups.lease import Lease
     from services.backups.making import DumpOptions
     from services.backups.retention import Decision, Retention
+    from services.backups.shrinkage import Shrinkage
+    from services.operations.events import Alarm
     from services.operations.figures import Figure
 
 
@@ -58,6 +62,41 @@ def dump_options(run: Run) -> DumpOptions:
         parts=PartPlan(first=given.backup_part_size, most=given.backup_max_parts),
         limits=Limits(given.backup_lock_timeout, given.backup_stall_timeout),
     )
+
+
+def download_cost(run: Run, backup: Backup) -> str:
+    """Return what reading a backup takes, in words. It is not held against MAX_RUN_COST_USD: see NEVER_STOPPED."""
+    from services import human
+    from services.costs import predict
+
+    size = backup.manifest.object.bytes
+    usd = run.account.biller.cost(predict.download(size, storage_class=backup.storage_class))
+    route = "to the internet" if run.settings.transfer_out == "internet" else "within the region"
+    return f"it downloads {human.size(size)} {route}, about {human.money(usd)} at AWS's list prices"
+
+
+def shrank_alarm(backup: Listed) -> Alarm | None:
+    """Return what to say of a backup of a database that lost most of its content, unless somebody accepted that."""
+    from services.backups.health import contrast
+    from services.operations.events import Alarm
+
+    if backup.shrank is None:
+        return None
+    database = backup.summary.database
+    return Alarm(
+        database,
+        f"{database} shrank: this backup holds {contrast(backup.size, backup.shrank)}.",
+        shrank_step(database, backup.name.stem, backup.shrank),
+    )
+
+
+def shrank_step(database: str, key: str, before: Shrinkage) -> str:
+    """Return the two commands between which a person decides: restore what was there before, or accept its loss."""
+    at = f"{before.taken_at + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
+    restored = [f"--database={database}", f"--before={at}", f"--into={database}_restored"]
+    restore = shlex.join(["shoreline", "restore", *restored])
+    accept = shlex.join(["shoreline", "status", f"--accept-shrink={key}"])
+    return f"`{restore}` restores what was there before; `{accept}` if this was intended."
 
 
 def identities(run: Run) -> list[Identity]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from services.backups.lease import Lease
     from services.backups.making import DumpOptions
     from services.backups.retention import Decision
+    from services.backups.shrinkage import Shrinkage
     from services.database import Database
     from services.errors import ShorelineError
     from services.operations.figures import Figure
@@ -45,6 +46,7 @@ class Made:
     server_version: str
     client_version: str
     warning: str | None
+    shrank: Shrinkage | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
                 failed.append(Failed(database.name, str(error)))
                 continue
             fresh.append(new.listed)
-            made.append(_made(run, new, before))
+            made.append(_made(run, new))
         try:
             for each in fresh:
                 decisions += _retain(run, archive, lease, (each, *before.of(each.summary.database)))
@@ -157,12 +159,15 @@ def _make(
 
     from services.costs import predict
 
-    last = next((each.summary for each in before.of(database.name)), None)
+    previous = next(iter(before.of(database.name)), None)
+    last = previous.summary if previous else None
     size = last.object.bytes if last else database.size()
     run.account.expect(predict.upload(size, options.parts.size), f"Backing up {database.name}")
     logger.info("backing up {}", database.name)
     with run.progress.task("backup", last.plain_bytes if last else None) as advance:
-        return archive.create(database, lease, options, own_folder=several, advance=advance, say=logger.warning)
+        return archive.create(
+            database, lease, options, own_folder=several, advance=advance, say=logger.warning, previous=previous
+        )
 
 
 def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Listed, ...]) -> list[Decision]:
@@ -174,16 +179,20 @@ def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Listed, ...
     return decisions
 
 
-def _made(run: Run, new: Backup, before: Contents) -> Made:
+def _made(run: Run, new: Backup) -> Made:
     from loguru import logger
 
-    from services.backups.archive import shrunk
+    from jobs.archives import shrank_alarm
 
     manifest = new.manifest
-    odd = shrunk(new, next(iter(before.of(manifest.database)), None))
-    warnings = [*([odd] if odd else []), *(f"{manifest.database}: {said}" for said in manifest.warnings)]
+    alarm = shrank_alarm(new)
+    if alarm is not None:
+        run.alarms.append(alarm)
+    warnings = [*([alarm.what] if alarm else []), *(f"{manifest.database}: {said}" for said in manifest.warnings)]
     for each in warnings:
         logger.warning("{}", each)
+    if alarm is not None:
+        logger.warning("Next: {}", run.commands(alarm.next_step))
     return Made(
         key=new.key,
         url=run.storage.url(new.key),
@@ -200,6 +209,7 @@ def _made(run: Run, new: Backup, before: Contents) -> Made:
         server_version=manifest.server_version,
         client_version=manifest.client_version,
         warning="\n".join(warnings) or None,
+        shrank=new.shrank,
     )
 
 

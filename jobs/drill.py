@@ -50,17 +50,13 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
     """Restores, compares, and records the outcome beside the manifest."""
     from loguru import logger
 
-    from jobs.archives import identities
-    from services import human
+    from jobs.archives import download_cost, identities
     from services.backups import drill as drilling
     from services.backups.load import LoadOptions
-    from services.costs import predict
 
     manifest = backup.manifest
     size = manifest.object.bytes
-    reading = predict.download(size, storage_class=backup.storage_class)
-    run.account.expect(reading, f"Drilling a backup of {human.size(size)}")
-    logger.info("drilling {}", backup.key)
+    logger.info("drilling {}; {}", backup.key, download_cost(run, backup))
     server = run.database_named(f"drill_{manifest.database}")
     options = LoadOptions(identities=identities(run), create_roles=create_roles, allow_unencrypted=allow_unencrypted)
     with run.progress.task("drill", size + manifest.plain_bytes) as advance:

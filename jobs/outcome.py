@@ -133,7 +133,10 @@ class Outcome:
             settings = self.run.settings
             fields |= {"database": settings.pgdatabase, "bucket": settings.bucket, "usd": f"{usd:f}" if usd else "0"}
             tell_end(
-                self.run, Ending(self.exit_code, taken, str(self._error), self._step(self._error), usd, self.figures)
+                self.run,
+                Ending(
+                    self.exit_code, taken, str(self._error), self._step(self._error), usd, self.figures, self.commands
+                ),
             )
         logger.bind(**fields).info("{} {} in {}", self.job, self._how, human.seconds(taken))
         if self._following and not self.exit_code:
@@ -146,7 +149,11 @@ class Outcome:
 
     def _step(self, error: ShorelineError) -> str:
         """What to do about an error, its commands as they are typed here."""
-        return _COMMAND.sub(lambda found: f"`{self._typed(found[1])}`", error.next_step)
+        return self.commands(error.next_step)
+
+    def commands(self, text: str) -> str:
+        """Return a text with its commands as they are typed here."""
+        return _COMMAND.sub(lambda found: f"`{self._typed(found[1])}`", text)
 
     def _typed(self, command: str) -> str:
         contained = self.run is not None and self.run.settings.compose_profile_file is not None

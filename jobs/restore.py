@@ -93,19 +93,17 @@ def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool 
     """Restores a backup under a database's name. `chosen` are LoadOptions."""
     from loguru import logger
 
-    from jobs.archives import identities
-    from services import human
+    from jobs.archives import download_cost, identities, shrank_alarm
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
-    from services.costs import predict
 
     _given("--into", into)
     options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
     size = backup.manifest.object.bytes
-    reading = predict.download(size, storage_class=backup.storage_class)
-    run.account.expect(reading, f"Restoring {human.size(size)}")
-    logger.info("restoring {} as {}", backup.key, target.name)
+    if alarm := shrank_alarm(backup):
+        logger.warning("{} {}", alarm.what, run.commands(alarm.next_step))
+    logger.info("restoring {} as {}; {}", backup.key, target.name, download_cost(run, backup))
     with run.progress.task("restore", size) as advance:
         return restoring.restore(
             run.storage, backup, target, options, replace=replace, advance=advance, say=logger.warning

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jobs.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from services.aws import Aws
     from services.costs.account import Account
     from services.database import Connection, Database
+    from services.operations.events import Alarm
     from services.settings import Settings
     from services.storage import Storage
 
@@ -28,6 +31,8 @@ class Run:
     settings: Settings
     progress: Progress
     interactive: bool
+    alarms: list[Alarm] = field(default_factory=list)  # what people are to hear of although the job succeeded
+    commands: Callable[[str], str] = str  # writes the commands in a text as they are typed here
     evidence: dict[str, Any] = field(default_factory=dict)  # what the job proves besides, kept with its receipt
 
     def with_settings(self, **changes: object) -> Run:
@@ -62,13 +67,15 @@ class Run:
         """What this run asks of AWS: its meter, its budget and, at the end, its receipt."""
         from services.costs.account import Account
         from services.costs.bill import Biller
+        from services.costs.budget import NEVER_STOPPED
         from services.costs.prices import load_prices
 
         given = self.settings
         return Account(
             Biller(load_prices(), given.aws_region, given.transfer_out),
             limit=given.max_run_cost_usd,
-            enforced=given.aws_endpoint_url is None or "max_run_cost_usd" in given.model_fields_set,
+            enforced=self.job not in NEVER_STOPPED
+            and (given.aws_endpoint_url is None or "max_run_cost_usd" in given.model_fields_set),
             billed=given.aws_endpoint_url is None,
         )
 

@@ -169,6 +169,7 @@ def _prepare(outcome: Outcome) -> Run:
         settings=settings,
         progress=Progress(outcome.errors),
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
+        commands=outcome.commands,
     )
     tell_start(outcome.run)
     before(outcome.run)

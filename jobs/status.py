@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,12 +20,44 @@ if TYPE_CHECKING:
     from services.backups.health import Status
 
 
-def command(ctx: typer.Context, as_json: Json = False) -> None:
+AcceptShrink = Annotated[
+    str | None,
+    typer.Option(
+        "--accept-shrink",
+        metavar="KEY",
+        help="Accept that the database shrank before this backup; then show the status.",
+    ),
+]
+
+
+def command(ctx: typer.Context, accept_shrink: AcceptShrink = None, as_json: Json = False) -> None:
     """Say whether the backups are in order: newest, last drill, next expiry. Fails when something is stale."""
-    run_job(ctx, "status", status, show, as_json=as_json, verdict=verdict)
+    run_job(ctx, "status", lambda run: status(run, accept_shrink), show, as_json=as_json, verdict=verdict)
 
 
-def status(run: Run) -> Status:
+def accept(run: Run, key: str) -> None:
+    """Records that a database was meant to shrink. Raises InputError when it did not shrink before that backup."""
+    import json
+    import socket
+
+    from loguru import logger
+
+    from jobs.archives import archive_of
+    from services.backups.naming import ACCEPTED
+    from services.errors import InputError
+
+    backup = archive_of(run).catalog.named(key)
+    if backup.summary.shrank is None:
+        raise InputError(
+            f"{backup.summary.database} did not shrink before {backup.name.stem}: there is nothing to accept.",
+            next_step="`shoreline status` shows which database shrank.",
+        )
+    record = {"accepted_at": run.storage.now().isoformat(), "host": socket.gethostname(), "run_id": run.run_id}
+    run.storage.put(backup.name.key(ACCEPTED), json.dumps(record).encode(), content_type="application/json")
+    logger.info("accepted that {} shrank before {}", backup.summary.database, backup.name.stem)
+
+
+def status(run: Run, accept_shrink: str | None = None) -> Status:
     """Reads the manifests and judges them."""
     from datetime import timedelta
 
@@ -34,6 +66,8 @@ def status(run: Run) -> Status:
     from services.backups.lease import current
 
     run.storage.require()
+    if accept_shrink is not None:
+        accept(run, accept_shrink)
     archive = archive_of(run)
     contents, now = archive.catalog.read(), run.storage.now()
     judged = judge(
@@ -58,12 +92,17 @@ def _connection(run: Run) -> str:
 
 def verdict(report: Status) -> ShorelineError | None:
     """A status with a problem fails, for a monitor."""
+    from jobs.archives import shrank_step
     from services.errors import CheckFailed
 
     if not report.problems:
         return None
     told = "".join(f"\n  {each}" for each in report.problems)
-    return CheckFailed(f"The backups are not in order:{told}", next_step="`shoreline backup`, then `shoreline drill`")
+    step = "`shoreline backup`, then `shoreline drill`"
+    for each in report.databases:
+        if each.shrank is not None and each.newest is not None:  # the more urgent: a backup would not bring it back
+            step = shrank_step(each.database, each.newest.key, each.shrank)
+    return CheckFailed(f"The backups are not in order:{told}", next_step=step)
 
 
 def show(report: Status, console: Console) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ class Ending:
     next_step: str = ""
     usd: Decimal | None = None
     figures: Sequence[Figure] = ()
+    typed: Callable[[str], str] = str  # writes the commands of a next step as they are typed here
 
 
 def tell_start(run: Run) -> None:
@@ -61,6 +62,9 @@ def tell_end(run: Run, ending: Ending) -> None:
     )
     _measure(ended, run.settings)
     tell(ended, run.settings)
+    for alarm in run.alarms:
+        shrank = replace(ended, moment=Moment.SHRANK, database=alarm.database)
+        tell(replace(shrank, error=alarm.what, next_step=ending.typed(alarm.next_step)), run.settings)
 
 
 def tell(event: Event, settings: Settings) -> None:

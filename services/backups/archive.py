@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from services import human
 from services.backups.catalog import Backup, Catalog, Contents, Listed
 from services.backups.health import candidate
 from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, lease_key
@@ -21,7 +20,6 @@ from services.errors import BackupFailed, StorageError
 from services.storage import Storage
 
 _LOOKS = 8  # for a free name, in two seconds
-_SHRUNK = 0.5  # of the size before, which is worth a warning
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,17 @@ class Archive:
         own_folder: bool = False,
         advance: Callable[[int], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        previous: Listed | None = None,
     ) -> Backup:
         """Makes a backup, named for the store's time; `say` is given what the dump waits for.
 
+        `previous` is the newest backup of the database so far, which this one is compared with.
         Raises ShorelineError when it could not: then nothing is left.
         """
         if own_folder:
             self._require_ours(folder_of(database.name))
         name = self._free_name(database.name, own_folder=own_folder)
-        return Making(self.storage, name, lease, options).make(database, advance, say)
+        return Making(self.storage, name, lease, options).make(database, advance, say, previous)
 
     def _require_ours(self, folder: str) -> None:
         """Raises BackupFailed when a folder is the prefix of other backups: no catalog of ours looks there."""
@@ -118,11 +118,3 @@ def let_go(backups: Iterable[Listed], decisions: Iterable[Decision]) -> list[Lis
     """The backups that the decisions do not keep."""
     keys = {decision.key for decision in decisions if not decision.keep}
     return [each for each in backups if each.name.stem in keys]
-
-
-def shrunk(made: Listed, before: Listed | None) -> str | None:
-    """A warning when a backup is less than half as large as the one before, or None."""
-    if before is None or made.summary.plain_bytes >= before.summary.plain_bytes * _SHRUNK:
-        return None
-    sizes = (human.size(before.summary.plain_bytes), human.size(made.summary.plain_bytes))
-    return f"{made.summary.database} fell from {sizes[0]} to {sizes[1]} since {human.moment(before.taken_at)}."

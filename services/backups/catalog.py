@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Self
 
 from services.backups.manifest import DrillRecord, Manifest, Summary
-from services.backups.naming import DRILL, MANIFEST, Name, Naming, folder_of
+from services.backups.naming import ACCEPTED, DRILL, MANIFEST, Name, Naming, folder_of
+from services.backups.shrinkage import Shrinkage
 from services.errors import BackupDamaged, BackupNotFound
 from services.storage import Storage, StoredObject
 
@@ -41,6 +42,16 @@ class Listed:
         """Bytes of all its objects but the small ones."""
         extra = self.summary.globals.bytes if self.summary.globals else 0
         return self.summary.object.bytes + extra
+
+    @property
+    def size(self) -> Shrinkage:
+        """What a later backup is compared with."""
+        return Shrinkage(self.name.stem, self.taken_at, self.summary.rows, self.summary.plain_bytes)
+
+    @property
+    def shrank(self) -> Shrinkage | None:
+        """What the database shrank from before this backup, unless somebody accepted that."""
+        return None if self.name.key(ACCEPTED) in self.keys else self.summary.shrank
 
     def beside(self, file: str) -> str:
         """The key of a file in the backup's folder."""

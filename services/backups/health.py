@@ -10,6 +10,7 @@ from services import human
 from services.backups.catalog import Contents, Listed
 from services.backups.naming import MANIFEST
 from services.backups.retention import Candidate, Retention, plan
+from services.backups.shrinkage import Shrinkage
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class DatabaseStatus:
     drill_ok: bool | None
     restore_seconds: float | None
     next_expiry_at: datetime | None
+    newest: Shrinkage | None = None  # the newest backup's key and sizes
+    shrank: Shrinkage | None = None  # what the database shrank from, while nobody accepted that
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ def _status(name: str, backups: Sequence[Listed], policy: Retention, now: dateti
         drill_ok=last.ok if last else None,
         restore_seconds=last.restore_seconds if last and last.ok else None,
         next_expiry_at=_next_expiry(backups, policy, now),
+        newest=newest.size if newest else None,
+        shrank=newest.shrank if newest else None,
     )
 
 
@@ -102,9 +107,22 @@ def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta)
         yield f"{each.database}: the newest backup is {age} old, more than {human.age(max_age)}"
     if each.drill_ok is False:
         yield f"{each.database}: the last drill failed"
+    if each.shrank is not None and each.newest is not None:
+        yield f"{each.database}: the newest backup holds {contrast(each.newest, each.shrank)}"
+
+
+def contrast(now: Shrinkage, before: Shrinkage) -> str:
+    """Return the sizes of a backup beside those of the last one before the database shrank, in words."""
+    then = f"the one of {human.moment(before.taken_at)} held {_content(before)}"
+    return f"{_content(now)}; {then}"
+
+
+def _content(size: Shrinkage) -> str:
+    return f"{human.count(size.rows, 'row')} ({human.size(size.plain_bytes)} as SQL)"
 
 
 def candidate(backup: Listed) -> Candidate:
     """What retention needs to know of a backup."""
     proved = backup.drill is not None and backup.drill.ok
-    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved, backup.summary.database)
+    shrank_from = backup.shrank.key if backup.shrank else None
+    return Candidate(backup.name.stem, backup.taken_at, backup.stored_at, proved, backup.summary.database, shrank_from)

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services import human
 from services.backups.naming import LEASE
+from services.costs.budget import releasing
 from services.errors import Busy, ShorelineError, StorageError
 from services.storage import KeyTaken, Stamped, Storage
 
@@ -87,7 +88,7 @@ class Lease:
         if not self._lock.acquire(timeout=_LAST_WAIT):
             return  # the store does not answer; the next run waits a little, that is all
         try:
-            with suppress(ShorelineError):
+            with releasing(), suppress(ShorelineError):
                 self._write(replace(self.holder, released=True))
         finally:
             self._lock.release()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services import __version__
-from services.backups.catalog import Backup
+from services.backups.catalog import Backup, Listed
 from services.backups.dump import DUMPS
 from services.backups.encryption import Recipient, encrypted
 from services.backups.globals import GlobalsPolicy, dump_globals
@@ -17,10 +17,12 @@ from services.backups.manifest import FORMAT_VERSION, File, Manifest
 from services.backups.naming import MANIFEST, Format, Name, globals_suffix, object_suffix
 from services.backups.parts import PartPlan
 from services.backups.sealing import sealed
+from services.backups.shrinkage import shrinkage
 from services.backups.streams import Blocks, Digest, compressed
 from services.backups.traits import traits_of
 from services.backups.upload import upload
 from services.backups.waiting import Limits
+from services.costs.budget import releasing
 from services.database import Database
 from services.errors import BackupFailed, ShorelineError
 from services.storage import KeyTaken, Storage
@@ -49,18 +51,26 @@ class Making:
         self._committing = False  # whether a manifest of ours may be there
 
     def make(
-        self, database: Database, advance: Callable[[int], None], say: Callable[[str], None] = lambda _: None
+        self,
+        database: Database,
+        advance: Callable[[int], None],
+        say: Callable[[str], None] = lambda _: None,
+        previous: Listed | None = None,
     ) -> Backup:
         """Dumps, uploads, confirms, and commits with the manifest. On any failure it takes back what it wrote.
 
-        `say` is given what the dump waits for.
+        `say` is given what the dump waits for; `previous` is the newest backup of the database so far.
         """
         try:
             manifest = self._store(database, advance, say)
+            if previous is not None:
+                rows, plain_bytes = manifest.fingerprint.rows, manifest.plain_bytes
+                shrank = shrinkage(previous.size, previous.shrank, rows=rows, plain_bytes=plain_bytes)
+                manifest = replace(manifest, shrank=shrank)
             stored_at = self._storage.now()
             self._commit(manifest)
         except BaseException:
-            with suppress(ShorelineError):  # the next run removes what has no manifest
+            with releasing(), suppress(ShorelineError):  # the next run removes what has no manifest
                 self._take_back()
             raise
         return Backup.of(self._name, manifest, stored_at, (*self._written, self._name.key(MANIFEST)))

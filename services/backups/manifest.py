@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
+from services.backups.shrinkage import Shrinkage
 
 FORMAT_VERSION = 1
 
@@ -91,6 +92,7 @@ class Summary:
     plain_bytes: int
     database_bytes: int
     rows: int
+    shrank: Shrinkage | None = None  # what the database shrank from before this backup
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class Manifest:
     traits: DatabaseTraits
     globals: File | None = None
     warnings: tuple[str, ...] = ()
+    shrank: Shrinkage | None = None
 
     @property
     def summary(self) -> Summary:
@@ -130,6 +133,7 @@ class Manifest:
             plain_bytes=self.plain_bytes,
             database_bytes=self.database_bytes,
             rows=self.fingerprint.rows,
+            shrank=self.shrank,
         )
 
     def to_json(self) -> bytes:

@@ -13,12 +13,15 @@ Format = Literal["plain", "custom"]
 LEASE = "lease.json"
 MANIFEST = ".manifest.json"
 DRILL = ".drill.json"
+ACCEPTED = ".accepted.json"
+"""Its presence says that somebody accepted that the database shrank before this backup."""
 _OBJECTS: dict[Format, str] = {"plain": ".sql.gz", "custom": ".dump"}
 _GLOBALS = ".globals.sql.gz"
 _AGE = ".age"
 SUFFIXES = (
     MANIFEST,
     DRILL,
+    ACCEPTED,
     *(suffix + age for suffix in (*_OBJECTS.values(), _GLOBALS) for age in ("", _AGE)),
 )
 _KEY = re.compile(

@@ -35,6 +35,7 @@ class Candidate:
     stored_at: datetime
     proved: bool = False
     database: str = ""
+    shrank_from: str | None = None  # the key of the last backup before the database shrank, while nobody accepted that
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,15 @@ class Decision:
 def plan(candidates: Sequence[Candidate], policy: Retention, now: datetime) -> list[Decision]:
     """A decision for each backup, newest first.
 
-    The newest is always kept, so is the newest that a drill has proved; and whatever any rule keeps. `now` is by the
+    The newest is always kept, so is the newest that a drill has proved, and the last before the database shrank, as
+    long as nobody accepted that; and whatever any rule keeps. `now` is by the
     store's clock. A backup whose name and store disagree about its age has the younger of the two.
     """
     newest_first = sorted(candidates, key=lambda each: (each.taken_at, each.key), reverse=True)
     reasons = dict(_periods(newest_first, policy))
     proved = next((each.key for each in newest_first if each.proved), None)
+    if newest_first and (before := newest_first[0].shrank_from):
+        reasons[before] = "the last before the database shrank"
     decisions = []
     for rank, each in enumerate(newest_first):
         age = now - max(each.taken_at, each.stored_at)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from services import human
 from services.backups.parts import PartPlan
 from services.backups.streams import Digest
+from services.costs.budget import releasing
 from services.errors import BackupFailed, ShorelineError
 from services.multipart import MultipartUpload
 from services.storage import KeyTaken, Storage
@@ -129,7 +130,7 @@ class _Sending:
         """Takes back what was sent. S3 asks to do so again when parts were on their way; the next run does, too."""
         self._senders.shutdown(wait=False, cancel_futures=True)
         for _ in range(2):
-            with suppress(ShorelineError):
+            with releasing(), suppress(ShorelineError):
                 self._upload.abort()
             if not any(future.running() for future in self._under_way):
                 return

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 
 from services.costs.bill import Biller
 from services.costs.usage import Call, Scan, Tally, Usage
 from services.errors import BudgetExceeded
+
+NEVER_STOPPED = frozenset({"restore", "drill"})
+"""Jobs that the limit does not stop: in a disaster, and in proving that one can be survived, it would cost the data."""
+_RELEASING: ContextVar[bool] = ContextVar("releasing", default=False)
+
+
+@contextmanager
+def releasing() -> Iterator[None]:
+    """Exempt this thread's requests from the limit: they give back what the run holds, such as its lease."""
+    before = _RELEASING.set(True)
+    try:
+        yield
+    finally:
+        _RELEASING.reset(before)
 
 
 class Budget:
@@ -40,7 +57,7 @@ class Budget:
 
     def check(self, cost: Decimal) -> None:
         """Stops the request that would bring the run's cost over the limit. Raises BudgetExceeded."""
-        if self.enforced and cost > self.limit:
+        if self.enforced and cost > self.limit and not _RELEASING.get():
             raise BudgetExceeded(
                 f"The next request would bring this run to ${cost:.9f}, over the ${self.limit:f} that a run may cost. "
                 "It was not made."

@@ -94,8 +94,11 @@ class Meter:
             self._under_way -= cost
             self._spent += self._price(call, tally)
             self._counted.add(call, tally)
-            # The headers tell how much is coming: a download too dear stops before its body is read.
-            self._spent += self._checked(call, received)
+            # The headers say how much is coming, so a download that is too expensive stops before its body is read.
+            # The answer to any other request is here already: stopping then would lose it, an upload's id for one.
+            if call.operation == "GetObject":
+                self._checked(call, received)
+            self._spent += self._price(call, received)
             self._counted.add(call, received)
 
     def _after_call(self, parsed: Mapping[str, Any], event_name: str, **_: Any) -> None:

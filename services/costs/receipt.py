@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from services.costs.bill import Bill, Biller, Line, nano, plain
+from services.costs.budget import NEVER_STOPPED
 from services.costs.usage import Usage
 
 FORMAT = "shoreline-receipt/1"
@@ -54,7 +55,7 @@ class Receipt:
     @property
     def over_limit(self) -> bool:
         """Whether the run cost more than it might: only where the limit was not enforced."""
-        return self.bill.total > self.limit
+        return self.bill.total > self.limit and self.job not in NEVER_STOPPED
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`, money as text."""

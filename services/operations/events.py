@@ -19,6 +19,7 @@ class Moment(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     LATE = "late"
+    SHRANK = "shrank"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,15 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """What a job that succeeded found out, and people have to hear of: a database that shrank."""
+
+    database: str
+    what: str
+    next_step: str
+
+
+@dataclass(frozen=True)
 class Message:
     """What a person reads."""
 
@@ -48,7 +58,13 @@ class Message:
     body: str
 
 
-_VERBS = {Moment.START: "started", Moment.SUCCESS: "done", Moment.FAILURE: "FAILED", Moment.LATE: "is LATE"}
+_VERBS = {
+    Moment.START: "started",
+    Moment.SUCCESS: "done",
+    Moment.FAILURE: "FAILED",
+    Moment.LATE: "is LATE",
+    Moment.SHRANK: "succeeded, but the database SHRANK",
+}
 _NAMES: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "shoreline_backup_bytes": ("stored", lambda value: human.size(int(value))),
     "shoreline_backup_rows": ("rows", "{:,.0f}".format),

@@ -16,6 +16,7 @@ _TYPES = {
     Moment.SUCCESS: apprise.NotifyType.SUCCESS,
     Moment.FAILURE: apprise.NotifyType.FAILURE,
     Moment.LATE: apprise.NotifyType.WARNING,
+    Moment.SHRANK: apprise.NotifyType.WARNING,
 }
 _ENDINGS = {Moment.START: "/start", Moment.SUCCESS: "", Moment.FAILURE: "/fail"}
 _BODY_LIMIT = 10_000  # bytes; healthchecks.io keeps the first 100 kB

@@ -14,6 +14,7 @@ from services.errors import SettingsError
 from services.settings.aws_profile import region_of_profile
 from services.settings.env_file import read_dotenv
 from services.settings.libpq import service_settings, unsupported
+from services.settings.names import misspelt
 from services.settings.profile import clashes
 from services.settings.rooms import DatabaseSettings, Settings
 
@@ -54,6 +55,7 @@ def load(
         given = service | given
         problems |= wrong | unsupported(environment)
     problems |= clashes(environment) | _shared_prefixes(environment)
+    problems |= misspelt(variables(), os.environ, written)
     given |= secrets
     if not environment.get("QUERY_ENGINE"):  # a store that is not AWS's has no Athena beside it
         given["QUERY_ENGINE"] = "duckdb" if environment.get("AWS_ENDPOINT_URL") else "athena"
@@ -104,6 +106,11 @@ def named(name: str, dotenv: Path = Path(".env")) -> str | None:
     Raises SettingsError for a file that cannot be read.
     """
     return {**read_dotenv(dotenv), **os.environ}.get(name)
+
+
+def variables() -> list[str]:
+    """Return the name of every variable that is read: settings, and files that hold secrets."""
+    return [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in secret_names()]
 
 
 def _message(problems: Mapping[str, str]) -> str:

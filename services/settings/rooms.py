@@ -154,7 +154,7 @@ class OperationsSettings(Room):
 
     watch_jobs: Words = ("backup", "restore", "drill", "prune", "export", "upload", "athena", "cleanup")
     notify_urls: SecretStr | None = Field(None, description="Apprise URLs, which hold tokens")
-    notify_on: Annotated[Words, AfterValidator(moments)] = ("failure", "late")
+    notify_on: Annotated[Words, AfterValidator(moments)] = ("failure", "late", "shrank")
     ping_url: SecretStr | None = Field(None, description="in the manner of healthchecks.io; {job} stands for the job")
     metrics_file: Path | None = None
     pushgateway_url: SecretStr | None = Field(None, description="may hold a user and a password")

@@ -79,8 +79,8 @@ def test_a_backup_that_lost_half_its_size_is_warned_of(shoreline: Shoreline, exe
     execute("DELETE FROM t WHERE n > 1000")
     outcome = shoreline("backup", "--json")
     assert outcome.exit_code == 0
-    assert "fell from" in outcome.json["result"]["backups"][0]["warning"]
-    assert "fell from" in outcome.errors
+    assert "shrank" in outcome.json["result"]["backups"][0]["warning"]
+    assert "shrank" in outcome.errors
 
 
 def test_two_named_databases_have_folders_of_their_own_and_one_that_fails_fails_the_run(

@@ -20,7 +20,6 @@ from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
 from services.costs.usage import Usage
-from services.database import Database
 from services.errors import BudgetExceeded
 from services.local.localstack import LocalStack
 from services.local.stack import HOME, PROJECT
@@ -158,20 +157,6 @@ def test_a_job_over_its_limit_exits_20_and_says_how_to_raise_it(shoreline: Shore
     assert outcome.exit_code == 20
     assert "MAX_RUN_COST_USD" in outcome.errors
     assert "Traceback" not in outcome.errors
-
-
-def test_a_restore_that_would_cost_too_much_is_refused_before_it_begins(
-    shoreline: Shoreline, execute: Callable[[str], None], database: Database
-) -> None:
-    random = "SELECT n, encode(sha512(n::text::bytea), 'hex') AS word FROM generate_series(1, 20000) AS n"
-    execute(f"CREATE TABLE t AS {random}")
-    assert shoreline("backup").exit_code == 0
-    copy = database.sibling(f"{database.name}_copy")
-    outcome = shoreline("restore", "--into", copy.name, env={"MAX_RUN_COST_USD": "0.0001"})
-    assert outcome.exit_code == 20
-    assert "Restoring 1." in outcome.errors
-    assert "more than the $0.0001 that a run may cost. Nothing was done." in outcome.errors
-    assert not copy.exists()
 
 
 def test_an_upload_that_would_cost_too_much_is_refused_before_a_file_is_sent(
