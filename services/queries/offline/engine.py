@@ -65,15 +65,14 @@ class DuckDbEngine:
 
     def check(self, prepared: Prepared) -> None:
         """Raises AthenaRefuses or NotAnsweredOffline when the query is not answered here as Athena answers it."""
-        translate(prepared.resolved)
+        WatchedCall(lambda: translate(prepared.resolved)).result(self._timeout_seconds, timed_out, stop_seconds=0)
 
     def run(self, prepared: Prepared) -> Answer:
         """The answer, with Athena's names and types.
 
         Raises QueryFailed with the reason, QueryTimedOut, ResultTooLarge, and what reading the lake raises.
         """
-        translated = translate(prepared.resolved)
-        call = WatchedCall(lambda: self._run(prepared, translated), self._interrupt)
+        call = WatchedCall(lambda: self._run(prepared, translate(prepared.resolved)), self._interrupt)
         try:
             return call.result(self._timeout_seconds, timed_out)
         finally:
