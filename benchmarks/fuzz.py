@@ -68,7 +68,7 @@ def corpus(random: Random) -> list[str]:
 def mutated(text: str, others: list[str], random: Random) -> str:
     """The query after some changes to its tokens and characters."""
     words = _words(text)
-    for _ in range(random.choice((1, 1, 1, 2, 4)) if words else 0):
+    for _ in range(random.choice((1, 1, 1, 1, 2)) if words else 0):
         at = random.randrange(1, len(words) + 1)  # the first word stays: most queries that begin otherwise end there
         step = random.choice(_STEPS)
         words = step(words, at, others, random)
@@ -136,7 +136,7 @@ def _kind(word: str) -> str:
 
 
 _STEPS: tuple[Step, ...] = (
-    _remove, _insert, _replace, _repeat, _swap, _splice, _replace_alike, _replace_alike, _replace_alike, _replace_alike,
+    _remove, _insert, _replace, _repeat, _swap, _splice, *[_replace_alike] * 12,
 )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ class AthenaEngine:
         for statement in statements:
             made = statement.table
             if made is not None and self._is_outdated(made):
-                self._runner.run(f"DROP TABLE IF EXISTS {made.database}.{made.name}", in_database=False)
+                self._runner.run(f"DROP TABLE IF EXISTS {made.address}", in_database=False)
             self._runner.run(statement.sql, in_database=False)
 
     def check(self, prepared: Prepared) -> None:

@@ -52,6 +52,8 @@ def parse(sql: str) -> exp.Query:
         raise NotOneSelect("SELECT ... INTO writes a table: only reading is answered here.")
     if any(not select.expressions for select in statement.find_all(exp.Select)):
         raise NotOneSelect("The query cannot be read: a SELECT names no columns.")
+    if any(alias.this.is_star for alias in statement.find_all(exp.Alias) if not isinstance(alias.this, exp.Query)):
+        raise NotOneSelect("The query cannot be read: * stands for several columns, and takes no name.")
     return statement
 
 

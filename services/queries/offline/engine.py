@@ -118,6 +118,10 @@ class DuckDbEngine:
                 raise ResultTooLarge(f"The answer is larger than {size(self._max_result_bytes)}.")
             batches.append(batch)
         found = pa.Table.from_batches(batches, reader.schema)
+        if found.num_columns != len(translated.columns):
+            raise NotAnsweredOffline(
+                f"The offline engine gave {found.num_columns} columns, and the query names {len(translated.columns)}."
+            )
         columns = [
             column if kind.arrow in (None, column.type) else column.cast(kind.arrow)  # the first cast costs 60 ms
             for column, (_, kind) in zip(found.columns, translated.columns, strict=True)

@@ -12,4 +12,5 @@ CASES = [
     "SELECT concat('a')",
     "SELECT length('a', 5)",
     "SELECT coalesce(1)",
+    "SELECT * year FROM orders WHERE orders . month = 1",
 ]
