@@ -88,7 +88,7 @@ query tables preflight iam audit prices receipts schedule:
 	@$(MAKE) in-$(JOB_STACK) JOB=$@
 
 ##@ Development
-.PHONY: check test-containers bench bench-check clean
+.PHONY: check test-containers bench bench-check fuzz clean
 check: $(INSTALLED) ## lint, types, and whether COST_ANALYSIS.md is up to date
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -106,6 +106,9 @@ bench: $(INSTALLED) ## measure against the peers: BENCH=room, SIZE=small|medium
 bench-check: $(INSTALLED) ## fail when a ratio of the small size has halved
 	@echo "stack: embedded" >&2
 	$(BIN)/python -m benchmarks $(BENCH) --check $(ARGS)
+
+fuzz: $(INSTALLED) ## 10,000 mutated queries: each is answered or refused
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 clean: ## end the embedded stack and remove what make made here
 	@if [ -x $(BIN)/shoreline ]; then $(BIN)/shoreline down; fi

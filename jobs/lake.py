@@ -65,7 +65,7 @@ class Queries:
             return self.athena
         from services.queries.offline.engine import DuckDbEngine
 
-        return DuckDbEngine(self.lake)
+        return DuckDbEngine(self.lake, timeout_seconds=self.run.settings.query_timeout_seconds)
 
     @cached_property
     def athena(self) -> AthenaEngine:
@@ -76,7 +76,7 @@ class Queries:
         given = self.run.settings
         results = self.run.storage.url(f"{given.athena_results_prefix}/")
         workgroup = Workgroup(given.athena_workgroup, results, given.scan_limit_bytes, given.bucket_kms_key_id)
-        return AthenaEngine(self.run.aws, workgroup, given.athena_database)
+        return AthenaEngine(self.run.aws, workgroup, given.athena_database, timeout_seconds=given.query_timeout_seconds)
 
     @cached_property
     def usd_per_byte(self) -> Decimal:

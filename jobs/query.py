@@ -33,12 +33,16 @@ def command(
     engine: Annotated[EngineName | None, typer.Option(help="The query engine; default: QUERY_ENGINE.")] = None,
     form: Annotated[Format, typer.Option("--format", help="Output format.")] = "table",
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write csv, json or parquet to FILE.")] = None,
+    csv_safe: Annotated[
+        bool, typer.Option("--csv-safe", help="Put ' before text of a CSV that a spreadsheet would run as a formula.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what would be read and what that costs; run nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Answer a query over the lake, if it has a partition filter and scans little enough."""
+    from services.errors import InputError
     from services.queries.named import query_text
 
     def explained(run: Run) -> Plan:
@@ -49,6 +53,8 @@ def command(
         if as_json:
             _require_no_form(form, output, "--json prints the result itself")
         _require_place(form, output)
+        if csv_safe and form != "csv":
+            raise InputError("--csv-safe changes CSV only.", next_step="Add --format csv, or leave it out.")
         return query(run, query_text(sql), engine)
 
     if explain:
@@ -57,7 +63,7 @@ def command(
         ctx,
         "query",
         asked,
-        lambda found, console: show(found, console, form, output),
+        lambda found, console: show(found, console, form, output, csv_safe=csv_safe),
         as_json=as_json,
         figures=figures,
     )
@@ -131,7 +137,7 @@ def show_plan(found: Plan, console: Console) -> None:
     show_figures(found.figures, console, ran=False, estimated=found.estimated)
 
 
-def show(found: Result, console: Console, form: Format, output: Path | None) -> None:
+def show(found: Result, console: Console, form: Format, output: Path | None, *, csv_safe: bool = False) -> None:
     """Prints the rows, or writes them in the form that was asked for."""
     from jobs.lake import show_figures, show_rows
 
@@ -139,15 +145,15 @@ def show(found: Result, console: Console, form: Format, output: Path | None) -> 
         show_rows(found, console, _SHOWN, "--format csv")
         show_figures(found.figures, console, ran=True, estimated=found.estimated)
         return
-    write(found, form, output)
+    write(found, form, output, csv_safe=csv_safe)
 
 
-def write(found: Result, form: FileFormat, output: Path | None) -> None:
+def write(found: Result, form: FileFormat, output: Path | None, *, csv_safe: bool = False) -> None:
     """Writes the rows to a file or to standard output. Raises FolderUnusable for a file that cannot be written."""
     from services.errors import FolderUnusable
     from services.queries.output import encoded
 
-    body = encoded(found.columns, found.rows, form)
+    body = encoded(found.columns, found.rows, form, csv_safe=csv_safe)
     if output is None:
         sys.stdout.buffer.write(body)
         sys.stdout.flush()

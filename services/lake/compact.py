@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from services.errors import Busy, LakeError, ShorelineError
 from services.lake.agreement import Count
 from services.lake.checksum import of_files
+from services.lake.encrypted import is_encrypted
 from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.local import local_files
@@ -196,9 +197,12 @@ def _fetch(lake: RemoteLake, merge: Merge, path: str, folder: Path) -> pq.Parque
     file = folder / path.rpartition("/")[2]
     file.write_bytes(body)
     try:
-        return pq.ParquetFile(file)
-    except pa.ArrowInvalid as error:
+        opened = pq.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
         raise LakeError(f"{lake.storage.url(key)} is no whole Parquet file: {error}") from error
+    if is_encrypted(file, opened.metadata):
+        raise LakeError(f"{lake.storage.url(key)} has encrypted columns, which cannot be merged.")
+    return opened
 
 
 def _ordered(merge: Merge, groups: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:

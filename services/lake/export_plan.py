@@ -9,10 +9,11 @@ from datetime import date
 from pathlib import Path
 
 from services.errors import LakeError
+from services.identifiers import quote
 from services.lake.convert import stored_schema
 from services.lake.declaration import Source
 from services.lake.layout import Layout
-from services.lake.pgtypes import Kept, map_columns, quote
+from services.lake.pgtypes import Kept, map_columns
 from services.lake.record import DayRecord, DayState, ExportRecord, changed_days
 from services.lake.source import Relation, Snapshot, day_of_row, from_where
 from services.lake.spans import Span, cut_spans

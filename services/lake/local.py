@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from services.errors import LakeError
 from services.folders import walk
+from services.lake.encrypted import is_encrypted
 from services.lake.manifest import Schema
 from services.lake.partitions import HIDDEN, day_of, is_data_file
 from services.lake.types import athena_type
@@ -90,6 +91,11 @@ def _contents(file: LocalFile) -> Contents:
         raise LakeError(
             f"{file.location} is no whole Parquet file: {error}", next_step="Generate or export its day again."
         ) from error
+    if is_encrypted(file.location, footer):
+        raise LakeError(
+            f"{file.location} has encrypted columns, which Athena does not read.",
+            next_step="Write it again without Parquet's encryption; the bucket's own protects it.",
+        )
     try:
         schema = Schema.of(
             {field.name: (str(field.type), athena_type(field.type)) for field in footer.schema.to_arrow_schema()}

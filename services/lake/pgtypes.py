@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from services.errors import LakeError
+from services.identifiers import quote
 from services.lake.declaration import Source, decimal_of
 from services.lake.partitions import keys
 
@@ -218,8 +219,3 @@ _SPECIAL: dict[str, Callable[[PgColumn], _Mapped]] = {
     "bytea": _bytea,
     "money": _money,
 }
-
-
-def quote(name: str) -> str:
-    """An identifier as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -11,8 +11,9 @@ from typing import Any
 from services.connection import SAFE_PATH
 from services.database import Database
 from services.errors import LakeError
+from services.identifiers import quote
 from services.lake.declaration import Source
-from services.lake.pgtypes import PgColumn, quote
+from services.lake.pgtypes import PgColumn
 from services.lake.record import DayState
 
 # One text for one value, whatever the server is set to; hidden rows are an error, not a smaller table; and no timeout,

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from services import human
 from services.costs.usage import athena_billed_bytes
 from services.queries.catalog import Catalog
 from services.queries.engine import Answer, Engine, Prepared
 from services.queries.guard import check
 from services.queries.prediction import Lake, predict
 from services.queries.resolve import resolve
+from services.queries.time_limit import WatchedCall
+from services.queries.understanding import QueryNotUnderstood
+
+PLANNING_SECONDS = 60.0  # the parser takes twice as long for each level of some nestings
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,12 @@ def prepare(sql: str, catalog: Catalog, lake: Lake) -> Prepared:
 
     Raises QueryRefused where a rule of the lake is broken, LakeError where its files are.
     """
-    resolved = resolve(check(sql, catalog))
+    resolved = WatchedCall(lambda: resolve(check(sql, catalog))).result(PLANNING_SECONDS, _too_long, stop_seconds=0)
     return Prepared(sql, resolved, predict(resolved, lake))
+
+
+def _too_long(seconds: float) -> QueryNotUnderstood:
+    return QueryNotUnderstood(f"The query is too complex: it could not be checked within {human.seconds(seconds)}.")
 
 
 def ask(prepared: Prepared, engine: Engine, *, limit: int, usd_per_byte: Decimal) -> Asked:

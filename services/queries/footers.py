@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import LakeError
+from services.lake.encrypted import ENCRYPTED_FOOTER, has_encrypted_columns
 from services.lake.types import athena_type
 from services.queries.files import Files, LakeFile
 
@@ -24,6 +25,12 @@ class FileDamaged(LakeError):
     """A file of the lake is no Parquet file, or a damaged one."""
 
     next_step = "Write its day again (generate or export, then upload), or remove the file."
+
+
+class FileEncrypted(LakeError):
+    """A file of the lake is encrypted by Parquet's own means, which Athena does not read either."""
+
+    next_step = "Write its day again without encryption (the bucket's own encryption protects it), or remove the file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class Footers:
         if file.size < 12:
             raise FileDamaged(f"{where} is no Parquet file: it has {file.size} bytes.")
         tail = self._files.read(file, max(0, file.size - TAIL), min(TAIL, file.size))
+        if tail[-4:] == ENCRYPTED_FOOTER:
+            raise FileEncrypted(f"{where} is encrypted.")
         if tail[-4:] != MAGIC:
             raise FileDamaged(f"{where} is no Parquet file, or was cut short: it does not end with PAR1.")
         length: int = struct.unpack("<I", tail[-8:-4])[0] + 8
@@ -101,6 +110,8 @@ class Footers:
         self.tails[file.key] = tail
         try:
             metadata = pq.read_metadata(pa.BufferReader(MAGIC + tail[-length:]))
+            if has_encrypted_columns(metadata, length - 8):
+                raise FileEncrypted(f"{where} has encrypted columns.")
             return _footer(file, metadata, length)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise FileDamaged(f"{where} is damaged: its footer cannot be read ({error}).") from error

@@ -24,11 +24,21 @@ _TYPES: dict[str, pa.DataType] = {
 }  # fmt: skip
 
 
-def encoded(columns: Mapping[str, str], values: Sequence[Sequence[Any]], form: Format) -> bytes:
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
+
+
+def encoded(
+    columns: Mapping[str, str], values: Sequence[Sequence[Any]], form: Format, *, csv_safe: bool = False
+) -> bytes:
     """Rows in a form; `columns` are their Arrow types by name.
 
-    In JSON decimals are strings of their exact digits, times are ISO 8601.
+    In JSON decimals are strings of their exact digits, times are ISO 8601. With `csv_safe` a text of a CSV that a
+    spreadsheet would take for a formula begins with an apostrophe.
     """
+    if csv_safe:
+        columns = {_without_formula(name): kind for name, kind in columns.items()}
+        values = [[_without_formula(value) if isinstance(value, str) else value for value in row] for row in values]
     if form == "json":
         rows_by_name = [dict(zip(columns, row, strict=True)) for row in values]
         lines = [json.dumps(row, default=_plain, ensure_ascii=False) for row in rows_by_name]
@@ -40,6 +50,10 @@ def encoded(columns: Mapping[str, str], values: Sequence[Sequence[Any]], form: F
     else:
         pq.write_table(rows, sink, compression="zstd")
     return sink.getvalue()
+
+
+def _without_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _table(columns: Mapping[str, str], values: Sequence[Sequence[Any]]) -> pa.Table:

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 from datetime import date
 from itertools import groupby
 
+from services.identifiers import quote
 from services.lake.manifest import Manifest
 from services.lake.partitions import keys
 from services.lake.remote import RemoteLake
@@ -27,7 +28,7 @@ def recorded_schema(manifest: Manifest) -> TableSchema:
 
 def recorded_ddl(table: TableSchema) -> str:
     """The CREATE TABLE of a recorded table, in the form of the files under sql/athena/tables/."""
-    columns = ",\n".join(f"  `{name}` {kind}" for name, kind in table.columns.items())
+    columns = ",\n".join(f"  {quote(name, '`')} {kind}" for name, kind in table.columns.items())
     properties = ["'classification' = 'parquet'", "'projection.enabled' = 'true'"]
     for key in table.keys:
         properties.append(f"'projection.{key.name}.type' = 'integer'")
@@ -40,7 +41,7 @@ def recorded_ddl(table: TableSchema) -> str:
     parts = ", ".join(f"{key.name} int" for key in table.keys)
     inner = ",\n  ".join(properties)
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {{{{database}}}}.`{table.name}` (\n{columns}\n)\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {{{{database}}}}.{quote(table.name, '`')} (\n{columns}\n)\n"
         f"PARTITIONED BY ({parts})\nSTORED AS PARQUET\nLOCATION '{location}'\nTBLPROPERTIES (\n  {inner}\n)\n"
     )
 
@@ -57,7 +58,7 @@ def count_rows(lake: Lake, table: TableSchema, days: Iterable[date]) -> dict[dat
         for (year, month), group in groupby(sorted(days), key=lambda day: (day.year, day.month)):
             listed = ", ".join(str(day.day) for day in group)
             sql = (
-                f'SELECT day, count(*) AS counted FROM "{table.name}"'  # noqa: S608  # a name of the lake's own kind
+                f"SELECT day, count(*) AS counted FROM {quote(table.name)}"  # noqa: S608  # a quoted name
                 f" WHERE year = {year} AND month = {month} AND day IN ({listed}) GROUP BY day"
             )
             rows = engine.run(prepare(sql, catalog, lake)).rows.to_pylist()

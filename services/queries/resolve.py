@@ -18,6 +18,7 @@ from services.errors import QueryRefused
 from services.queries.catalog import TableSchema
 from services.queries.guard import Judged
 from services.queries.guard.statement import DIALECT, Span
+from services.queries.understanding import understood
 
 SCAN = "scan_{}"
 _PLACE = re.compile(r"\. Line: \d+, Col: \d+")  # the end of a word in the query as it was rewritten
@@ -50,6 +51,7 @@ class Resolved:
     columns: tuple[tuple[str, ...], ...]
 
 
+@understood("resolved")
 def resolve(judged: Judged) -> Resolved:
     """Resolves names as Athena does.
 
@@ -70,10 +72,6 @@ def resolve(judged: Judged) -> Resolved:
         annotated = annotate_types(tree, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
         raise NameUnknown(_reason(error, judged)) from None
-    except RecursionError:
-        raise QueryRefused(
-            "The query is nested too deeply to be resolved.", next_step="Split it into smaller queries."
-        ) from None
     return Resolved(judged, annotated, needed, _columns(needed, tables))
 
 

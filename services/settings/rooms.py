@@ -136,6 +136,7 @@ class QuerySettings(Room):
     athena_partitions: Literal["projection", "alter", "msck"] = "projection"
     athena_results_prefix: KeyPrefix = "athena-results"
     scan_limit_bytes: ByteCount = 10_000_000
+    query_timeout_seconds: Annotated[int, Field(ge=1, le=86_400)] = 1800
 
 
 class RunSettings(Room):

@@ -35,6 +35,7 @@ from services.queries.ddl.statements import read_tables
 from services.queries.engine import Prepared, ResultTooLarge
 from services.queries.files import FolderFiles
 from services.queries.prediction import Lake, ScanTooLarge
+from services.queries.time_limit import QueryTimedOut
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.fakes.athena import Column, FakeAthena, Reply
@@ -206,6 +207,14 @@ def test_a_run_that_is_stopped_cancels_its_query_and_waits_for_its_end(
     assert fake.queries[0].stopped
     assert fake.queries[0].states == ["CANCELLED"]
     assert meter.snapshot().scan.scanned_bytes == 777
+
+
+def test_athena_query_past_its_time_limit_is_cancelled(aws: Aws, fake: FakeAthena) -> None:
+    fake.replies["SELECT"] = Reply(states=["RUNNING"])
+    engine = AthenaEngine(aws, GROUP, "saas_datalake", pause=lambda _: None, timeout_seconds=0)
+    with pytest.raises(QueryTimedOut, match="QUERY_TIMEOUT_SECONDS"):
+        engine.run(query())
+    assert fake.queries[0].stopped
 
 
 def test_a_query_cancelled_by_someone_else_is_told(engine: AthenaEngine, fake: FakeAthena) -> None:

@@ -16,6 +16,7 @@ from services.queries.athena.workgroup import Workgroup
 from services.queries.ddl import CreateTable, Statement
 from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared
 from services.queries.guard.statement import without_end
+from services.queries.time_limit import QUERY_SECONDS
 
 
 class AthenaEngine:
@@ -29,6 +30,7 @@ class AthenaEngine:
         *,
         pause: Pause = time.sleep,
         max_result_bytes: int = MAX_RESULT_BYTES,
+        timeout_seconds: float = QUERY_SECONDS,
     ) -> None:
         self._aws = aws
         self._workgroup = workgroup
@@ -36,6 +38,7 @@ class AthenaEngine:
         self._years: dict[str, tuple[int, int]] = {}
         self._runner = Runner(aws, workgroup.name, database, pause=pause)
         self._max_result_bytes = max_result_bytes
+        self._timeout_seconds = timeout_seconds
 
     def setup(self) -> bool:
         """Makes or corrects the workgroup, and proves by a query without a scan that it answers.
@@ -57,7 +60,7 @@ class AthenaEngine:
         for statement in statements:
             made = statement.table
             if made is not None and self._is_outdated(made):
-                self._runner.run(f"DROP TABLE IF EXISTS {made.database}.{made.name}", in_database=False)
+                self._runner.run(f"DROP TABLE IF EXISTS {made.address}", in_database=False)
             self._runner.run(statement.sql, in_database=False)
 
     def check(self, prepared: Prepared) -> None:
@@ -66,13 +69,13 @@ class AthenaEngine:
         self._runner.run(f"EXPLAIN (TYPE VALIDATE) {without_end(prepared.sql)}")
 
     def run(self, prepared: Prepared) -> Answer:
-        """The answer. Raises QueryFailed with Athena's reason and the next step.
+        """The answer. Raises QueryFailed with Athena's reason and the next step, QueryTimedOut.
 
         Raises LakeError where Athena would leave out rows, as its table is declared for other years.
         """
         self._require_declared(prepared)
         began = time.perf_counter()
-        done = self._runner.run(without_end(prepared.sql))
+        done = self._runner.run(without_end(prepared.sql), timeout_seconds=self._timeout_seconds)
         rows = table(self._runner.rows(done), self._max_result_bytes)
         return Answer(rows, done.scanned, time.perf_counter() - began, done.query_id)
 

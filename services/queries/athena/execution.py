@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 from services.aws import Aws, error_code, translated
 from services.errors import QueryFailed
-from services.queries.athena.reasons import failure, no_athena
+from services.queries.athena.reasons import NoAthena, failure, no_athena
+from services.queries.time_limit import timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,20 +55,21 @@ class Runner:
         self._database = database
         self._pause = pause
 
-    def run(self, sql: str, *, in_database: bool = True) -> Execution:
+    def run(self, sql: str, *, in_database: bool = True, timeout_seconds: float | None = None) -> Execution:
         """Runs one statement to its end.
 
-        Raises QueryFailed with Athena's reason and the next step. Whatever else ends the wait, Ctrl-C and SIGTERM among
-        it, cancels the query first.
+        Raises QueryFailed with Athena's reason and the next step. Whatever else ends the wait, Ctrl-C, SIGTERM and
+        `timeout_seconds` among it, cancels the query first.
         """
         query_id = self._start(sql, in_database)
         try:
-            return self._wait(query_id)
-        except QueryFailed:
+            found = self._wait(query_id, timeout_seconds)
+        except NoAthena:
             raise
         except BaseException:
             self._cancel(query_id)
             raise
+        return _ended(query_id, found)
 
     def rows(self, execution: Execution) -> Iterator[tuple[list[Mapping[str, Any]], list[list[str | None]]]]:
         """The pages of the answer: each the columns' descriptions and the rows' texts, the header row left out."""
@@ -109,12 +111,15 @@ class Runner:
             self._pause(pause)
         raise AssertionError
 
-    def _wait(self, query_id: str) -> Execution:
+    def _wait(self, query_id: str, timeout_seconds: float | None) -> Any:
+        """Looks at the execution until it has ended; gives what Athena says of it. Raises QueryTimedOut."""
+        began = time.monotonic()
         for pause in _pauses():
             found = self._look(query_id)
-            state = found["Status"]["State"]
-            if state in _ENDED:
-                return _ended(query_id, state, found)
+            if found["Status"]["State"] in _ENDED:
+                return found
+            if timeout_seconds is not None and time.monotonic() - began > timeout_seconds:
+                raise timed_out(timeout_seconds)
             self._pause(pause)
         raise AssertionError
 
@@ -139,8 +144,9 @@ def _pauses() -> Iterator[float]:
         pause = min(LONGEST_PAUSE, pause * GROWTH)
 
 
-def _ended(query_id: str, state: str, found: Any) -> Execution:
+def _ended(query_id: str, found: Any) -> Execution:
     status, statistics = found["Status"], found.get("Statistics", {})
+    state = status["State"]
     reason = status.get("StateChangeReason") or status.get("AthenaError", {}).get("ErrorMessage", "")
     if state == "FAILED" or (state == "CANCELLED" and "limit" in reason):
         raise failure(reason, query_id)

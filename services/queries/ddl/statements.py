@@ -75,7 +75,7 @@ def statements(
         if mode == "alter":
             found += _added(catalog.tables[name], shown, partitions.get(name, ()))
         elif mode == "msck":
-            found.append(Statement(f"partitions of {name}", f"MSCK REPAIR TABLE {shown.database}.{name}"))
+            found.append(Statement(f"partitions of {name}", f"MSCK REPAIR TABLE {shown.address}"))
     for name, select in catalog.views.items():
         made = f"CREATE OR REPLACE VIEW {catalog.database}.{name} AS\n{without_end(select)}"
         found.append(Statement(f"view {name}", made))
@@ -89,7 +89,7 @@ def _added(schema: TableSchema, table: CreateTable, partitions: Iterable[tuple[i
         lines = [
             f"  PARTITION ({_equalities(schema, values)}) LOCATION {_folder(schema, table, values)}" for values in batch
         ]
-        head = f"ALTER TABLE {table.database}.{table.name} ADD IF NOT EXISTS"
+        head = f"ALTER TABLE {table.address} ADD IF NOT EXISTS"
         yield Statement(f"{len(batch)} partitions of {table.name}", "\n".join([head, *lines]))
 
 

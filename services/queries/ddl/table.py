@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from services.identifiers import quote
 from services.queries.catalog import TableSchema
 from services.queries.ddl.words import RESERVED
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,7 @@ class Column:
     comment: str = ""
 
     def __str__(self) -> str:
-        name = f"`{self.name}`" if self.name.upper() in RESERVED or self.name.startswith("_") else self.name
-        return f"{name} {self.kind}" + (f" COMMENT {literal(self.comment)}" if self.comment else "")
+        return f"{hive_name(self.name)} {self.kind}" + (f" COMMENT {literal(self.comment)}" if self.comment else "")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class CreateTable:
     serde: str = ""
 
     @property
+    def address(self) -> str:
+        """The table's name as DDL writes it, with that of its database where it has one."""
+        return ".".join(hive_name(name) for name in (self.database, self.name) if name)
+
+    @property
     def projected(self) -> bool:
         """Whether its partitions come from projection: those in the catalog are then ignored."""
         return self.properties.get("projection.enabled", "").lower() == "true"
@@ -51,8 +59,7 @@ class CreateTable:
         return replace(self, properties=kept)
 
     def __str__(self) -> str:
-        name = f"{self.database}.{self.name}" if self.database else self.name
-        lines = [f"CREATE EXTERNAL TABLE IF NOT EXISTS {name} (", _listed(self.columns), ")"]
+        lines = [f"CREATE EXTERNAL TABLE IF NOT EXISTS {self.address} (", _listed(self.columns), ")"]
         if self.comment:
             lines.append(f"COMMENT {literal(self.comment)}")
         if self.keys:
@@ -64,6 +71,12 @@ class CreateTable:
             pairs = [f"  {literal(name)} = {literal(value)}" for name, value in self.properties.items()]
             lines += ["TBLPROPERTIES (", ",\n".join(pairs), ")"]
         return "\n".join(lines)
+
+
+def hive_name(name: str) -> str:
+    """An identifier as Athena's DDL takes it: in backticks where it is no plain word."""
+    plain = _PLAIN.fullmatch(name) and name.upper() not in RESERVED
+    return name if plain else quote(name, "`")
 
 
 def _listed(columns: tuple[Column, ...]) -> str:

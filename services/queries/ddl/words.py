@@ -10,7 +10,7 @@ from services.errors import InputError
 _TOKEN = re.compile(
     r"(?P<space>\s+|--[^\n]*|/\*.*?\*/)"
     r"|(?P<string>'(?:[^'\\]|\\.|'')*')"
-    r"|(?P<quoted>`[^`]+`)"
+    r"|(?P<quoted>`(?:[^`]|``)+`)"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<number>\d+)"
     r"|(?P<mark>[(),.<>:=;])",
@@ -74,4 +74,6 @@ def tokens(text: str) -> list[Token]:
 
 def unquoted(text: str) -> str:
     """The value of a string literal, or the name in backticks."""
+    if text.startswith("`"):
+        return text[1:-1].replace("``", "`")
     return text[1:-1].replace("''", "'").replace("\\'", "'")

@@ -16,6 +16,7 @@ from services.queries.guard.reasons import reasons
 from services.queries.guard.scans import Scan
 from services.queries.guard.statement import Span, excerpt, parse
 from services.queries.guard.walk import find_scans
+from services.queries.understanding import understood
 
 
 class PartitionFilterMissing(QueryRefused):
@@ -54,21 +55,18 @@ class Judged:
         return tuple(selection for selection in self.selections if not selection.counts)
 
 
+@understood("checked")
 def judge(sql: str, catalog: Catalog) -> Judged:
     """What each scan of the query selects, allowed or not.
 
     Raises QueryRefused where the text is not one SELECT over the catalog's tables and views.
     """
     tree = parse(sql)
-    try:
-        scans = find_scans(tree, sql, catalog)
-        return Judged(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
-    except RecursionError:
-        raise QueryRefused(
-            "The query is nested too deeply to be checked.", next_step="Split it into smaller queries."
-        ) from None
+    scans = find_scans(tree, sql, catalog)
+    return Judged(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
 
 
+@understood("checked")
 def check(sql: str, catalog: Catalog) -> Judged:
     """`judge`, for a query that is about to run. Raises PartitionFilterMissing, which names each scan without a
     partition filter, its place, why what stands there does not count, and the filter to add."""

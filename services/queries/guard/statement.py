@@ -12,8 +12,10 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from services.errors import QueryRefused
+from services.queries.understanding import understood
 
 DIALECT = "athena"
+MAX_QUERY_BYTES = 262_144  # Athena's own limit
 _OPENINGS = {TokenType.SELECT, TokenType.WITH}
 
 # sqlglot warns of what it cannot parse; that is refused below with a message of its own.
@@ -26,17 +28,21 @@ class NotOneSelect(QueryRefused):
     next_step = "Give one statement that begins with SELECT or WITH."
 
 
+@understood("read")
 def parse(sql: str) -> exp.Query:
     """The parsed query. Raises NotOneSelect for no or several statements, for anything but SELECT, and for a text
     that Athena's grammar does not take."""
+    if (size := len(sql.encode())) > MAX_QUERY_BYTES:
+        raise NotOneSelect(
+            f"The query has {size:,} bytes, and Athena takes at most {MAX_QUERY_BYTES:,}.",
+            next_step="Shorten it: join with VALUES in place of long conditions, or split it into several queries.",
+        )
     try:
         tokens = sqlglot.tokenize(sql, read=DIALECT)
         _check_opening(sql, tokens)
         statements = [node for node in sqlglot.parse(sql, read=DIALECT) if not _is_empty(node)]
     except SqlglotError as error:
         raise NotOneSelect(_syntax(error, sql)) from None
-    except RecursionError:
-        raise NotOneSelect("The query is nested too deeply to be checked.") from None
     if len(statements) != 1:
         raise NotOneSelect(f"{len(statements)} statements were given: a query is one statement.")
     statement = statements[0]
@@ -46,6 +52,8 @@ def parse(sql: str) -> exp.Query:
         raise NotOneSelect("SELECT ... INTO writes a table: only reading is answered here.")
     if any(not select.expressions for select in statement.find_all(exp.Select)):
         raise NotOneSelect("The query cannot be read: a SELECT names no columns.")
+    if any(alias.this.is_star for alias in statement.find_all(exp.Alias) if not isinstance(alias.this, exp.Query)):
+        raise NotOneSelect("The query cannot be read: * stands for several columns, and takes no name.")
     return statement
 
 

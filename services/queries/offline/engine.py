@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 
 import duckdb
@@ -19,10 +20,13 @@ from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared, ResultTo
 from services.queries.footers import FileDamaged, Footer
 from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem, Served
 from services.queries.offline.macros import macros
+from services.queries.offline.memory import memory_limit
+from services.queries.offline.refusals import NotAnsweredOffline
 from services.queries.offline.relations import view
 from services.queries.offline.translate import Translated, translate
 from services.queries.prediction import Lake
 from services.queries.resolve import SCAN
+from services.queries.time_limit import QUERY_SECONDS, WatchedCall, timed_out
 
 _READERS = 8  # threads at most that wait for the store
 _BATCH_ROWS = 100_000
@@ -35,6 +39,7 @@ SET enable_external_file_cache = false;
 SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
 SET threads = {threads};
+SET memory_limit = '{memory}MiB';
 SET allowed_directories = ['lake://'];
 SET enable_external_access = false;
 SET disabled_optimizers = 'window_self_join';
@@ -45,24 +50,37 @@ SET lock_configuration = true;
 class DuckDbEngine:
     """Reads only the selected partitions' files, and of those only the column chunks that the answer needs.
 
-    It can read the files of the query that is running, and nothing else of the machine.
+    It can read the files of the query that is running, and nothing else of the machine. A query ends at once on a
+    signal whose handler raises, and after `timeout_seconds`.
     """
 
-    def __init__(self, lake: Lake, *, max_result_bytes: int = MAX_RESULT_BYTES) -> None:
+    def __init__(
+        self, lake: Lake, *, max_result_bytes: int = MAX_RESULT_BYTES, timeout_seconds: float = QUERY_SECONDS
+    ) -> None:
         self.lake = lake
         self._max_result_bytes = max_result_bytes
+        self._timeout_seconds = timeout_seconds
+        self._abandoned = False
         self._system = LakeFileSystem(lake.files, lake.footers.tails)
 
     def check(self, prepared: Prepared) -> None:
         """Raises AthenaRefuses or NotAnsweredOffline when the query is not answered here as Athena answers it."""
-        translate(prepared.resolved)
+        WatchedCall(lambda: translate(prepared.resolved)).result(self._timeout_seconds, timed_out, stop_seconds=0)
 
     def run(self, prepared: Prepared) -> Answer:
         """The answer, with Athena's names and types.
 
-        Raises QueryFailed with the reason, ResultTooLarge, and what reading the lake raises.
+        Raises QueryFailed with the reason, QueryTimedOut, ResultTooLarge, and what reading the lake raises.
         """
-        translated = translate(prepared.resolved)
+        call = WatchedCall(lambda: self._run(prepared, translate(prepared.resolved)), self._interrupt)
+        try:
+            return call.result(self._timeout_seconds, timed_out)
+        finally:
+            if call.abandoned:
+                self._abandoned = True
+                atexit.register(_silence_standard_error)
+
+    def _run(self, prepared: Prepared, translated: Translated) -> Answer:
         began = time.perf_counter()
         with self._system.serving(_served(prepared)), self._explained(prepared):
             for statement in [*macros(translated.sql), *_views(prepared)]:
@@ -74,15 +92,21 @@ class DuckDbEngine:
         """Nothing: the lake's folders are the tables. The statements were checked when they were read."""
 
     def close(self) -> None:
-        """Lets go of DuckDB's memory and threads."""
-        if "_connection" in self.__dict__:
+        """Lets go of DuckDB's memory and threads, unless a query that did not end still uses them."""
+        if "_connection" in self.__dict__ and not self._abandoned:
             self._connection.close()
+
+    def _interrupt(self) -> None:
+        self._system.stopped = True
+        if "_connection" in self.__dict__:
+            self._connection.interrupt()
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         connection.register_filesystem(self._system)
-        connection.execute(_SETTINGS.format(threads=max(os.cpu_count() or 1, min(_READERS, self.lake.files.at_once))))
+        threads = max(os.cpu_count() or 1, min(_READERS, self.lake.files.at_once))
+        connection.execute(_SETTINGS.format(threads=threads, memory=memory_limit() >> 20))
         return connection
 
     def _answer(self, connection: duckdb.DuckDBPyConnection, translated: Translated) -> pa.Table:
@@ -94,6 +118,10 @@ class DuckDbEngine:
                 raise ResultTooLarge(f"The answer is larger than {size(self._max_result_bytes)}.")
             batches.append(batch)
         found = pa.Table.from_batches(batches, reader.schema)
+        if found.num_columns != len(translated.columns):
+            raise NotAnsweredOffline(
+                f"The offline engine gave {found.num_columns} columns, and the query names {len(translated.columns)}."
+            )
         columns = [
             column if kind.arrow in (None, column.type) else column.cast(kind.arrow)  # the first cast costs 60 ms
             for column, (_, kind) in zip(found.columns, translated.columns, strict=True)
@@ -117,7 +145,9 @@ class DuckDbEngine:
         """Turns DuckDB's failures into what a person can act on."""
         try:
             yield
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:  # OSError: a later batch of the answer, read through Arrow
+            if self._system.stopped:  # nobody waits for the reason
+                raise
             if isinstance(self._system.failure, ShorelineError):
                 raise self._system.failure from error
             raise self._damage(prepared) or _failure(error) from error
@@ -146,12 +176,27 @@ def _views(prepared: Prepared) -> Iterator[str]:
         yield view(SCAN.format(number), selection.scan.table, scan.files, paths, scan.columns)
 
 
-def _failure(error: duckdb.Error) -> ShorelineError:
+def _silence_standard_error() -> None:
+    """Keeps off the terminal what DuckDB's binding prints, when Python ends, of a query that is still running."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+# Through Arrow a failure comes as an OSError with DuckDB's text, which begins with the kind of error.
+_OUT_OF_MEMORY = "Out of Memory Error"
+_OF_THE_QUERY = ("Invalid Input Error", "Conversion Error", "Out of Range Error")
+_UNTRANSLATED = ("Parser Error", "Binder Error", "Catalog Error", "Not implemented Error")
+
+
+def _failure(error: duckdb.Error | OSError) -> ShorelineError:
     text = str(error).split("\n")[0]
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return ResultTooLarge("The query needs more memory than there is.")
-    if isinstance(error, duckdb.InvalidInputException | duckdb.ConversionException | duckdb.OutOfRangeException):
-        return QueryFailed(f"The query failed: {text.partition(': ')[2] or text}", next_step="Correct the query.")
+    kind, _, reason = text.partition(": ")
+    if kind == _OUT_OF_MEMORY:
+        return ResultTooLarge("The query needs more memory than DuckDB may take.")
+    if kind in _OF_THE_QUERY:
+        return QueryFailed(f"The query failed: {reason}", next_step="Correct the query.")
+    if kind in _UNTRANSLATED:
+        return NotAnsweredOffline(f"The offline engine cannot run the query: {reason}")
     return QueryFailed(
         f"DuckDB could not answer: {text}", next_step="`shoreline query --explain` shows how the query was understood."
     )

@@ -33,7 +33,7 @@ class LakeFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc]
 
     `scanned` are the bytes of column chunks that the last query read. Reading a footer counts nothing: its bytes are in
     `tails` already, from the prediction, and Athena does not bill them. What DuckDB's threads read of a file a second
-    time for the same scan counts nothing either: Athena reads a chunk once.
+    time for the same scan counts nothing either: Athena reads a chunk once. Nothing is read once it is `stopped`.
     """
 
     protocol = PROTOCOL
@@ -48,11 +48,12 @@ class LakeFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc]
         self._ranges: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.scanned = 0
         self.failure: Exception | None = None
+        self.stopped = False
 
     @contextmanager
     def serving(self, wanted: Mapping[str, Served]) -> Iterator[None]:
         """Serves these files by their paths while it lasts; then `scanned` is what was read."""
-        self._wanted, self.scanned, self.failure = wanted, 0, None
+        self._wanted, self.scanned, self.failure, self.stopped = wanted, 0, None, False
         self._ranges.clear()
         try:
             yield
@@ -69,6 +70,8 @@ class LakeFileSystem(fsspec.AbstractFileSystem):  # type: ignore[misc]
 
     def fetch(self, path: str, start: int, length: int) -> bytes:
         """A range of a file. A failure is kept, as DuckDB passes on only its text."""
+        if self.stopped:
+            raise InterruptedError("the query was stopped")
         if length <= 0:
             return b""
         file = self.find_file(path)

@@ -10,6 +10,7 @@ from services.queries.offline.context import Context, call, cast, rule, wrap
 from services.queries.offline.refusals import not_offline, refuses
 from services.queries.offline.types import BIGINT, BOOLEAN, DOUBLE, VARCHAR, Type, decimal
 
+_MAX_GROWTH = 1_000  # one call of DuckDB's on huge text cannot be interrupted, nor is its memory limited
 _PATH = re.compile(r"\$(?:\.\w+|\[\d+\]|\[\"[^\"]+\"\])*")
 
 
@@ -89,7 +90,20 @@ def replace(context: Context, node: exp.Expr) -> Type:
     if node.args.get("replacement") is None:
         node.set("replacement", exp.Literal.string(""))
     context.expect(node, node.args["replacement"], _text, "varchar")
+    if _growth(node) > _MAX_GROWTH:
+        raise not_offline(node, f"nested, it makes a text more than {_MAX_GROWTH:,} times as long")
     return VARCHAR
+
+
+def _growth(node: exp.Expr) -> int:
+    """How many times as long nested replacements by literals make a text."""
+    growth = 1
+    while isinstance(node, exp.Replace | exp.Paren):
+        found, put = node.args.get("expression"), node.args.get("replacement")
+        if isinstance(found, exp.Literal) and isinstance(put, exp.Literal):
+            growth *= max(1, -(-len(str(put.this)) // max(1, len(str(found.this)))))
+        node = node.this
+    return growth
 
 
 @rule(exp.StartsWith)

@@ -13,12 +13,15 @@ from sqlglot import exp
 
 from services.queries.catalog import TableSchema
 from services.queries.offline import aggregates, arithmetic, casts, functions, operators, times  # noqa: F401
+from services.queries.offline.arity import check_arity
 from services.queries.offline.context import Context
-from services.queries.offline.refusals import NotAnsweredOffline, not_offline, refuses
+from services.queries.offline.refusals import not_offline, refuses
 from services.queries.offline.types import INTEGER, INTERVAL, TIMESTAMP, UTC_COLUMN, Type, common, of_athena
 from services.queries.resolve import Resolved, by_scan
+from services.queries.understanding import understood
 
 Columns = Mapping[str, Type]
+_OF_A_TABLE = frozenset({"this", "alias", "joins"})
 _UNNAMED = re.compile(r"_col_(\d+)")
 _CLAUSES = frozenset(
     "with_ expressions from_ joins laterals where group having order limit offset distinct kind".split()  # noqa: SIM905
@@ -33,18 +36,18 @@ class Translated:
     columns: tuple[tuple[str, Type], ...]
 
 
+@understood("translated for the offline engine")
 def translate(resolved: Resolved) -> Translated:
     """The query as DuckDB answers it like Athena.
 
     Raises AthenaRefuses for what Athena would refuse, and NotAnsweredOffline for what DuckDB may answer otherwise.
     """
+    for text in dict.fromkeys((resolved.judged.sql, *(chosen.scan.text for chosen in resolved.judged.selections))):
+        check_arity(text)
     whole, needed = resolved.tree.copy(), resolved.needed.copy()
-    try:
-        # Athena refuses what is wrong anywhere. What runs is what it reads: DuckDB would scan more for outputs unread.
-        outputs = _Queries(by_scan(resolved)).query(whole, {}, [])
-        _Queries(by_scan(resolved)).query(needed, {}, [])
-    except RecursionError:
-        raise NotAnsweredOffline("The query is nested too deeply to be translated.") from None
+    # Athena refuses what is wrong anywhere. What runs is what it reads: DuckDB would scan more for outputs unread.
+    outputs = _Queries(by_scan(resolved)).query(whole, {}, [])
+    _Queries(by_scan(resolved)).query(needed, {}, [])
     for name, kind in outputs:
         if kind == INTERVAL:
             raise not_offline(whole, f"an interval, such as {name}, has no type of an answer")
@@ -204,6 +207,9 @@ class _Queries:
         if node.args.get("sample"):
             raise not_offline(node, "a sample differs from one run to the next")
         if isinstance(node, exp.Table):
+            unknown = [name for name, value in node.args.items() if value and name not in _OF_A_TABLE]
+            if unknown:
+                raise not_offline(node, f"{unknown[0].upper()} of a table is not mapped")
             columns = self._scans.get(node.name) or scope[node.name]
             sources[node.alias_or_name] = _renamed(node, list(columns.items()))
         elif isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery):

@@ -268,7 +268,7 @@ ATHENA_REFUSES = [
     ("abs('a')", "it takes a number"),
     ("year('2020-01-01')", "a date or timestamp"),
     ("date_trunc('hour', DATE '2020-01-01')", "no unit of a date"),
-    ("count(DISTINCT 1, 2)", "one expression"),
+    ("count(DISTINCT 1, 2)", "with 2 arguments"),
     ("(SELECT 1, 2)", "one column"),
     ("99999999999999999999", "too large"),
 ]

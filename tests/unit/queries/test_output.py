@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from datetime import date, datetime
@@ -60,3 +61,13 @@ def test_values_on_a_terminal_are_written_as_athena_writes_them() -> None:
         "1", "12.30", 'a "quoted", text', "2025-01-10 14:30:00.120", "2025-01-10", "true", "NULL",
     ]  # fmt: skip
     assert [name for name, kind in COLUMNS.items() if numeric(kind)] == ["n", "money"]
+
+
+def test_csv_safe_escapes_text_that_spreadsheets_run() -> None:
+    texts = ["=HYPERLINK(1)", "@SUM", "-2+3", "+1", "\tx", "plain", "it's"]
+    columns = {"t": "string", "n": "int64"}
+    rows = [[text, -1] for text in texts]
+    safe = encoded(columns, rows, "csv", csv_safe=True).decode()
+    assert [row[0] for row in csv.reader(io.StringIO(safe))][1:] == [*(f"'{text}" for text in texts[:5]), *texts[5:]]
+    assert {row[1] for row in csv.reader(io.StringIO(safe))} == {"n", "-1"}
+    assert encoded(columns, rows[:1], "csv").decode().splitlines()[1].startswith('"=')
