@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,6 +12,8 @@ from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
 
 FORMAT_VERSION = 1
+ServerKind = Literal["throwaway", "source", "other"]
+"""Where a drill restored: on a server of its own, on the one that was backed up, on another that DRILL_HOST names."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class DrillRecord:
-    """How a drill of one backup ended. `restore_seconds` is what a restore takes here (the RTO)."""
+    """How a drill of one backup ended. `restore_seconds` is what a restore takes on that server (the RTO).
+
+    `server_kind` is None in records of before there were kinds.
+    """
 
     drilled_at: datetime
     ok: bool
@@ -149,6 +155,7 @@ class DrillRecord:
     tables: int
     rows: int
     differences: tuple[str, ...] = ()
+    server_kind: ServerKind | None = None
 
     def to_json(self) -> bytes:
         """The record as it is stored."""
