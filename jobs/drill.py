@@ -51,16 +51,32 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
     from loguru import logger
 
     from jobs.archives import download_cost, identities
+    from jobs.drill_server import drill_server
     from services.backups import drill as drilling
     from services.backups.load import LoadOptions
 
     manifest = backup.manifest
     size = manifest.object.bytes
     logger.info("drilling {}; {}", backup.key, download_cost(run, backup))
-    server = run.database_named(f"drill_{manifest.database}")
-    options = LoadOptions(identities=identities(run), create_roles=create_roles, allow_unencrypted=allow_unencrypted)
-    with run.progress.task("drill", size + manifest.plain_bytes) as advance:
-        return drilling.drill(run.storage, backup, server, options, run.storage.now(), advance, logger.warning)
+    keys = identities(run)
+    with drill_server(run, backup, keys) as server:
+        options = LoadOptions(
+            identities=keys,
+            create_roles=create_roles or server.create_roles,
+            allow_unencrypted=allow_unencrypted,
+        )
+        with run.progress.task("drill", size + manifest.plain_bytes) as advance:
+            return drilling.drill(
+                run.storage,
+                backup,
+                server.database,
+                options,
+                run.storage.now(),
+                advance,
+                logger.warning,
+                server_kind=server.kind,
+                lacks=server.lacks,
+            )
 
 
 def verdict(report: Drill) -> ShorelineError | None:
@@ -76,11 +92,15 @@ def verdict(report: Drill) -> ShorelineError | None:
 
 def show(report: Drill, console: Console) -> str | None:
     """Prints what was compared, and every difference."""
+    from jobs.drill_server import where
     from services import human
 
     record = report.record
     console.print(f"  backup      {report.key}", soft_wrap=True)
-    console.print(f"  restored    in {human.seconds(record.restore_seconds)}, the measured recovery time")
+    place = where(record.server_version, record.server_kind)
+    console.print(
+        f"  restored    in {human.seconds(record.restore_seconds)}, the measured recovery time{place}", soft_wrap=True
+    )
     console.print(f"  compared    {human.count(record.tables, 'table')}, {human.count(record.rows, 'row')}")
     for difference in record.differences:
         console.print(f"  DIFFERS     {difference}", soft_wrap=True)

@@ -109,6 +109,7 @@ def show(report: Status, console: Console) -> str | None:
     """Prints a block for each database."""
     from datetime import timedelta
 
+    from jobs.drill_server import where
     from services import human
 
     def when(at: datetime | None, age_seconds: float | None) -> str:
@@ -120,8 +121,9 @@ def show(report: Status, console: Console) -> str | None:
         console.print(f"{each.database}")
         console.print(f"  newest      {when(each.newest_at, each.newest_age_seconds)}")
         drilled = "" if each.drill_ok is None else (", equal" if each.drill_ok else ", DIFFERS")
-        rto = "" if each.restore_seconds is None else f", restored in {human.seconds(each.restore_seconds)}"
-        console.print(f"  last drill  {when(each.drilled_at, each.drilled_age_seconds)}{drilled}{rto}")
+        place = where(each.restore_server_version, each.restore_server_kind)
+        rto = "" if each.restore_seconds is None else f", restored in {human.seconds(each.restore_seconds)}{place}"
+        console.print(f"  last drill  {when(each.drilled_at, each.drilled_age_seconds)}{drilled}{rto}", soft_wrap=True)
         expiry = "none" if each.next_expiry_at is None else human.moment(each.next_expiry_at)
         console.print(f"  next expiry {expiry}")
         console.print(f"  kept        {human.count(each.backups, 'backup')}, {human.size(each.bytes)}")

@@ -150,6 +150,7 @@ def settings(stack: dict[str, str], database_name: str, storage: Storage, tmp_pa
     """
     return {
         **stack,
+        "DRILL_HOST": stack["PGHOST"],  # a throw-away server for each drill would take seconds; its tests unset this
         "PGDATABASE": database_name,
         "BUCKET": storage.bucket,
         "OUTPUT_DIR": str(tmp_path / "output"),

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.backups.catalog import Backup
 from services.backups.dump import fingerprint
 from services.backups.fingerprint import differences
 from services.backups.load import Advance, LoadOptions, check, load
-from services.backups.manifest import DrillRecord
+from services.backups.manifest import DrillRecord, ServerKind
 from services.backups.naming import DRILL
 from services.backups.rehearsal import rehearse
 from services.backups.scratch import scratch
 from services.backups.sealing import opened
 from services.database import Database
-from services.errors import BackupDamaged, BackupFailed, DatabaseError, RestoreFailed
+from services.errors import BackupDamaged, BackupFailed, DatabaseError, RestoreFailed, ShorelineError
 from services.operations.figures import Figure
 from services.storage import Storage
 
@@ -41,9 +41,13 @@ def drill(
     now: datetime,
     advance: Advance = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
+    *,
+    server_kind: ServerKind | None = None,
+    lacks: Callable[[ShorelineError], ShorelineError | None] = lambda _: None,
 ) -> Drill:
     """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
 
+    An error that the server is at fault for, which `lacks` says, is raised in place of the first, and not recorded.
     `say` is told of scratch databases that killed runs left, and that are gone now or will not go.
     The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
     BackupDamaged then, whose figures say that the drill failed; ConnectionLost, or DatabaseError when what was
@@ -60,12 +64,14 @@ def drill(
             load(storage, backup, fresh, options, advance)
             applied = rehearse(fresh, traits)
         except (RestoreFailed, BackupDamaged) as error:
-            seconds = time.monotonic() - began
-            told = f"it could not be restored: {error}"
-            _record(storage, backup, DrillRecord(now, False, round(seconds, 3), 0, str(fresh.version()), 0, 0, (told,)))
+            seconds = round(time.monotonic() - began, 3)
+            if (reason := lacks(error)) is not None:
+                raise reason from error
+            told, version = f"it could not be restored: {error}", str(fresh.version())
+            _record(storage, backup, DrillRecord(now, False, seconds, 0, version, 0, 0, (told,), server_kind))
             error.figures = [Figure("shoreline_drill_success", 0.0, {"database": manifest.database})]
             raise
-        record = _compare(backup, fresh, now, time.monotonic() - began, advance)
+        record = replace(_compare(backup, fresh, now, time.monotonic() - began, advance), server_kind=server_kind)
         _record(storage, backup, record)  # whatever becomes of the scratch database
     notes = tuple(setting.sentence for setting in applied.refused)
     for note in notes:

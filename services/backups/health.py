@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services import human
 from services.backups.catalog import Contents, Listed
+from services.backups.manifest import ServerKind
 from services.backups.naming import MANIFEST
 from services.backups.retention import Candidate, Retention, plan
 from services.backups.shrinkage import Shrinkage
@@ -26,6 +27,8 @@ class DatabaseStatus:
     drilled_age_seconds: float | None
     drill_ok: bool | None
     restore_seconds: float | None
+    restore_server_version: str | None
+    restore_server_kind: ServerKind | None
     next_expiry_at: datetime | None
     newest: Shrinkage | None = None  # the newest backup's key and sizes
     shrank: Shrinkage | None = None  # what the database shrank from, while nobody accepted that
@@ -82,6 +85,8 @@ def _status(name: str, backups: Sequence[Listed], policy: Retention, now: dateti
         drilled_age_seconds=(now - last.drilled_at).total_seconds() if last else None,
         drill_ok=last.ok if last else None,
         restore_seconds=last.restore_seconds if last and last.ok else None,
+        restore_server_version=last.server_version if last and last.ok else None,
+        restore_server_kind=last.server_kind if last and last.ok else None,
         next_expiry_at=_next_expiry(backups, policy, now),
         newest=newest.size if newest else None,
         shrank=newest.shrank if newest else None,

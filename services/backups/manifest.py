@@ -13,6 +13,8 @@ from services.backups.naming import Format
 from services.backups.shrinkage import Shrinkage
 
 FORMAT_VERSION = 1
+ServerKind = Literal["throwaway", "source", "other"]
+"""Where a drill restored: on a server of its own, on the one that was backed up, on another that DRILL_HOST names."""
 
 # Whoever may write into the bucket may write a manifest: what a restore uses has to be of the kind that it should be.
 LocaleProvider = Literal["libc", "icu", "builtin"]
@@ -156,7 +158,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class DrillRecord:
-    """How a drill of one backup ended. `restore_seconds` is what a restore takes here (the RTO)."""
+    """How a drill of one backup ended. `restore_seconds` is what a restore takes on that server (the RTO).
+
+    `server_kind` is None in records of before there were kinds.
+    """
 
     drilled_at: datetime
     ok: bool
@@ -166,6 +171,7 @@ class DrillRecord:
     tables: int
     rows: int
     differences: tuple[str, ...] = ()
+    server_kind: ServerKind | None = None
 
     def to_json(self) -> bytes:
         """The record as it is stored."""

@@ -75,6 +75,11 @@ class DatabaseSettings(Room):
     pgservice: str | None = Field(None, description="an entry of the service file; it goes before the other variables")
     pgservicefile: ExistingFile | None = None
     pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, when they are not on PATH")
+    # The server of drills; unset, one is started for each. What is not given is that of PostgreSQL above.
+    drill_host: str | None = None
+    drill_port: Port | None = None
+    drill_user: str | None = None
+    drill_password: SecretStr | None = None
 
     @property
     def database_names(self) -> list[str]:
