@@ -25,7 +25,8 @@ RUN --mount=type=cache,target=/root/.cache \
  && .venv/bin/python -m compileall -q jobs services
 
 FROM ${BASE}
-ARG VERSION=0.1.0
+# Both are for the labels and `shoreline --version`; the program's own version is that of pyproject.toml.
+ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Shoreline" \
       org.opencontainers.image.description="PostgreSQL backups that are proved to restore, and a Parquet data lake without surprises on the bill" \
@@ -47,7 +48,8 @@ ENV PATH=/app/.venv/bin:$PATH \
     HOME=/home/shoreline \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    LOG_FORMAT=json
+    LOG_FORMAT=json \
+    SHORELINE_REVISION=${REVISION}
 WORKDIR /data
 USER 1000:1000
 STOPSIGNAL SIGTERM

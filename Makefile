@@ -88,12 +88,19 @@ query tables preflight iam audit prices receipts schedule:
 	@$(MAKE) in-$(JOB_STACK) JOB=$@
 
 ##@ Development
-.PHONY: check test-containers bench bench-check fuzz clean
-check: $(INSTALLED) ## lint, types, and whether COST_ANALYSIS.md is up to date
+.PHONY: check contracts test-containers bench bench-check fuzz clean
+check: $(INSTALLED) ## lint, spelling, types, imports, COST_ANALYSIS.md
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.class_names
 	$(BIN)/shoreline cost --check
+
+contracts: $(INSTALLED) ## record new JSON keys, options, settings and formats
+	@echo "stack: embedded" >&2
+	$(BIN)/pytest tests/contracts/test_runs.py tests/contracts/test_names.py --record-contracts $(ARGS)
 
 test-containers: $(INSTALLED) ## the container tests; needs a Docker engine
 	@echo "stack: compose" >&2
@@ -112,7 +119,7 @@ fuzz: $(INSTALLED) ## 10,000 mutated queries: each is answered or refused
 
 clean: ## end the embedded stack and remove what make made here
 	@if [ -x $(BIN)/shoreline ]; then $(BIN)/shoreline down; fi
-	rm -rf .local output receipts $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .local output receipts $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .PHONY: in-embedded in-compose up-embedded up-compose down-embedded down-compose
 in-embedded: $(INSTALLED)

@@ -45,7 +45,6 @@ JOBS = {
 }
 
 _PLAIN: dict[str, Any] = {
-    "add_completion": False,
     "rich_markup_mode": None,  # the boxes would cost 0.2 s of imports
     "pretty_exceptions_enable": False,
 }
@@ -59,7 +58,7 @@ class Chosen(Mapping[str, Any]):
         command = getattr(import_module(module), function)
         # PYTHONOPTIMIZE=2 removes docstrings: the jobs run then, with less help
         whole = " ".join(inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0].split())
-        alone = typer.Typer(**_PLAIN)
+        alone = typer.Typer(add_completion=False, **_PLAIN)
         alone.command(name, short_help=whole)(command)  # its own would be cut off in mid-sentence
         return typer.main.get_command(alone)
 
@@ -87,11 +86,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from jobs.version import version_line
+
+        print(version_line())  # noqa: T201
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     ctx: typer.Context,
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Use the embedded PostgreSQL and LocalStack, started where needed.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001  # the callback prints it
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """PostgreSQL backups that are proved to restore, and a data lake without surprises on the bill."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from services.operations.figures import Figure
 
 INTERRUPTED = 130
+FORMAT = "shoreline-result/1"  # of what --json prints: keys are added to it, and none is taken away
 _COMMAND = re.compile(r"`(shoreline [^`]+)`")  # in the next step of an error
 
 
@@ -164,7 +165,7 @@ class Outcome:
 
         taken = round(time.monotonic() - self._began, 3)
         receipt = {} if self._receipt is None else {"receipt": self._receipt.as_json()}
-        fields = {"job": self.job, "run_id": self.run_id, "seconds": taken, **fields, **receipt}
+        fields = {"format": FORMAT, "job": self.job, "run_id": self.run_id, "seconds": taken, **fields, **receipt}
         with written(sys.stdout):
             print(json.dumps(redacted(fields, self._redact), indent=2))  # noqa: T201
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from services import __version__
 from tests.containers.project import ROOT, Project, docker
 
 RUN = uuid.uuid4().hex[:6]
@@ -22,7 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def image() -> Iterator[str]:
     """The image of this working tree, under a tag of this run's own."""
     tag = f"shoreline:test-{RUN}"
-    docker("build", "--quiet", "--build-arg", f"REVISION={RUN}", "--tag", tag, str(ROOT), timeout=600)
+    stated = ("--build-arg", f"REVISION={RUN}", "--build-arg", f"VERSION={__version__}")
+    docker("build", "--quiet", *stated, "--tag", tag, str(ROOT), timeout=600)
     yield tag
     docker("image", "rm", "--force", tag)
 

@@ -109,11 +109,8 @@ def test_the_dockerfile_keeps_the_rules() -> None:
 def test_the_image_says_what_it_is_and_runs_as_nobody_special(image: str) -> None:
     config = json.loads(docker("image", "inspect", "--format", "{{json .Config}}", image).output)
     labels = config["Labels"]
-    version = docker(
-        "run", "--rm", "--entrypoint", "python", image, "-c", "import services; print(services.__version__)"
-    )
-    assert labels["org.opencontainers.image.version"] == version.output.strip()
-    assert labels["org.opencontainers.image.revision"]
+    version, revision = (labels[f"org.opencontainers.image.{name}"] for name in ("version", "revision"))
+    assert docker("run", "--rm", image, "--version").output.strip() == f"shoreline {version} ({revision})"
     assert config["User"] == "1000:1000"
 
 

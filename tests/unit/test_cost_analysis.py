@@ -65,17 +65,6 @@ def test_every_figure_of_the_model_stands_in_the_analysis_with_how_it_is_known(m
         assert known.stated in row
 
 
-def test_every_figure_is_used_and_explained() -> None:
-    code = "".join(path.read_text() for path in (PROJECT / "services" / "costs").rglob("*.py"))
-    template = (PROJECT / "services" / "costs" / "report" / "analysis.md").read_text()
-    explained = (PROJECT / "docs" / "cost-model.md").read_text()
-    for known in OWN.figures:
-        named = known.name.removeprefix("published_")
-        assert f'"{named}"' in code or f"f[{known.name}]" in template, known.name
-        if not known.name.startswith("published_"):
-            assert f"`{known.name}`" in explained, known.name
-
-
 def test_the_analysis_leaves_no_place_of_its_template_open(made: Analysis) -> None:
     assert not re.findall(r"\{[a-z_]+", made.document)
 

@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
+from jobs import version
 from services.errors import StackError
 from services.local.stack import PROJECT
 
@@ -35,3 +37,34 @@ def test_where_the_embedded_stack_is_not_installed_a_job_says_so(job: str) -> No
     assert done.returncode == StackError.exit_code
     assert "The embedded stack is not installed." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_version_option_prints_version_and_revision() -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "jobs", "--version"],
+        cwd=PROJECT,
+        env={"SHORELINE_REVISION": "0123456789abcdef"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert built.stdout == f"shoreline {declared} (0123456789ab)\n"
+
+
+def test_version_of_an_installed_package_has_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SHORELINE_REVISION", raising=False)
+    monkeypatch.setattr(version, "PROJECT", tmp_path)
+    assert version.revision() is None
+
+
+def test_completion_lists_jobs_that_begin_with_a_word() -> None:
+    shown = subprocess.run(
+        [Path(sys.executable).with_name("shoreline")],
+        cwd=PROJECT,
+        env={"_SHORELINE_COMPLETE": "complete_bash", "COMP_WORDS": "shoreline back", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert {"backup", "backups"} <= set(shown.stdout.split())

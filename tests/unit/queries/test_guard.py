@@ -43,11 +43,6 @@ def test_a_query_that_could_scan_a_whole_table_or_do_anything_else_is_refused_wi
     assert refused.value.next_step
 
 
-def test_the_table_holds_at_least_150_cases_by_hand_each_once() -> None:
-    queries = [case[1] for case in (*ALLOWED, *REFUSED)]
-    assert len(queries) == len(set(queries)) >= 150
-
-
 def _refusal(sql: str) -> str:
     with pytest.raises(PartitionFilterMissing) as refused:
         check(sql, LAKE)

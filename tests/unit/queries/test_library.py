@@ -15,10 +15,8 @@ from services.queries.named import NamedQuery, named_queries, named_views, query
 LAKE = catalog_of("saas_datalake", TABLES)
 
 
-def test_there_are_five_named_queries_and_each_opens_with_the_question_that_it_answers() -> None:
-    queries = named_queries()
-    assert [query.name[:2] for query in queries] == ["01", "02", "03", "04", "05"]
-    assert all("?" in query.answers for query in queries)
+def test_each_named_query_opens_with_its_question() -> None:
+    assert [query.name for query in named_queries() if "?" not in query.answers] == []
 
 
 @pytest.mark.parametrize("query", named_queries(), ids=lambda query: query.name)
