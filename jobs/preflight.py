@@ -11,11 +11,12 @@ import typer
 from jobs.run import Run
 from jobs.runner import Json, run_job
 from jobs.table import print_table
-from services.errors import InputError, NotAllowed, ShorelineError
+from services.errors import DatabaseError, InputError, NotAllowed, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from services.backups.checks import DumpProblem
     from services.costs.usage import Usage
     from services.safety.preflight import Preflight
     from services.safety.probes import Finding
@@ -25,7 +26,10 @@ JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job to check.")
 
 @dataclass(frozen=True)
 class PreflightReport:
-    """What a job would meet. `usd` is what it is predicted to cost at most; None when that depends on its options."""
+    """What a job would meet. `usd` is what it is predicted to cost at most; None when that depends on its options.
+
+    `database_problems` are what would stop a backup in PostgreSQL.
+    """
 
     job: str
     account_id: str
@@ -36,6 +40,7 @@ class PreflightReport:
     findings: tuple[Finding, ...]
     usd: Decimal | None
     limit: Decimal
+    database_problems: tuple[DumpProblem, ...] = ()
 
 
 def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) -> None:
@@ -61,7 +66,14 @@ def preflight(run: Run, job: str) -> PreflightReport:
         findings=found.findings,
         usd=None if usage is None else run.account.biller.cost(usage),
         limit=run.settings.max_run_cost_usd,
+        database_problems=_database_problems(run) if job == "backup" else (),
     )
+
+
+def _database_problems(run: Run) -> tuple[DumpProblem, ...]:
+    from services.backups.checks import dump_problems
+
+    return tuple(problem for database in run.databases for problem in dump_problems(database))
 
 
 def before(run: Run) -> None:
@@ -132,11 +144,18 @@ def _predict(run: Run, job: str) -> Usage | None:
 
 
 def verdict(report: PreflightReport) -> ShorelineError | None:
-    """Missing permissions fail it."""
+    """Missing permissions fail it, and so does what would stop pg_dump."""
     from services.safety.probes import Outcome
 
     missing = [finding.action for finding in report.findings if finding.outcome is Outcome.MISSING]
-    return NotAllowed(f"{report.job} lacks {', '.join(missing)}.") if missing else None
+    if missing:
+        return NotAllowed(f"{report.job} lacks {', '.join(missing)}.")
+    if report.database_problems:
+        return DatabaseError(
+            "".join(f"{each.database}: {each.problem}.\n" for each in report.database_problems).rstrip(),
+            next_step=" ".join(dict.fromkeys(each.next_step for each in report.database_problems)),
+        )
+    return None
 
 
 def show(report: PreflightReport, console: Console) -> str | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from services.settings import Settings
     from services.storage import Storage
 
+_RUNS_CLIENTS = {"preflight", "backup", "restore", "drill", "export"}  # jobs that run PostgreSQL's programs
+
 
 @dataclass(frozen=True)
 class Run:
@@ -113,11 +115,12 @@ class Run:
     @cached_property
     def _connection(self) -> Connection:
         from services.connection import EXTRA_KEYWORDS, Connection
+        from services.database import Database
 
         given = self.settings
         addressed = given.pghostaddr is not None and "pghost" not in given.model_fields_set
         extra = {keyword: getattr(given, name.lower()) for name, keyword in EXTRA_KEYWORDS.items()}
-        return Connection(
+        connection = Connection(
             host=given.pghostaddr or "" if addressed else given.pghost,
             hostaddr=given.pghostaddr,
             port=given.pgport,
@@ -131,3 +134,8 @@ class Run:
             libpq=tuple((keyword, str(value)) for keyword, value in extra.items() if value is not None),
             lock_seconds=given.backup_lock_timeout,
         )
+        if self.job in _RUNS_CLIENTS and (warning := Database(connection).client_warning()):
+            from loguru import logger
+
+            logger.warning("{}", warning)
+        return connection

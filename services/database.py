@@ -24,6 +24,8 @@ from services.connection import Connection as Connection
 from services.database_errors import advice, connection_advice, first_line
 from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanClient, SettingsError
 
+# The first minor version without a known hole that a dump reaches. Source: PostgreSQL, CVE-2026-18408.
+_FIRST_GOOD_MINOR = {14: 24, 15: 19, 16: 15, 17: 11, 18: 6}
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _MEETING = """
 SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('shoreline.options', true),
@@ -239,6 +241,22 @@ class Database:
         if found is None:
             raise SettingsError(f"{program} does not tell its version: {answer.stderr.strip()}")
         return Version(int(found[1]), int(found[2] or 0))
+
+    def client_warning(self) -> str | None:
+        """A warning where the client programs have a known hole; None where they have none, or are not there."""
+        try:
+            client = self.client_version()
+        except SettingsError:  # said where a program is needed
+            return None
+        first_good = _FIRST_GOOD_MINOR.get(client.major, 0 if client.major > max(_FIRST_GOOD_MINOR) else None)
+        if first_good is None:
+            return f"PostgreSQL's client programs are {client}, which gets no fixes any more: install newer ones."
+        if client.minor >= first_good:
+            return None
+        return (
+            f"PostgreSQL's client programs are {client}: {client.major}.{first_good} fixes a hole through which a"
+            " dump runs commands on the host that restores it (CVE-2026-18408)."
+        )
 
     def check_versions(self) -> tuple[Version, Version]:
         """The server's and pg_dump's versions. Raises ServerNewerThanClient when pg_dump cannot read the server."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 _POOLER = (
-    "PGHOST and PGPORT lead to a pooler: name the server itself, or add this to pgbouncer.ini:"
-    " ignore_startup_parameters = options"
+    "PGHOST and PGPORT lead to a pooler: name the server itself, or give the pooler a database with"
+    " pool_mode = session, and ignore_startup_parameters = options in pgbouncer.ini."
 )
 # By what libpq or the server says. Where that is not in English, the error's own advice has to do.
 _CONNECTION_ADVICE = (

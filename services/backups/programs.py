@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import selectors
@@ -23,6 +24,7 @@ from services.pipes import widen
 _SAID = 50  # last lines of standard error that are kept
 _END_SECONDS = 10
 _SILENCE_SECONDS = 1
+_GATHER_SECONDS = 0.0002  # so that a program which writes little at a time does not wake its reader for each piece
 # What PostgreSQL adds to an error may hold a row's values, over several lines where these do; of it the place is kept.
 _ADDED = re.compile(r"(?:DETAIL|CONTEXT):  ")
 _PLACE = re.compile(r'(?:CONTEXT:  )?COPY [^:]+?, line \d+(?:, column [^:"]+)?(?=:|$)')
@@ -53,21 +55,26 @@ def without_values(lines: Iterable[str]) -> Iterator[str]:
 
 def _watched(output: IO[bytes], on_silence: Callable[[float], None]) -> Iterator[bytes]:
     """The blocks of a pipe; `on_silence` is called while nothing comes."""
+    assert isinstance(output, io.BufferedReader)  # noqa: S101
+    os.set_blocking(output.fileno(), False)
+    block = memoryview(bytearray(BLOCK))
     with selectors.DefaultSelector() as selector:
         selector.register(output, selectors.EVENT_READ)
         ended = False
         while not ended:
-            pieces, size = [], 0
+            size = 0
             while size < BLOCK and not ended:
-                began = time.monotonic()
-                while not selector.select(_SILENCE_SECONDS):
-                    on_silence(time.monotonic() - began)
-                piece = os.read(output.fileno(), BLOCK - size)
-                pieces.append(piece)
-                size += len(piece)
-                ended = not piece
+                taken: int | None = output.readinto(block[size:])
+                if taken is None:  # nothing is there
+                    began = time.monotonic()
+                    while not selector.select(_SILENCE_SECONDS):
+                        on_silence(time.monotonic() - began)
+                    time.sleep(_GATHER_SECONDS)
+                else:
+                    size += taken
+                    ended = taken == 0
             if size:
-                yield b"".join(pieces)
+                yield bytes(block[:size])
 
 
 class Program:

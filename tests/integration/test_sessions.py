@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from services.backups.checks import dump_problems
+from services.backups.naming import Format
 from services.backups.waiting import Limits, without_literals
 from services.connection import SAFE_PATH
 from services.database import Connection, Database
@@ -144,7 +146,7 @@ def locked(database: Database, execute: Callable[[str], None]) -> Iterator[None]
 
 @pytest.mark.usefixtures("locked")
 @pytest.mark.parametrize("format_", ["plain", "custom"])
-def test_backup_behind_lock_fails_and_names_blocker(archives: Archives, database: Database, format_: str) -> None:
+def test_backup_behind_lock_fails_and_names_blocker(archives: Archives, database: Database, format_: Format) -> None:
     options = replace(SMALL_PARTS, format=format_, limits=Limits(lock_seconds=4))
     lines: list[str] = []
     archive = archives.of()
@@ -178,3 +180,35 @@ def test_query_behind_lock_ends_and_says_how_to_find_blocker(database: Database)
 )
 def test_query_of_blocker_is_shown_without_values(query: str, shown: str) -> None:
     assert without_literals(query) == shown
+
+
+def test_preflight_names_tables_that_the_role_may_not_read(
+    database: Database, owner: Database, execute: Callable[[str], None]
+) -> None:
+    execute(
+        "CREATE TABLE public.open (a int); CREATE TABLE public.closed (a int); CREATE SEQUENCE public.numbers;"
+        "CREATE TABLE public.guarded (a int); ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;"
+        "CREATE EXTENSION pg_trgm;"
+        "GRANT SELECT ON public.open, public.guarded TO PUBLIC"
+    )
+    problems = dump_problems(owner)
+    assert [problem.problem.count("public.closed, public.numbers") for problem in problems] == [1, 0]
+    assert [next(word for word in ("pg_read_all_data", "BYPASSRLS") if word in each.next_step) for each in problems]
+    assert dump_problems(database) == ()
+
+
+def test_job_goes_by_hostaddr_in_all_its_connections(
+    shoreline: Shoreline, database: Database, execute: Callable[[str], None]
+) -> None:
+    execute("CREATE TABLE public.t (a int)")
+    env = {"PGHOST": "no.such.host.invalid", "PGHOSTADDR": database.connection.host, "BACKUP_GLOBALS": "no-passwords"}
+    done = shoreline("backup", env=env)
+    assert done.exit_code == 0, done.errors
+    done = shoreline("drill", env=env)
+    assert done.exit_code == 0, done.errors
+
+
+def test_connections_require_the_authentication_that_is_asked_for(shoreline: Shoreline, database: Database) -> None:
+    done = shoreline("backup", env={"PGREQUIREAUTH": "password"})
+    assert (done.exit_code, database.exists()) == (4, True)
+    assert "PGREQUIREAUTH" in done.errors

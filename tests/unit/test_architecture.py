@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 CLOCK = {"utcnow", "now", "today"}
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def calls(path: Path) -> set[str]:
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    called = (node.func for node in nodes if isinstance(node, ast.Call))
+    called = (node.func for node in nodes(path) if isinstance(node, ast.Call))
     return {function.attr for function in called if isinstance(function, ast.Attribute)}
 
 
@@ -44,6 +49,35 @@ def test_only_the_settings_read_configuration_from_the_environment() -> None:
     }
     children = {"services/connection.py", "services/local/postgres.py", "services/local/localstack.py"}  # their PATH
     assert reading <= children
+
+
+def _is_literal(call: ast.Call) -> bool:
+    """Whether all that a call is given stands in the source: a text, or one of two."""
+    parts: list[ast.expr] = []
+    for given in call.args:
+        parts += [given.body, given.orelse] if isinstance(given, ast.IfExp) else [given]
+    return not call.keywords and all(isinstance(part, ast.Constant) for part in parts)
+
+
+def _pasted_sql(path: Path) -> Iterator[int]:
+    """The lines that make SQL of something else than a literal, which nothing quotes."""
+    for node in nodes(path):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "SQL" and not _is_literal(node):
+                yield node.lineno
+
+
+def test_sql_is_made_of_literals_only() -> None:
+    """Everything else goes through sql.Identifier, sql.Literal or a parameter."""
+    pasted = {name: list(_pasted_sql(path)) for name, path in sources("services", "jobs", "benchmarks")}
+    assert {name: lines for name, lines in pasted.items() if lines} == {}
+
+
+def test_sql_that_is_pasted_is_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text('sql.SQL("a")\nsql.SQL(text)\nSQL(f"a {b}")\nsql.SQL("a" if b else "")\nsql.SQL("a" + b)\n')
+    assert list(_pasted_sql(module)) == [2, 3, 5]
 
 
 def loaded_by(code: str) -> set[str]:
