@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.backups.catalog import Backup
@@ -66,6 +66,8 @@ def drill(
             error.figures = [Figure("shoreline_drill_success", 0.0, {"database": manifest.database})]
             raise
         record = _compare(backup, fresh, now, time.monotonic() - began, advance)
+        differences = (*record.differences, *applied.differences)
+        record = replace(record, ok=not differences, differences=differences)
         _record(storage, backup, record)  # whatever becomes of the scratch database
     notes = tuple(setting.sentence for setting in applied.refused)
     for note in notes:

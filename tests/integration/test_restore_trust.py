@@ -20,7 +20,7 @@ from services.backups.load import ConnectionLost, LoadOptions
 from services.backups.making import DumpOptions
 from services.backups.manifest import DatabaseTraits, File, Grant, RoleSetting
 from services.backups.naming import MANIFEST, Format
-from services.backups.rehearsal import comparable, rehearse
+from services.backups.rehearsal import Rehearsal, comparable, rehearse
 from services.backups.restore import restore
 from services.backups.scratch import drop_abandoned, scratch
 from services.backups.streams import Digest
@@ -161,6 +161,16 @@ def test_drill_fails_where_a_restore_would_at_its_end(archives: Archives, databa
     (listed,) = archives.of().catalog.read().backups
     assert listed.drill is not None
     assert not listed.drill.ok
+
+
+def test_drill_names_every_trait_that_differs() -> None:
+    before = DatabaseTraits("UTF8", "libc", "C", "C", owner="a", settings=("app.secret=x",), connection_limit=3)
+    after = replace(before, owner="b", settings=("app.secret=y",), role_settings=(RoleSetting("r", "work_mem=1MB"),))
+    assert Rehearsal(before, after, ()).differences == (
+        "database owner: 'a' became 'b'",
+        "setting app.secret: differs",
+        "setting work_mem of role r: differs",
+    )
 
 
 def test_scratch_database_is_closed_to_other_roles(
