@@ -16,6 +16,7 @@ from pyrage.x25519 import Identity
 
 from services.backups.catalog import Backup
 from services.backups.drill import drill
+from services.backups.dump import fingerprint
 from services.backups.load import ConnectionLost, LoadOptions
 from services.backups.making import DumpOptions
 from services.backups.manifest import DatabaseTraits, File, Grant, RoleSetting
@@ -30,6 +31,7 @@ from services.errors import BackupDamaged, DatabaseError, DatabaseUnreachable, I
 from tests.archives import Archives
 from tests.conftest import Shoreline
 from tests.faults.conftest import filled
+from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
 ATTACK = "public;COPY/**/(SELECT/**/1)TO/**/PROGRAM'id>{0}';ALTER/**/ROLE/**/{1}/**/SUPERUSER;--"
@@ -66,7 +68,7 @@ def text_of(archives: Archives, backup: Backup) -> bytes:
     return gzip.decompress(archives.storage.read(backup.key) or b"")
 
 
-def test_setting_of_a_role_cannot_run_sql_at_a_restore(
+def test_role_setting_cannot_run_sql_at_restore(
     archives: Archives, database: Database, copy: Database, role: str, tmp_path: Path
 ) -> None:
     proof = tmp_path / "proof"
@@ -296,13 +298,15 @@ def pretend_old(programs: Path, database: Database) -> None:
 
 
 def test_psql_without_restrict_loads_a_whole_dump(
-    archives: Archives, database: Database, copy: Database, tmp_path: Path
+    archives: Archives, database: Database, copy: Database, execute: Execute, tmp_path: Path
 ) -> None:
     filled(database, 3)
+    execute(AWKWARD)
     pretend_old(tmp_path / "bin", database)
     old = Database(replace(copy.connection, programs=tmp_path / "bin"))
     restore(archives.storage, archives.back_up(database), old)
     assert copy.scalar("SELECT count(*) FROM small") == 1000
+    assert fingerprint(copy).schema == fingerprint(database).schema
 
 
 def test_restore_stops_at_the_bytes_of_the_manifest(archives: Archives, database: Database, copy: Database) -> None:
@@ -343,7 +347,7 @@ def test_plain_settings_in_an_encrypted_backup_are_refused(archives: Archives, d
         ("CREATEDB", "read-only transaction", "default_transaction_read_only = off"),
     ],
 )
-def test_role_that_may_not_create_databases_gets_a_next_step(
+def test_role_without_createdb_gets_a_next_step(
     database: Database, copy: Database, execute: Execute, role: str, before: str, token: str, step: str
 ) -> None:
     execute(f"ALTER ROLE {role} {before}; ALTER ROLE {role} SET default_transaction_read_only = {before == 'CREATEDB'}")
