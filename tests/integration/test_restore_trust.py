@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pyrage.x25519 import Identity
@@ -50,16 +49,13 @@ def logged_in(database: Database, role: str) -> Database:
     return Database(replace(database.connection, user=role, password="x"))
 
 
-def forge(archives: Archives, backup: Backup, text: bytes, **changed: Any) -> Backup:
+def forge(archives: Archives, backup: Backup, text: bytes, plain_bytes: int | None = None) -> Backup:
     """Replaces the SQL of a plain backup, as whoever may write into the bucket can."""
     packed, digest = gzip.compress(text), Digest()
     list(digest.watch([packed]))
     archives.storage.put(backup.key, packed)
-    name = backup.manifest.object.name
-    forged = replace(
-        backup.manifest,
-        **{"plain_bytes": len(text), "object": File(name, digest.bytes, digest.sha256)} | changed,
-    )
+    file = File(backup.manifest.object.name, digest.bytes, digest.sha256)
+    forged = replace(backup.manifest, object=file, plain_bytes=len(text) if plain_bytes is None else plain_bytes)
     archives.storage.put(backup.name.key(MANIFEST), forged.to_json())
     return archives.of().catalog.named(backup.key)
 
