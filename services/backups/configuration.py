@@ -110,11 +110,11 @@ def _assign(cursor: Any, where: sql.Composed, setting: str) -> None:
         values = sql.SQL(", ").join(map(sql.Literal, names))
         cursor.execute(where + sql.SQL(" SET {} TO {}").format(sql.Identifier(name), values))
     else:  # a list without names, or not a list: SQL has no words for it, but the catalog may hold it
-        cursor.execute("SELECT current_setting(%s, true)", (name,))
+        cursor.execute("SELECT pg_catalog.current_setting(%s, true)", (name,))
         (before,) = cursor.fetchone()
-        cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
+        cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
         cursor.execute(where + sql.SQL(" SET {} FROM CURRENT").format(sql.Identifier(name)))
-        cursor.execute("SELECT set_config(%s, %s, true)", (name, before))
+        cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, before))
 
 
 def _reason(name: str, error: psycopg2.Error) -> str:

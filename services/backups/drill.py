@@ -71,7 +71,9 @@ def drill(
             _record(storage, backup, DrillRecord(now, False, seconds, 0, version, 0, 0, (told,), server_kind))
             error.figures = [Figure("shoreline_drill_success", 0.0, {"database": manifest.database})]
             raise
-        record = replace(_compare(backup, fresh, now, time.monotonic() - began, advance), server_kind=server_kind)
+        record = _compare(backup, fresh, now, time.monotonic() - began, advance)
+        differences = (*record.differences, *applied.differences)
+        record = replace(record, ok=not differences, differences=differences, server_kind=server_kind)
         _record(storage, backup, record)  # whatever becomes of the scratch database
     notes = tuple(setting.sentence for setting in applied.refused)
     for note in notes:

@@ -25,6 +25,16 @@ class Rehearsal:
     found: DatabaseTraits
     refused: tuple[RefusedSetting, ...]
 
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """A line for each thing that is not as it was; without the values of settings, which may be secrets."""
+        told = [
+            f"database {name.replace('_', ' ')}: {before!r} became {after!r}"
+            for name in ("owner", "comment", "connection_limit", "grants")
+            if (before := getattr(self.wanted, name)) != (after := getattr(self.found, name))
+        ]
+        return (*told, *(f"setting {each}: differs" for each in sorted(_settings(self.wanted, self.found))))
+
 
 def rehearse(fresh: Database, traits: DatabaseTraits) -> Rehearsal:
     """Apply the traits to a scratch database as a restore does, read them back, and undo it all.
@@ -52,15 +62,17 @@ def rehearse(fresh: Database, traits: DatabaseTraits) -> Rehearsal:
     return Rehearsal(comparable(kept), comparable(found), refused)
 
 
+def _settings(wanted: DatabaseTraits, found: DatabaseTraits) -> set[str]:
+    database = {each.partition("=")[0] for each in {*wanted.settings} ^ {*found.settings}}
+    changed = {*wanted.role_settings} ^ {*found.role_settings}
+    return database | {f"{each.setting.partition('=')[0]} of role {each.role}" for each in changed}
+
+
 def comparable(traits: DatabaseTraits) -> DatabaseTraits:
     """Return the traits in the form in which those of equal databases are equal."""
     grants = unless_default(traits.grants, traits.owner)
-    locale = traits.locale
-    if traits.locale_provider == "icu" and locale:  # newer servers store language tags
-        locale = locale.replace("_", "-").lower()
     return replace(
         traits,
-        locale=locale,
         settings=tuple(sorted(map(canonical, traits.settings))),
         role_settings=tuple(
             sorted(

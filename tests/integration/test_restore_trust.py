@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pyrage.x25519 import Identity
 
 from services.backups.catalog import Backup
 from services.backups.drill import drill
+from services.backups.dump import fingerprint
 from services.backups.load import ConnectionLost, LoadOptions
 from services.backups.making import DumpOptions
 from services.backups.manifest import DatabaseTraits, File, Grant, RoleSetting
 from services.backups.naming import MANIFEST, Format
-from services.backups.rehearsal import comparable, rehearse
+from services.backups.rehearsal import Rehearsal, comparable, rehearse
 from services.backups.restore import restore
 from services.backups.scratch import drop_abandoned, scratch
 from services.backups.streams import Digest
@@ -30,6 +30,7 @@ from services.errors import BackupDamaged, DatabaseError, DatabaseUnreachable, I
 from tests.archives import Archives
 from tests.conftest import Shoreline
 from tests.faults.conftest import filled
+from tests.integration.schemas import AWKWARD
 
 Execute = Callable[[str], None]
 ATTACK = "public;COPY/**/(SELECT/**/1)TO/**/PROGRAM'id>{0}';ALTER/**/ROLE/**/{1}/**/SUPERUSER;--"
@@ -48,16 +49,13 @@ def logged_in(database: Database, role: str) -> Database:
     return Database(replace(database.connection, user=role, password="x"))
 
 
-def forge(archives: Archives, backup: Backup, text: bytes, **changed: Any) -> Backup:
+def forge(archives: Archives, backup: Backup, text: bytes, plain_bytes: int | None = None) -> Backup:
     """Replaces the SQL of a plain backup, as whoever may write into the bucket can."""
     packed, digest = gzip.compress(text), Digest()
     list(digest.watch([packed]))
     archives.storage.put(backup.key, packed)
-    name = backup.manifest.object.name
-    forged = replace(
-        backup.manifest,
-        **{"plain_bytes": len(text), "object": File(name, digest.bytes, digest.sha256)} | changed,
-    )
+    file = File(backup.manifest.object.name, digest.bytes, digest.sha256)
+    forged = replace(backup.manifest, object=file, plain_bytes=len(text) if plain_bytes is None else plain_bytes)
     archives.storage.put(backup.name.key(MANIFEST), forged.to_json())
     return archives.of().catalog.named(backup.key)
 
@@ -66,7 +64,7 @@ def text_of(archives: Archives, backup: Backup) -> bytes:
     return gzip.decompress(archives.storage.read(backup.key) or b"")
 
 
-def test_setting_of_a_role_cannot_run_sql_at_a_restore(
+def test_role_setting_cannot_run_sql_at_restore(
     archives: Archives, database: Database, copy: Database, role: str, tmp_path: Path
 ) -> None:
     proof = tmp_path / "proof"
@@ -161,6 +159,16 @@ def test_drill_fails_where_a_restore_would_at_its_end(archives: Archives, databa
     (listed,) = archives.of().catalog.read().backups
     assert listed.drill is not None
     assert not listed.drill.ok
+
+
+def test_drill_names_every_trait_that_differs() -> None:
+    before = DatabaseTraits("UTF8", "libc", "C", "C", owner="a", settings=("app.secret=x",), connection_limit=3)
+    after = replace(before, owner="b", settings=("app.secret=y",), role_settings=(RoleSetting("r", "work_mem=1MB"),))
+    assert Rehearsal(before, after, ()).differences == (
+        "database owner: 'a' became 'b'",
+        "setting app.secret: differs",
+        "setting work_mem of role r: differs",
+    )
 
 
 def test_scratch_database_is_closed_to_other_roles(
@@ -286,13 +294,15 @@ def pretend_old(programs: Path, database: Database) -> None:
 
 
 def test_psql_without_restrict_loads_a_whole_dump(
-    archives: Archives, database: Database, copy: Database, tmp_path: Path
+    archives: Archives, database: Database, copy: Database, execute: Execute, tmp_path: Path
 ) -> None:
     filled(database, 3)
+    execute(AWKWARD)
     pretend_old(tmp_path / "bin", database)
     old = Database(replace(copy.connection, programs=tmp_path / "bin"))
     restore(archives.storage, archives.back_up(database), old)
     assert copy.scalar("SELECT count(*) FROM small") == 1000
+    assert fingerprint(copy).schema == fingerprint(database).schema
 
 
 def test_restore_stops_at_the_bytes_of_the_manifest(archives: Archives, database: Database, copy: Database) -> None:
@@ -333,7 +343,7 @@ def test_plain_settings_in_an_encrypted_backup_are_refused(archives: Archives, d
         ("CREATEDB", "read-only transaction", "default_transaction_read_only = off"),
     ],
 )
-def test_role_that_may_not_create_databases_gets_a_next_step(
+def test_role_without_createdb_gets_a_next_step(
     database: Database, copy: Database, execute: Execute, role: str, before: str, token: str, step: str
 ) -> None:
     execute(f"ALTER ROLE {role} {before}; ALTER ROLE {role} SET default_transaction_read_only = {before == 'CREATEDB'}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.backups.script import within, without_commands, without_restriction
 from services.errors import BackupDamaged
@@ -80,3 +82,17 @@ def test_script_stops_at_the_bytes_of_its_manifest() -> None:
     with pytest.raises(BackupDamaged, match="more than the 10 bytes"):
         list(within([b"12345", b"67890", b"1"], 10))
     assert list(within([b"12345", b"67890"], 10)) == [b"12345", b"67890"]
+
+
+_TEXT = st.text(st.sampled_from("\\'\"$;-/*()\n\tEeCOPY a.!"), max_size=12)
+
+
+@given(st.lists(st.tuples(_TEXT, _TEXT, st.lists(_TEXT, max_size=3)), max_size=4), st.integers(1, 30))
+def test_names_texts_and_rows_never_look_like_commands(tables: list[tuple[str, str, list[str]]], size: int) -> None:
+    script = ""
+    for name, text, rows in tables:
+        quoted, literal = name.replace('"', '""'), text.replace("'", "''")
+        escaped = [row.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t") for row in rows]
+        script += f"COMMENT ON TABLE \"{quoted}\" IS '{literal}';\n"
+        script += f'COPY "{quoted}" (a) FROM stdin;\n' + "".join(f"{row}\n" for row in escaped) + "\\.\n\n"
+    assert b"".join(without_commands(cut(script.encode(), size))) == script.encode()
