@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
+from services.bounds import Count, Moment, Seconds, ShortText, first_fault
 
 FORMAT_VERSION = 1
 
@@ -18,7 +19,7 @@ class File:
     """A stored object: its name beside the manifest, its size in bytes, its SHA-256."""
 
     name: str
-    bytes: int
+    bytes: Count
     sha256: str
 
 
@@ -90,16 +91,16 @@ class Manifest:
     format_version: int
     tool_version: str
     run_id: str
-    lease_token: int
+    lease_token: Count
     database: str
-    taken_at: datetime
+    taken_at: Moment
     server_version: str
     client_version: str
     format: Format
     object: File
-    plain_bytes: int
-    database_bytes: int
-    seconds: float
+    plain_bytes: Count
+    database_bytes: Count
+    seconds: Seconds
     encrypted: bool
     fingerprint: Fingerprint
     traits: DatabaseTraits
@@ -129,9 +130,7 @@ class Manifest:
         try:
             manifest = _MANIFEST.validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{where or 'text'}: {first['msg']}") from None
+            raise ValueError(first_fault(error)) from None
         if manifest.format_version > FORMAT_VERSION:
             raise ValueError(f"format version {manifest.format_version} is later than this program's {FORMAT_VERSION}")
         return manifest
@@ -141,13 +140,13 @@ class Manifest:
 class DrillRecord:
     """How a drill of one backup ended. `restore_seconds` is what a restore takes here (the RTO)."""
 
-    drilled_at: datetime
+    drilled_at: Moment
     ok: bool
-    restore_seconds: float
-    compare_seconds: float
-    server_version: str
-    tables: int
-    rows: int
+    restore_seconds: Seconds
+    compare_seconds: Seconds
+    server_version: ShortText
+    tables: Count
+    rows: Count
     differences: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
@@ -157,7 +156,10 @@ class DrillRecord:
     @classmethod
     def from_json(cls, text: bytes) -> DrillRecord:
         """Reads a stored record. Raises ValueError when it is none."""
-        return _DRILL.validate_json(text)
+        try:
+            return _DRILL.validate_json(text)
+        except ValidationError as error:
+            raise ValueError(first_fault(error)) from None
 
 
 _MANIFEST = TypeAdapter(Manifest)
