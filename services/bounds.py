@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """Rows, bytes or tokens."""
@@ -24,3 +25,15 @@ def first_fault(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where or 'text'}: {first['msg']}"
+
+
+def document(text: bytes, version: int, kind: TypeAdapter[Any]) -> Any:
+    """Return a JSON document of this version. Raises ValueError for anything else, however deep or odd."""
+    found = from_json(text)
+    stored = found.get("version") if isinstance(found, dict) else None
+    if stored != version:
+        raise ValueError(f"its version is {stored!r}, and this program knows {version}")
+    try:
+        return kind.validate_python(found)
+    except ValidationError as error:
+        raise ValueError(first_fault(error)) from None
