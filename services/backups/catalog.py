@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from loguru import logger
-
 from services import human
 from services.backups.lease import is_lease_of_others
 from services.backups.manifest import DrillRecord, Manifest, Summary
@@ -196,6 +194,8 @@ class Catalog:
             if is_lease_of_others(self._storage, key, has_backups=counts[folder] > 0)
         )
         for folder in sorted(others):
+            from loguru import logger
+
             told = human.count(counts[folder], "backup")
             logger.info("{}/{}/ is the prefix of other runs: {} there left out", self._where, folder, told)
         ours = [(name, files) for name, files in listed.items() if name.folder not in others]
@@ -235,5 +235,7 @@ class Catalog:
             text = self._storage.read(key, max_bytes=DOCUMENT_BYTES)
             return None if text is None else DrillRecord.from_json(text)
         except (ValueError, ObjectDamaged) as error:  # it proves nothing
+            from loguru import logger
+
             logger.warning("{} is not a readable drill record and counts as none: {}", self._storage.url(key), error)
             return None

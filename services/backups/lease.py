@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated
 
-from loguru import logger
 from pydantic import Field, TypeAdapter, ValidationError
 
 from services import human
@@ -198,6 +197,8 @@ def _read(found: Stamped | None) -> Holder | None:
 
 
 def _warn(storage: Storage, key: str, found: Stamped) -> None:
+    from loguru import logger  # which costs the start of every run, for what hardly ever happens
+
     try:
         _HOLDER.validate_json(found.body)
     except ValidationError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from services.bounds import Count, document
+from services.folders import write_private
 from services.lake.manifest import TableName, Unreadable
 
 _VERSION = 1
@@ -110,7 +111,8 @@ def write_record(output: Path, record: ExportRecord) -> None:
     """Leaves the record beside the exported files, for the upload."""
     path = _path(output, record.table)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(record.to_json())
+    path.unlink(missing_ok=True)
+    write_private(path, record.to_json())
 
 
 def read_records(output: Path) -> dict[str, ExportRecord]:
