@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.lake import unreadable
 from jobs.run import Run
 from jobs.runner import Json, again, run_job
 
@@ -29,7 +30,14 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Merge the small files of each day in the bucket: fewer requests and footers for every query."""
-    run_job(ctx, "compact", lambda run: compact(run, tables, dry_run=dry_run), show, as_json=as_json)
+    run_job(
+        ctx,
+        "compact",
+        lambda run: compact(run, tables, dry_run=dry_run),
+        show,
+        as_json=as_json,
+        verdict=lambda report: unreadable(report.unreadable),
+    )
 
 
 def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactReport:

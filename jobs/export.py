@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.lake import unreadable
 from jobs.run import Run
 from jobs.runner import Json, again, run_job
 
@@ -48,7 +49,14 @@ def command(
         wanted = Wanted(*span_of_days(first, last), full=full)
         return export(run, sources(table or [], file), wanted, workers or os.cpu_count() or 1, dry_run=dry_run)
 
-    run_job(ctx, "export", work, show, as_json=as_json)
+    run_job(
+        ctx,
+        "export",
+        work,
+        show,
+        as_json=as_json,
+        verdict=lambda report: unreadable(report.unreadable, "export --full"),
+    )
 
 
 def sources(tables: list[str], file: Path | None) -> tuple[Source, ...]:

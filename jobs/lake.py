@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,8 +11,12 @@ from typing import TYPE_CHECKING
 from jobs.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
+    from services.errors import ShorelineError
+    from services.lake.manifest import Unreadable
     from services.queries.ask import Figures
     from services.queries.athena.engine import AthenaEngine
     from services.queries.catalog import Catalog
@@ -28,6 +33,7 @@ class Queries:
 
     run: Run
     engine_name: str
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)  # tables whose manifest cannot be read
 
     def __enter__(self) -> Queries:
         return self
@@ -39,6 +45,8 @@ class Queries:
     @cached_property
     def catalog(self) -> Catalog:
         """The declared tables, those that were exported besides, and the views under sql/athena/views/."""
+        from loguru import logger
+
         from services.lake.remote import RemoteLake
         from services.lake.tables import TABLES
         from services.queries.catalog import catalog_of
@@ -46,7 +54,10 @@ class Queries:
         from services.queries.recorded import recorded_tables
 
         declared = catalog_of(self.run.settings.athena_database, TABLES, named_views())
-        recorded = recorded_tables(RemoteLake(self.run.storage, self.run.settings.lake_prefix), besides=TABLES)
+        lake = RemoteLake(self.run.storage, self.run.settings.lake_prefix)
+        recorded, self.unreadable = recorded_tables(lake, besides=TABLES)
+        for error in self.unreadable.values():
+            logger.warning("left out: {}", error)
         return replace(declared, tables={**declared.tables, **recorded})
 
     @cached_property
@@ -108,9 +119,17 @@ class Queries:
 
     def prepare(self, query: NamedQuery) -> Prepared:
         """The query, held to its partitions, with its prediction."""
+        from services.errors import QueryRefused
         from services.queries.ask import prepare
 
-        return prepare(query.sql, self.catalog, self.lake)
+        try:
+            return prepare(query.sql, self.catalog, self.lake)
+        except QueryRefused:
+            words = set(re.findall(r"\w+", query.sql.lower()))
+            for table, error in self.unreadable.items():
+                if table in words:
+                    raise error from None
+            raise
 
     def explain(self, query: NamedQuery) -> Plan:
         """What a query would read and cost. Runs nothing, and tells a query over the limit as any other."""
@@ -139,6 +158,18 @@ class Queries:
 
         reading = predict.query(size) if self.engine_name == "athena" else predict.download(size)
         self.run.account.expect(reading, f"The query {name}")
+
+
+def unreadable(faults: Mapping[str, str], then: str = "upload") -> ShorelineError | None:
+    """The failure of a run that had to leave out tables; each is named with its reason."""
+    from services.errors import LakeError
+
+    if not faults:
+        return None
+    return LakeError(
+        "Tables were left out:" + "".join(f"\n  {name}: {why}" for name, why in faults.items()),
+        next_step=f"Delete what cannot be read and run `shoreline {then}`; or use the Shoreline that wrote it.",
+    )
 
 
 def show_rows(found: Result, console: Console, most: int, rest: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,17 +13,19 @@ from jobs.runner import Json, run_job
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from services.errors import ShorelineError
     from services.queries.ddl import Statement
     from services.queries.tables import TableReport
 
 
 @dataclass(frozen=True)
 class TablesReport:
-    """The tables of the lake, and where they lie."""
+    """The tables of the lake, and where they lie; `unreadable` says what cannot be read of others."""
 
     lake: str
     database: str
     tables: tuple[TableReport, ...]
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def command(
@@ -34,7 +36,7 @@ def command(
     """Show the lake's tables: partitions, rows, bytes, the newest day."""
     if ddl:
         run_job(ctx, "tables", statements, show_statements, as_json=as_json)
-    run_job(ctx, "tables", tables, show, as_json=as_json)
+    run_job(ctx, "tables", tables, show, as_json=as_json, verdict=verdict)
 
 
 def tables(run: Run) -> TablesReport:
@@ -44,7 +46,15 @@ def tables(run: Run) -> TablesReport:
 
     with Queries(run, run.settings.query_engine) as queries:
         found = describe(queries.catalog, queries.lake)
-        return TablesReport(run.storage.url(run.settings.lake_prefix), queries.catalog.database, tuple(found))
+        faults = {name: str(error) for name, error in queries.unreadable.items()}
+        return TablesReport(run.storage.url(run.settings.lake_prefix), queries.catalog.database, tuple(found), faults)
+
+
+def verdict(report: TablesReport) -> ShorelineError | None:
+    """A failure where a table had to be left out."""
+    from jobs.lake import unreadable
+
+    return unreadable(report.unreadable)
 
 
 def statements(run: Run) -> list[Statement]:

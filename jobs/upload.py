@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.lake import unreadable
 from jobs.run import Run
 from jobs.runner import Json, again, run_job
 
@@ -42,6 +43,7 @@ def command(
         lambda run: upload(run, dry_run=dry_run, delete=delete, accept_drift=accept_drift),
         show,
         as_json=as_json,
+        verdict=lambda report: unreadable(report.unreadable),
         figures=figures,
     )
 

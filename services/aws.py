@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import boto3
 import botocore.session
 from botocore import exceptions as aws
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 from botocore.utils import parse_timestamp
 
 from services import __version__
@@ -27,6 +29,7 @@ from services.errors import (
     StorageUnreachable,
 )
 from services.s3_requests import adapt
+from services.stored import ObjectDamaged
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -43,6 +46,18 @@ _REFUSED = {
     "InvalidToken",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
+}
+_FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
+_NOT_S3 = "Check that AWS_ENDPOINT_URL is the address of an S3 store's API, not of a console, a proxy or a web server."
+_NEEDED = {  # fields of answers without which a job cannot go on
+    "CompleteMultipartUpload": ("ETag",),
+    "CreateMultipartUpload": ("UploadId",),
+    "GetCallerIdentity": ("Account",),
+    "GetObject": ("ETag", "LastModified"),
+    "HeadObject": ("ContentLength", "ETag", "LastModified"),
+    "ListObjectsV2": ("IsTruncated",),
+    "PutObject": ("ETag",),
+    "UploadPart": ("ETag",),
 }
 _WRONG_TIME = ("Signature expired", "Signature not yet current")  # what STS says then, under SignatureDoesNotMatch
 _AWS_KEY = re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}")  # source: AWS IAM, "Unique identifiers" (prefixes of access keys)
@@ -132,6 +147,7 @@ class Aws:
         )
         endpoint = self.access.endpoint_url
         client = self._session.client(service, region_name=region, config=config, endpoint_url=endpoint)
+        client.meta.events.register("after-call", _require_fields)
         self._on_client(client)
         return client
 
@@ -186,6 +202,16 @@ class Aws:
         return params
 
 
+def _require_fields(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> None:
+    """Raises StorageError for an answer that says success and lacks what such an answer holds, as a web page does."""
+    lacking = [name for name in _NEEDED.get(model.name, ()) if name not in parsed]
+    if lacking and http_response.status_code < 300:
+        raise StorageError(
+            f"The store answered {model.name} with {http_response.status_code} and without {' and '.join(lacking)}.",
+            next_step=_NOT_S3,
+        )
+
+
 def _parse_time(value: Any) -> datetime:
     """A time as AWS writes it: '2025-01-10T14:30:22.000Z' in listings, other forms elsewhere."""
     if isinstance(value, str) and _ISO_TIME.fullmatch(value):
@@ -212,29 +238,59 @@ def translated() -> Iterator[None]:
         raise CredentialsRefused(f"No AWS credentials: {error}") from error
     except (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError) as error:
         raise StorageUnreachable(f"The AWS endpoint does not answer: {error}") from error
+    except aws.FlexibleChecksumError as error:
+        raise ObjectDamaged(f"An object does not have the checksum that it was stored with: {error}") from error
     except aws.BotoCoreError as error:
         raise StorageError(f"AWS refused the request before sending it: {error}") from error
+    except Exception as error:
+        if not isinstance(error, ResponseParserError) and not _raised_by_a_parser(error):
+            raise
+        raise StorageError(f"The store's answer cannot be read: {error}", next_step=_NOT_S3) from error
+
+
+def _raised_by_a_parser(error: Exception) -> bool:
+    """Whether botocore failed on an answer, as with a KeyError where XML is not that of the operation."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and "botocore/parsers.py" in frames[-1][0].f_code.co_filename
 
 
 def _explain(error: aws.ClientError) -> ShorelineError:
     code, operation = error_code(error), error.operation_name
-    message = error.response.get("Error", {}).get("Message", "")
+    message = error.response.get("Error", {}).get("Message") or ""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    told = _told(message, code, status)
     if code == "RequestTimeTooSkewed" or message.startswith(_WRONG_TIME):
         return CredentialsRefused(
-            f"AWS refused {operation}, as this machine's clock is wrong: {message} ({code})",
+            f"AWS refused {operation}, as this machine's clock is wrong: {told}",
             next_step="Set the clock, best by NTP: AWS takes requests only within minutes of its own time.",
         )
     if code in _REFUSED:
-        return CredentialsRefused(f"AWS refused the credentials at {operation}: {message} ({code})")
+        return CredentialsRefused(f"AWS refused the credentials at {operation}: {told}")
     if code == "NoSuchBucket":
         name = error.response.get("Error", {}).get("BucketName", "")
-        return BucketMissing(f"The bucket {f'{name} ' if name else ''}is not there ({operation}: {message})")
+        return BucketMissing(f"The bucket {f'{name} ' if name else ''}is not there ({operation}: {message or code})")
     if code in {"AccessDenied", "403", "AccessDeniedException"}:
         return StorageError(
             f"AWS refused {operation}: {message or 'access denied'}",
             next_step=f"Allow it for this role ({operation}), or check that the bucket belongs to this account.",
         )
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 507 or code in _FULL:
+        return StorageError(
+            f"The store has no room: it refused {operation}: {told}",
+            next_step="Make room in the store, or raise its quota.",
+        )
+    if status == 501 or code == "NotImplemented":
+        return StorageError(
+            f"The store does not support this {operation}: {told}",
+            next_step="Use a store that supports it; docs/backups.md names what Shoreline needs.",
+        )
     if status >= 500:
-        return StorageUnreachable(f"AWS answered {operation} with {status} {code}: {message}")
-    return StorageError(f"AWS refused {operation}: {message} ({code})")
+        return StorageUnreachable(f"AWS answered {operation} with {status}: {told}")
+    return StorageError(f"AWS refused {operation}: {told}")
+
+
+def _told(message: str, code: str, status: int) -> str:
+    """What the store said of a refusal, as far as it said anything."""
+    if not message:
+        return code if code and code != str(status) else f"HTTP status {status}, without a reason"
+    return f"{message} ({code})" if code else message

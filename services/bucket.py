@@ -209,7 +209,7 @@ class Bucket:
 
     def _read_tags(self) -> list[Any]:
         with translated():
-            return list(_read(lambda: self._s3.get_bucket_tagging(Bucket=self._name)["TagSet"]) or [])
+            return list(_read(lambda: self._s3.get_bucket_tagging(Bucket=self._name).get("TagSet")) or [])
 
     def _write_tag(self) -> None:
         others = [tag for tag in self._read_tags() if tag["Key"] != TAG["Key"]]
@@ -223,13 +223,13 @@ class Bucket:
 
     def _read_encryption(self) -> Any:
         rules = _read(
-            lambda: self._s3.get_bucket_encryption(Bucket=self._name)["ServerSideEncryptionConfiguration"]["Rules"]
+            lambda: self._s3.get_bucket_encryption(Bucket=self._name)["ServerSideEncryptionConfiguration"].get("Rules")
         )
         return rules[0]["ApplyServerSideEncryptionByDefault"] if rules else None
 
     def _read_rules(self) -> list[Rule]:
         ask = self._s3.get_bucket_lifecycle_configuration
-        return list(_read(lambda: ask(Bucket=self._name)["Rules"]) or [])
+        return list(_read(lambda: ask(Bucket=self._name).get("Rules")) or [])
 
     def _write_rules(self) -> None:
         rules: Any = {"Rules": merged(self._read_rules(), self._rules)}

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from services.aws import Aws, error_code, translated
-from services.errors import BucketMissing, BucketNotOurs, SettingsError, StorageError
+from services.errors import (
+    BucketMissing,
+    BucketNotOurs,
+    CredentialsRefused,
+    SettingsError,
+    ShorelineError,
+    StorageError,
+)
 from services.multipart import MultipartUpload, sha256_of
-from services.stored import ABSENT, TAKEN, KeyTaken, Stamped, StoredObject, Upload, answered_at
+from services.stored import ABSENT, TAKEN, KeyTaken, ObjectDamaged, Stamped, StoredObject, Upload, answered_at
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
 
 DELETE_BATCH = 1000  # keys that one DeleteObjects takes
 
-__all__ = ["DELETE_BATCH", "KeyTaken", "Stamped", "Storage", "StoredObject", "Upload"]
+__all__ = ["DELETE_BATCH", "KeyTaken", "ObjectDamaged", "Stamped", "Storage", "StoredObject", "Upload"]
 
 
 class Storage:
@@ -47,14 +55,23 @@ class Storage:
                 if error_code(error) in {*ABSENT, "NoSuchBucket"}:
                     return False
                 if error_code(error) in {"403", "AccessDenied"}:
-                    account = self.aws.account_id
-                    message = (
-                        f"The bucket {self.bucket} is not account {account}'s, or these credentials may not see it."
-                    )
+                    self._raise_reason()
+                    owner = self.aws.access.bucket_owner or self.aws.account_id
+                    message = f"The bucket {self.bucket} is not account {owner}'s, or these credentials may not see it."
                     raise BucketNotOurs(message) from error
                 raise
         self._require_region(answer.get("BucketRegion"))
         return True
+
+    def _raise_reason(self) -> None:
+        """Raises CredentialsRefused where they are the reason of a 403: the answer to a HEAD has no room for one."""
+        try:
+            with translated():
+                self.aws.s3.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+        except CredentialsRefused:
+            raise
+        except ShorelineError:
+            return
 
     def _require_region(self, found: str | None) -> None:
         """On AWS: S3 would answer from there, but Athena, the prices and the policies are of this one."""
@@ -124,17 +141,17 @@ class Storage:
                     return None
                 raise
 
-    def read(self, key: str) -> bytes | None:
-        """The whole of a small object, or None when there is no such object."""
+    def read(self, key: str, *, max_bytes: int | None = None) -> bytes | None:
+        """The whole of a small object, or its first `max_bytes`; None when there is no such object."""
         body = self.open(key)
         if body is None:
             return None
-        with translated():
-            return body.read()
+        with self._reading(key), closing(body):
+            return _beginning(body, max_bytes)
 
     def read_range(self, key: str, start: int, length: int, *, etag: str) -> bytes | None:
         """Bytes of the object that had this ETag; None when it is gone, was replaced, or ends before `start`."""
-        with translated():
+        with self._reading(key):
             try:
                 answer = self.aws.s3.get_object(
                     Bucket=self.bucket, Key=key, Range=f"bytes={start}-{start + length - 1}", IfMatch=etag
@@ -145,16 +162,28 @@ class Storage:
                     return None
                 raise
 
-    def stamped(self, key: str) -> Stamped | None:
-        """The whole of a small object with its age, or None when there is no such object."""
-        with translated():
+    def stamped(self, key: str, *, max_bytes: int | None = None) -> Stamped | None:
+        """The whole of a small object, or its first `max_bytes`, with its age; None when there is no such object."""
+        with self._reading(key):
             try:
                 answer = self.aws.s3.get_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
                 if error_code(error) in ABSENT:
                     return None
                 raise
-            return Stamped(answer["Body"].read(), answer["ETag"], answered_at(answer) - answer["LastModified"])
+            with closing(answer["Body"]) as body:
+                return Stamped(
+                    _beginning(body, max_bytes), answer["ETag"], answered_at(answer) - answer["LastModified"]
+                )
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        """Around reading an object: names one that is damaged."""
+        try:
+            with translated():
+                yield
+        except ObjectDamaged as error:
+            raise ObjectDamaged(f"{self.url(key)} is damaged: {error}") from error
 
     def head(self, key: str) -> StoredObject | None:
         """What is known of an object, or None when there is no such object."""
@@ -247,3 +276,15 @@ class Storage:
     def url(self, key: str) -> str:
         """The object's s3:// address."""
         return f"s3://{self.bucket}/{key}"
+
+
+def _beginning(body: StreamingBody, max_bytes: int | None) -> bytes:
+    """All of a body, or its first bytes. botocore compares checksums and lengths where it meets the end."""
+    if max_bytes is None:
+        return body.read()
+    parts: list[bytes] = []
+    missing = max_bytes
+    while missing and (part := body.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)

@@ -22,6 +22,13 @@ class KeyTaken(StorageError):
     """A conditional write met an object that was there already, or that had changed."""
 
 
+class ObjectDamaged(StorageError):
+    """An object does not have the checksum that it was stored with: damaged at rest, or on the way."""
+
+    exit_code = 13
+    next_step = "Read it again; if that fails too, it is damaged in the store."
+
+
 @dataclass(frozen=True)
 class StoredObject:
     """An object as a listing or HEAD shows it; `size` in bytes, `modified` in UTC. A listing shows no metadata."""
@@ -60,4 +67,11 @@ class Upload:
 
 def answered_at(answer: Mapping[str, Any]) -> datetime:
     """When the store gave an answer, by its own clock."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+    said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(said).astimezone(UTC)
+    except ValueError:
+        raise StorageError(
+            f"The store's answer has no usable date ('{said}'), and its clock decides about ages.",
+            next_step="Check that AWS_ENDPOINT_URL is the address of an S3 store, with no proxy that drops headers.",
+        ) from None

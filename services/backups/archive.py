@@ -11,7 +11,7 @@ from datetime import datetime
 
 from services.backups.catalog import Backup, Catalog, Contents, Listed
 from services.backups.health import candidate
-from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, lease_key
+from services.backups.lease import DEFAULT_SECONDS, Holder, Lease, hold, is_lease_of_others, lease_key
 from services.backups.making import DumpOptions, Making
 from services.backups.naming import MANIFEST, Name, Naming, folder_of
 from services.backups.retention import Decision, Retention, plan
@@ -66,8 +66,12 @@ class Archive:
 
     def _require_ours(self, folder: str) -> None:
         """Raises BackupFailed when a folder is the prefix of other backups: no catalog of ours looks there."""
-        inner = lease_key(f"{self.naming.prefix}/{folder}")
-        if self.storage.head(inner) is not None:
+        prefix = f"{self.naming.prefix}/{folder}"
+        inner = lease_key(prefix)
+        if self.storage.head(inner) is None:
+            return
+        has_backups = any(item.key.endswith(MANIFEST) for item in self.storage.objects(f"{prefix}/"))
+        if is_lease_of_others(self.storage, inner, has_backups=has_backups):
             raise BackupFailed(
                 f"Its folder is the prefix of other backups, which hold {self.storage.url(inner)}. Set BACKUP_PREFIX to"
                 " one with no other below it; or delete that object, when nothing uses that prefix any more."

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
+from services import human
+from services.backups.lease import is_lease_of_others
 from services.backups.manifest import DrillRecord, Manifest, Summary
 from services.backups.naming import ACCEPTED, DRILL, MANIFEST, Name, Naming, folder_of
 from services.backups.shrinkage import Shrinkage
+from services.bounds import DOCUMENT_BYTES
 from services.errors import BackupDamaged, BackupNotFound
-from services.storage import Storage, StoredObject
+from services.storage import ObjectDamaged, Storage, StoredObject
 
 _READERS = 16  # manifests that are read at once
 
@@ -185,14 +189,26 @@ class Catalog:
     def _listed(self) -> tuple[dict[Name, Files], frozenset[str]]:
         """The files of each name, newest first, and the folders that are other prefixes."""
         listed: dict[Name, dict[str, StoredObject]] = {}
-        inner: set[str | None] = set()
+        leases: dict[str, str] = {}
         for item in self._storage.objects(f"{self._naming.prefix}/"):
-            inner.add(self._naming.inner(item.key))
+            folder = self._naming.inner(item.key)
+            if folder is not None:
+                leases[folder] = item.key
             parsed = self._naming.parse(item.key)
             if parsed is not None:
                 name, suffix = parsed
                 listed.setdefault(name, {})[suffix] = item
-        others = frozenset(folder for folder in inner if folder is not None)
+        counts = Counter(name.folder for name, files in listed.items() if MANIFEST in files)
+        others = frozenset(
+            folder
+            for folder, key in leases.items()
+            if is_lease_of_others(self._storage, key, has_backups=counts[folder] > 0)
+        )
+        for folder in sorted(others):
+            from loguru import logger
+
+            told = human.count(counts[folder], "backup")
+            logger.info("{}/{}/ is the prefix of other runs: {} there left out", self._where, folder, told)
         ours = [(name, files) for name, files in listed.items() if name.folder not in others]
         return dict(sorted(ours, key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True)), others
 
@@ -201,7 +217,10 @@ class Catalog:
         return opened.listed if isinstance(opened, Backup) else opened
 
     def _open(self, name: Name, files: Files) -> Backup | Damaged:
-        text = self._storage.read(files[MANIFEST].key)
+        try:
+            text = self._storage.read(files[MANIFEST].key, max_bytes=DOCUMENT_BYTES)
+        except ObjectDamaged as error:
+            return Damaged(name, f"its manifest cannot be read: {error}")
         if text is None:
             return Damaged(name, "its manifest was deleted meanwhile")
         try:
@@ -220,10 +239,14 @@ class Catalog:
         return replace(backup, storage_class=stored[backup.key].storage_class)
 
     def _drill(self, files: Files) -> DrillRecord | None:
-        text = self._storage.read(files[DRILL].key) if DRILL in files else None
-        if text is None:
+        if DRILL not in files:
             return None
+        key = files[DRILL].key
         try:
-            return DrillRecord.from_json(text)
-        except ValueError:
-            return None  # an unreadable record proves nothing
+            text = self._storage.read(key, max_bytes=DOCUMENT_BYTES)
+            return None if text is None else DrillRecord.from_json(text)
+        except (ValueError, ObjectDamaged) as error:  # it proves nothing
+            from loguru import logger
+
+            logger.warning("{} is not a readable drill record and counts as none: {}", self._storage.url(key), error)
+            return None

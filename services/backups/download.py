@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from botocore.exceptions import (
     ConnectionClosedError,
+    FlexibleChecksumError,
     IncompleteReadError,
     ReadTimeoutError,
     ResponseStreamingError,
@@ -41,6 +42,8 @@ def download(storage: Storage, key: str, size: int) -> Iterator[bytes]:
                 yield block
             if done < size:
                 raise BackupDamaged(f"{storage.url(key)} has {done:,} bytes instead of {size:,}.")
+        except FlexibleChecksumError as error:
+            raise BackupDamaged(f"{storage.url(key)} does not have the checksum it was stored with: {error}") from error
         except _CUT_OFF as error:
             failures = 1 if done > before else failures + 1
             if failures == _TRIES:

@@ -97,7 +97,8 @@ def _next_expiry(backups: Sequence[Listed], policy: Retention, now: datetime) ->
     """When a backup is removed next, as the plan has it at the moments when one becomes old enough."""
     candidates = [candidate(each) for each in backups]
     age = timedelta(days=policy.days)
-    for at in sorted(max(each.taken_at, each.stored_at) + age for each in backups):
+    young = [min(max(each.taken_at, each.stored_at), now) for each in backups]  # a name may be of any year
+    for at in sorted(begun + age for begun in young):
         later = max(at, now) + timedelta(seconds=1)
         if not all(decision.keep for decision in plan(candidates, policy, later)):
             return max(at, now)

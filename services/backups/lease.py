@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from services import human
 from services.backups.naming import LEASE
+from services.bounds import Count, Moment, ShortText, first_fault
 from services.costs.budget import releasing
 from services.errors import Busy, ShorelineError, StorageError
 from services.storage import KeyTaken, Stamped, Storage
@@ -27,19 +29,22 @@ DEFAULT_SECONDS = 60.0
 _RENEWALS = 4  # while the lease lasts
 _LAST_WAIT = 5  # seconds for a renewal that is under way when the lease is released
 _LOOKS = 20  # at another's lease while it may yet be renewed
+_LONGEST_PAUSE = 3  # seconds between two looks
+_TRIES = 10  # to take a free lease, each of which another run or the store may spoil
+_MOST_BYTES = 10_000  # of a lease
 
 
 @dataclass(frozen=True)
 class Holder:
     """What the lease says: who has it, since when, for how long after each renewal. `token` grows with each holder."""
 
-    job: str
-    host: str
-    run_id: str
-    since: datetime
-    seconds: float
-    token: int = 1
-    renewals: int = 0
+    job: ShortText
+    host: ShortText
+    run_id: ShortText
+    since: Moment
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+    token: Count = 1
+    renewals: Count = 0
     released: bool = False
 
     def __str__(self) -> str:
@@ -104,10 +109,11 @@ class Lease:
 
     def _own_write(self, wanted: Holder, error: StorageError) -> str:
         """The ETag of what a request that was repeated had written before. Raises Busy when it is another's."""
-        found = self._storage.stamped(self._key)
+        found = self._storage.stamped(self._key, max_bytes=_MOST_BYTES)
         holder = _read(found)
         if found is None or holder != wanted:
-            raise Busy(f"The lease was lost to {holder or 'nobody: it is gone'}.") from error
+            taker = "nobody: it is gone" if found is None else holder or "what is not a readable lease"
+            raise Busy(f"The lease was lost to {taker}.") from error
         return found.etag
 
     def _keep(self) -> None:
@@ -133,21 +139,34 @@ def hold(storage: Storage, key: str, wanted: Holder, say: Callable[[str], None] 
 
 def _take(storage: Storage, key: str, wanted: Holder, say: Callable[[str], None]) -> Lease:
     seen: str | None = None
+    tries = 0
     while True:
-        found = storage.stamped(key)
+        found = storage.stamped(key, max_bytes=_MOST_BYTES)
         holder = _read(found)
-        if found is None or holder is None or holder.released or found.age > timedelta(seconds=holder.seconds):
+        if found is not None and holder is None and seen is None:
+            _warn(storage, key, found)
+        if found is None or _is_free(found, holder, wanted.seconds):
             token = holder.token + 1 if holder else 1
             lease = _try(storage, key, replace(wanted, token=token), found)
             if lease is not None:
                 return lease
+            tries += 1
+            if tries == _TRIES:
+                raise Busy(
+                    f"{storage.url(key)} could not be written in {tries} tries, each time as if another run had.",
+                    next_step="Wait for other runs to end. If none runs, the store lacks conditional writes.",
+                )
+            time.sleep(min(wanted.seconds / _LOOKS, _LONGEST_PAUSE))
             continue
+        shown = holder or f"what wrote {storage.url(key)} (not a readable lease)"
         if seen not in (None, found.etag):
-            raise Busy(f"Busy: {holder}.")
+            raise Busy(f"Busy: {shown}.")
         if seen is None:
-            say(f"waiting: the lease is held by {holder}")
+            seconds = holder.seconds if holder else wanted.seconds
+            limit = f"; {human.seconds(seconds)} at most" if seconds > 2 * DEFAULT_SECONDS else ""
+            say(f"waiting: the lease is held by {shown}{limit}")
             seen = found.etag
-        time.sleep(holder.seconds / _LOOKS)
+        time.sleep(min((holder or wanted).seconds / _LOOKS, _LONGEST_PAUSE))
 
 
 def _try(storage: Storage, key: str, wanted: Holder, found: Stamped | None) -> Lease | None:
@@ -161,7 +180,7 @@ def _try(storage: Storage, key: str, wanted: Holder, found: Stamped | None) -> L
             only_if_etag=found.etag if found else None,
         )
     except KeyTaken:
-        now = storage.stamped(key)
+        now = storage.stamped(key, max_bytes=_MOST_BYTES)
         if now is None or _read(now) != wanted:
             return None
         etag = now.etag
@@ -169,7 +188,7 @@ def _try(storage: Storage, key: str, wanted: Holder, found: Stamped | None) -> L
 
 
 def _read(found: Stamped | None) -> Holder | None:
-    """What the lease says; None when there is none, or it is no lease."""
+    """What the lease says; None when there is none, or it is not a readable lease."""
     if found is None:
         return None
     try:
@@ -178,10 +197,48 @@ def _read(found: Stamped | None) -> Holder | None:
         return None
 
 
+def _warn(storage: Storage, key: str, found: Stamped) -> None:
+    from loguru import logger  # which costs the start of every run, for what hardly ever happens
+
+    try:
+        _HOLDER.validate_json(found.body)
+    except ValidationError as error:
+        logger.warning("{} is not a readable lease and counts as none: {}", storage.url(key), first_fault(error))
+
+
+def _is_free(found: Stamped, holder: Holder | None, patience: float) -> bool:
+    """Whether nobody holds the lease any more.
+
+    One that cannot be read may be of a later version, which renews it: it is free when it was not written for
+    `patience` seconds by the store's clock. Its holder would learn so before it commits anything.
+    """
+    if holder is None:
+        return found.age > timedelta(seconds=patience)
+    return holder.released or found.age > timedelta(seconds=holder.seconds)
+
+
 def current(storage: Storage, prefix: str) -> str | None:
     """Who holds the lease now, in words, or None."""
-    found = storage.stamped(lease_key(prefix))
+    found = storage.stamped(lease_key(prefix), max_bytes=_MOST_BYTES)
     holder = _read(found)
-    if found is None or holder is None or holder.released or found.age > timedelta(seconds=holder.seconds):
+    if found is None:
         return None
-    return str(holder)
+    if holder is None:
+        _warn(storage, lease_key(prefix), found)
+        return None
+    return None if _is_free(found, holder, DEFAULT_SECONDS) else str(holder)
+
+
+def is_lease_of_others(storage: Storage, key: str, *, has_backups: bool) -> bool:
+    """Whether an object below our prefix makes its folder the prefix of other runs.
+
+    It does where it is a readable lease and the folder has backups, or a run holds it that has not committed one yet.
+    """
+    found = storage.stamped(key, max_bytes=_MOST_BYTES)
+    if found is None:
+        return False
+    holder = _read(found)
+    if holder is None:
+        _warn(storage, key, found)
+        return False
+    return has_backups or not _is_free(found, holder, DEFAULT_SECONDS)

@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
 from services.backups.shrinkage import Shrinkage
+from services.bounds import Count, Moment, Seconds, ShortText, first_fault
 
 FORMAT_VERSION = 1
 ServerKind = Literal["throwaway", "source", "other"]
@@ -34,7 +35,7 @@ class File:
     """A stored object: its name beside the manifest, its size in bytes, its SHA-256."""
 
     name: str
-    bytes: int
+    bytes: Count
     sha256: str
 
 
@@ -107,16 +108,16 @@ class Manifest:
     format_version: int
     tool_version: str
     run_id: str
-    lease_token: int
+    lease_token: Count
     database: str
-    taken_at: datetime
+    taken_at: Moment
     server_version: _Version
     client_version: _Version
     format: Format
     object: File
-    plain_bytes: int
-    database_bytes: int
-    seconds: float
+    plain_bytes: Count
+    database_bytes: Count
+    seconds: Seconds
     encrypted: bool
     fingerprint: Fingerprint
     traits: DatabaseTraits
@@ -148,9 +149,7 @@ class Manifest:
         try:
             manifest = _MANIFEST.validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{where or 'text'}: {first['msg']}") from None
+            raise ValueError(first_fault(error)) from None
         if manifest.format_version > FORMAT_VERSION:
             raise ValueError(f"format version {manifest.format_version} is later than this program's {FORMAT_VERSION}")
         return manifest
@@ -163,13 +162,13 @@ class DrillRecord:
     `server_kind` is None in records of before there were kinds.
     """
 
-    drilled_at: datetime
+    drilled_at: Moment
     ok: bool
-    restore_seconds: float
-    compare_seconds: float
-    server_version: str
-    tables: int
-    rows: int
+    restore_seconds: Seconds
+    compare_seconds: Seconds
+    server_version: ShortText
+    tables: Count
+    rows: Count
     differences: tuple[str, ...] = ()
     server_kind: ServerKind | None = None
 
@@ -180,7 +179,10 @@ class DrillRecord:
     @classmethod
     def from_json(cls, text: bytes) -> DrillRecord:
         """Reads a stored record. Raises ValueError when it is none."""
-        return _DRILL.validate_json(text)
+        try:
+            return _DRILL.validate_json(text)
+        except ValidationError as error:
+            raise ValueError(first_fault(error)) from None
 
 
 _MANIFEST = TypeAdapter(Manifest)

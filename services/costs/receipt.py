@@ -14,6 +14,7 @@ from typing import Any
 from services.costs.bill import Bill, Biller, Line, nano, plain
 from services.costs.budget import NEVER_STOPPED
 from services.costs.usage import Usage
+from services.folders import write_private
 
 FORMAT = "shoreline-receipt/1"
 
@@ -118,8 +119,7 @@ def keep(receipt: Receipt, folder: Path, evidence: Mapping[str, Any] = MappingPr
     path = folder / f"{name}.json"
     if path.exists():
         path = folder / f"{name}_{receipt.run_id}.json"
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+    write_private(path, text.encode())
     return path
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from services.lake.encrypted import is_encrypted
 from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.local import local_files
+from services.lake.manifest import Unreadable
 from services.lake.partitions import file_number, is_read
 from services.lake.plan import TablePlan
 from services.lake.record import write_record
@@ -52,6 +53,7 @@ class CompactReport:
     files_after: int
     bytes_before: int
     bytes_after: int
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # tables that were left out, and why
 
 
 def plan_merges(table: str, listed: Mapping[str, StoredObject]) -> list[Merge]:
@@ -97,11 +99,13 @@ def compact(
     LakeError for files that do not fit together, Busy when someone else writes to the same days.
     """
     lake.storage.require()
-    merges = _planned(lake, tables, dry_run=dry_run)
+    planned = _planned(lake, tables, dry_run=dry_run)
+    unreadable = _unreadable(lake, {merge.table for merge in planned})
+    merges = [merge for merge in planned if merge.table not in unreadable]
     before = sum(len(merge.files) for merge in merges)
     size = sum(merge.size for merge in merges)
     if dry_run or not merges:
-        return CompactReport(dry_run, tuple(merges), before, 0, size, 0)
+        return CompactReport(dry_run, tuple(merges), before, 0, size, 0, unreadable)
     expect(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
@@ -114,7 +118,7 @@ def compact(
                 write_record(output, record)  # the rows stay what was exported
         written = [path.stat().st_size for path in output.rglob("*.parquet")]
         _replace(lake, merges, output, task, count)
-    return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written))
+    return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written), unreadable)
 
 
 def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> list[Merge]:
@@ -126,6 +130,18 @@ def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> list[
         else:
             recover(lake, journal)
     return [merge for table in tables for merge in plan_merges(table, _without(lake.listed(table), gone))]
+
+
+def _unreadable(lake: RemoteLake, tables: Iterable[str]) -> dict[str, str]:
+    """The tables whose manifest or export record cannot be read, each with the reason."""
+    found = {}
+    for table in sorted(tables):
+        try:
+            lake.recorded(table)
+            lake.export_record(table)
+        except Unreadable as error:
+            found[table] = str(error)
+    return found
 
 
 def _without(listed: Mapping[str, StoredObject], gone: set[str]) -> dict[str, StoredObject]:

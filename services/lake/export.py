@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from services.lake.declaration import Source
 from services.lake.export_plan import TableExport, Wanted, prepare
 from services.lake.files import DayFiles
 from services.lake.layout import TooLarge, write_sorted, write_unsorted
+from services.lake.manifest import Unreadable
 from services.lake.record import ExportRecord, write_record
 from services.lake.source import snapshot
 from services.lake.spans import SPAN_BYTES, Span
@@ -57,6 +58,7 @@ class ExportReport:
     output: Path
     dry_run: bool
     tables: tuple[ExportedTable, ...]
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # tables that were left out, and why
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,16 @@ def export(
     counted; then nothing is recorded, and the next export does it all again.
     """
     with snapshot(database) as seen:
-        plans = [prepare(seen, source, output, wanted, last_record) for source in sources]
+        plans: list[TableExport] = []
+        unreadable: dict[str, str] = {}
+        for source in sources:
+            try:
+                plans.append(prepare(seen, source, output, wanted, last_record))
+            except Unreadable as error:  # of this table only
+                unreadable[source.name] = str(error)
         if dry_run:
-            return ExportReport(output, dry_run, tuple(_report(plan, _Written({}, Counter())) for plan in plans))
+            planned = tuple(_report(plan, _Written({}, Counter())) for plan in plans)
+            return ExportReport(output, dry_run, planned, unreadable)
         with task("export", sum(plan.rows for plan in plans)) as advance:
             written = _write_all(plans, partial(_write, database, seen.name, advance), workers)
     for plan, done in zip(plans, written, strict=True):
@@ -93,7 +102,7 @@ def export(
     for plan in plans:
         write_record(output, plan.record)
     reports = (_report(plan, done) for plan, done in zip(plans, written, strict=True))
-    return ExportReport(output, dry_run, tuple(reports))
+    return ExportReport(output, dry_run, tuple(reports), unreadable)
 
 
 def _write_all(

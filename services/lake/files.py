@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import DISK_FULL, FolderUnusable
+from services.folders import make_private
 from services.lake.partitions import file_name, is_data_file
 
 ROWS_PER_GROUP = 1 << 20
@@ -84,6 +85,7 @@ class DayWriter:
     def _begin_file(self, schema: pa.Schema) -> tuple[pa.NativeFile, pq.ParquetWriter]:
         name = file_name(self._first + len(self._names))
         self._names.append(name)
+        make_private(self._partial(name))
         sink = pa.OSFile(str(self._partial(name)), "wb")
         self._open = sink, pq.ParquetWriter(sink, schema, **writer_options(schema))
         return self._open

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic import TypeAdapter
+
+from services.bounds import DOCUMENT_BYTES, document
 from services.errors import Busy, LakeError
 from services.lake.checksum import is_of
-from services.lake.manifest import Manifest
+from services.lake.manifest import Manifest, TableName
 from services.lake.remote import RemoteLake
 from services.storage import KeyTaken, StoredObject
 
@@ -47,24 +49,29 @@ class Journal:
     def from_json(cls, text: bytes, where: str) -> Journal:
         """The journal that was stored. Raises LakeError, which names `where`, when it is none."""
         try:
-            document: Any = json.loads(text)
-            if document["version"] != _VERSION:
-                raise ValueError
-            return cls(
-                {
-                    table: {folder: DayMerge(**day) for folder, day in days.items()}
-                    for table, days in document["tables"].items()
-                }
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            stored: _Stored = document(text, _VERSION, _STORED)
+        except ValueError as error:
             raise LakeError(
-                f"{where} is no journal of a compact.", next_step="Use the Shoreline that wrote it, or a newer one."
+                f"{where} is not a readable journal of a compact: {error}.",
+                next_step="If a newer Shoreline wrote it, use that. Else delete it and run `shoreline compact` again.",
             ) from error
+        return cls(stored.tables)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A journal as it is stored."""
+
+    version: int
+    tables: Mapping[TableName, Mapping[str, DayMerge]]
+
+
+_STORED = TypeAdapter(_Stored)
 
 
 def read_journal(lake: RemoteLake) -> Journal | None:
     """The journal of a compact that did not end; None when there is none. Raises LakeError when it cannot be read."""
-    text = lake.storage.read(lake.journal_key)
+    text = lake.storage.read(lake.journal_key, max_bytes=DOCUMENT_BYTES)
     return None if text is None else Journal.from_json(text, lake.storage.url(lake.journal_key))
 
 

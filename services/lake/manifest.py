@@ -7,12 +7,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter
+
+from services.bounds import Count, document
 from services.errors import LakeError
 from services.lake.partitions import day_of_file
 
 _VERSION = 1
+TableName = Annotated[str, Field(pattern=r"\A[^/_.][^/]*\z")]
+ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
 _YEARS_AHEAD = 10  # that a table is declared for, beyond the newest day there is
 
 
@@ -20,7 +25,7 @@ _YEARS_AHEAD = 10  # that a table is declared for, beyond the newest day there i
 class Column:
     """A stored column: its type as Parquet's readers see it, and as Athena's DDL declares it."""
 
-    name: str
+    name: ColumnName
     type: str
     athena: str
 
@@ -54,8 +59,8 @@ class Entry:
     `schema` is a digest; `least` and `most` hold the extremes of each column of numbers or times.
     """
 
-    size: int
-    rows: int
+    size: Count
+    rows: Count
     sha256: str
     etag: str
     schema: str
@@ -122,20 +127,34 @@ class Manifest:
     def from_json(cls, text: bytes, where: str) -> Manifest:
         """The manifest that was stored. Raises LakeError, which names `where`, when it is none."""
         try:
-            document: Any = json.loads(text)
-            if document["version"] != _VERSION:
-                raise LakeError(
-                    f"{where} is of version {document['version']}, this program knows {_VERSION}.",
-                    next_step="Use the Shoreline that wrote it, or a newer one.",
-                )
-            schemas = {
-                digest: Schema(tuple(Column(*column) for column in columns))
-                for digest, columns in document["schemas"].items()
-            }
-            files = {path: Entry(**entry) for path, entry in document["files"].items()}
-            return cls(document["table"], schemas, files)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LakeError(
-                f"{where} is no manifest of a table.",
-                next_step="Delete it and upload again: it is made anew from the files and their checksums.",
+            stored: _Stored = document(text, _VERSION, _STORED)
+            unknown = {entry.schema for entry in stored.files.values()} - stored.schemas.keys()
+            if unknown:
+                raise ValueError(f"files have the schema {min(unknown)!r}, which it does not hold")
+        except ValueError as error:
+            raise Unreadable(
+                f"{where} is not a readable manifest of a table: {error}.",
+                next_step="If a newer Shoreline wrote it, use that. Else delete it and run `shoreline upload`:"
+                " the files and their checksums hold what it said.",
             ) from error
+        schemas = {
+            digest: Schema(tuple(Column(*column) for column in columns)) for digest, columns in stored.schemas.items()
+        }
+        return cls(stored.table, schemas, stored.files)
+
+
+class Unreadable(LakeError):
+    """What the lake keeps about one table cannot be read; other tables are not affected."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A manifest as it is stored."""
+
+    version: int
+    table: TableName
+    schemas: Mapping[str, tuple[tuple[ColumnName, str, str], ...]]
+    files: Mapping[str, Entry]
+
+
+_STORED = TypeAdapter(_Stored)

@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-from services.errors import LakeError
+from pydantic import TypeAdapter
+
+from services.bounds import Count, document
+from services.folders import write_private
+from services.lake.manifest import TableName, Unreadable
 
 _VERSION = 1
 RECORDS = "_export"  # the folder of the records under the output folder: no table can have its name
@@ -19,8 +22,8 @@ RECORDS = "_export"  # the folder of the records under the output folder: no tab
 class DayRecord:
     """A day as it was exported: its rows, and the transaction before which all changes are in them."""
 
-    rows: int
-    horizon: int
+    rows: Count
+    horizon: Count
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,39 @@ class ExportRecord:
     def from_json(cls, text: bytes, where: str) -> ExportRecord:
         """The record that was stored. Raises LakeError, which names `where`, when it is none."""
         try:
-            document: Any = json.loads(text)
-            if document["version"] != _VERSION:
-                raise ValueError
-            days = {date.fromisoformat(day): DayRecord(*found) for day, found in document["days"].items()}
-            unwritten = frozenset(map(date.fromisoformat, document.get("unwritten", ())))
-            return cls(document["table"], document["origin"], document["shape"], days, unwritten)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LakeError(
-                f"{where} is no record of an export.", next_step="Run `shoreline export --full`, which makes it anew."
+            stored: _Stored = document(text, _VERSION, _STORED)
+        except ValueError as error:
+            raise Unreadable(
+                f"{where} is not a readable record of an export: {error}.",
+                next_step="Run `shoreline export --full`, which writes a new one.",
             ) from error
+        days = {day: DayRecord(*found) for day, found in stored.days.items()}
+        return cls(stored.table, stored.origin, stored.shape, days, frozenset(stored.unwritten))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A record as it is stored."""
+
+    version: int
+    table: TableName
+    origin: str
+    shape: str
+    days: Mapping[date, tuple[Count, Count]]
+    unwritten: tuple[date, ...] = ()
+    covered: tuple[date | None, date | None] | None = None
+    moment: Count | None = None
+
+
+_STORED = TypeAdapter(_Stored)
 
 
 def write_record(output: Path, record: ExportRecord) -> None:
     """Leaves the record beside the exported files, for the upload."""
     path = _path(output, record.table)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(record.to_json())
+    path.unlink(missing_ok=True)
+    write_private(path, record.to_json())
 
 
 def read_records(output: Path) -> dict[str, ExportRecord]:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from services.bounds import DOCUMENT_BYTES
 from services.errors import BucketMissing, Busy
 from services.lake.checksum import of_s3
 from services.lake.local import LocalFile
-from services.lake.manifest import Manifest
+from services.lake.manifest import Manifest, Unreadable
 from services.lake.plan import Stored
 from services.lake.record import ExportRecord
 from services.lake.transfer import THREADS
-from services.storage import KeyTaken, Storage, StoredObject
+from services.storage import KeyTaken, ObjectDamaged, Storage, StoredObject
 
 _FOLDER = "_manifest"  # hidden from query engines, and beside the tables' folders
 
@@ -59,12 +60,22 @@ class RemoteLake:
         return {found.key.removeprefix(folder): found for found in self.storage.objects(folder)}
 
     def recorded(self, table: str) -> Recorded:
-        """A table's manifest. Raises LakeError when it cannot be read."""
+        """A table's manifest. Raises Unreadable when it cannot be read."""
         key = self._manifest_key(table)
-        found = self.storage.stamped(key)
+        url = self.storage.url(key)
+        try:
+            found = self.storage.stamped(key, max_bytes=DOCUMENT_BYTES)
+        except ObjectDamaged as error:
+            raise Unreadable(f"{error}", next_step="Delete it and run `shoreline upload`.") from error
         if found is None:
             return Recorded(Manifest(table), None)
-        return Recorded(Manifest.from_json(found.body, self.storage.url(key)), found.etag)
+        manifest = Manifest.from_json(found.body, url)
+        if manifest.table != table:
+            raise Unreadable(
+                f"{url} is the manifest of another table, {manifest.table}.",
+                next_step="Delete it and run `shoreline upload`.",
+            )
+        return Recorded(manifest, found.etag)
 
     def record(self, manifest: Manifest, before: Recorded) -> None:
         """Writes a table's manifest. Raises Busy when it is not the one that was read `before` any more."""
@@ -92,13 +103,15 @@ class RemoteLake:
     def export_record(self, table: str) -> ExportRecord | None:
         """What was exported of a table and is in the lake; None before the first time.
 
-        Raises LakeError when it cannot be read.
+        Raises Unreadable when it cannot be read.
         """
         key = self._export_key(table)
         try:
-            text = self.storage.read(key)
+            text = self.storage.read(key, max_bytes=DOCUMENT_BYTES)
         except BucketMissing:
             return None
+        except ObjectDamaged as error:
+            raise Unreadable(f"{error}", next_step="Run `shoreline export --full`, which writes a new one.") from error
         return None if text is None else ExportRecord.from_json(text, self.storage.url(key))
 
     def record_export(self, record: ExportRecord) -> None:

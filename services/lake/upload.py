@@ -13,7 +13,7 @@ from services.errors import LakeError
 from services.lake.agreement import Count, agree_with_export
 from services.lake.checksum import of_files
 from services.lake.local import Contents, LocalFile, contents, local_files
-from services.lake.manifest import Entry, Manifest, Schema
+from services.lake.manifest import Entry, Manifest, Schema, Unreadable
 from services.lake.partitions import day_of_file
 from services.lake.plan import Stored, TablePlan, plan_table
 from services.lake.record import ExportRecord, read_records
@@ -43,6 +43,7 @@ class UploadReport:
     plans: tuple[TablePlan, ...]
     rows: Mapping[str, int]
     widened: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # tables that were left out, and why
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,18 @@ def upload(
             f"There is nothing to upload under {output}.", next_step="Run `shoreline generate` or `shoreline export`."
         )
     names = sorted({*files, *records})
-    tables = [_look(lake, name, files.get(name, []), records.get(name), delete=delete) for name in names]
+    tables: list[_Table] = []
+    unreadable: dict[str, str] = {}
+    for name in names:
+        try:
+            tables.append(_look(lake, name, files.get(name, []), records.get(name), delete=delete))
+        except Unreadable as error:  # of this table only
+            unreadable[name] = str(error)
     for table in tables:
         _check(table, accept_drift=accept_drift)
     plans = tuple(table.plan for table in tables)
     if dry_run:
-        return UploadReport(lake.url, dry_run, plans, {})
+        return UploadReport(lake.url, dry_run, plans, {}, unreadable=unreadable)
     agree(plans)
     sent = _send(lake, tables, task)
     settled = [_settle(lake, table, sent) for table in tables]
@@ -102,7 +109,7 @@ def upload(
         agree_with_export(lake, table.plan, manifest, records.get(table.name), count)
     rows = {manifest.table: manifest.rows for manifest in settled}
     widened = dict(filter(None, map(_widened, tables, settled)))
-    return UploadReport(lake.url, dry_run, plans, rows, widened)
+    return UploadReport(lake.url, dry_run, plans, rows, widened, unreadable)
 
 
 def _widened(table: _Table, after: Manifest) -> tuple[str, tuple[int, int]] | None:

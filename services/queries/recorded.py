@@ -7,17 +7,27 @@ from datetime import date
 from itertools import groupby
 
 from services.identifiers import quote
-from services.lake.manifest import Manifest
+from services.lake.manifest import Manifest, Unreadable
 from services.lake.partitions import keys
 from services.lake.remote import RemoteLake
 from services.queries.catalog import Catalog, TableSchema
 from services.queries.prediction import Lake
 
 
-def recorded_tables(lake: RemoteLake, besides: Container[str]) -> dict[str, TableSchema]:
-    """The tables that the lake's manifests tell of, besides those that are known."""
-    manifests = [lake.recorded(name).manifest for name in lake.tables() if name not in besides]
-    return {manifest.table: recorded_schema(manifest) for manifest in manifests if manifest.files}
+def recorded_tables(lake: RemoteLake, besides: Container[str]) -> tuple[dict[str, TableSchema], dict[str, Unreadable]]:
+    """Return the tables that the lake's manifests describe, other than those that are known; and those unreadable."""
+    found, unreadable = {}, {}
+    for name in lake.tables():
+        if name in besides:
+            continue
+        try:
+            manifest = lake.recorded(name).manifest
+        except Unreadable as error:
+            unreadable[name] = error
+        else:
+            if manifest.files:
+                found[name] = recorded_schema(manifest)
+    return found, unreadable
 
 
 def recorded_schema(manifest: Manifest) -> TableSchema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -90,8 +91,8 @@ def literal(text: str) -> str:
 
 def faults(table: CreateTable) -> Iterator[str]:
     """What Athena would take, and then answer wrongly or with nothing."""
-    names = [column.name for column in (*table.columns, *table.keys)]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    names = Counter(column.name for column in (*table.columns, *table.keys))
+    for name in sorted(name for name, times in names.items() if times > 1):
         yield f"{name} is named twice: a partition key is no column of the files"
     if not table.location.startswith("s3://") or not table.location.endswith("/"):
         yield f"LOCATION is '{table.location}', and must be an s3:// folder that ends in '/'"

@@ -59,17 +59,19 @@ class Token:
 def tokens(text: str) -> list[Token]:
     """The tokens of a DDL text, an end token last. Raises DdlRefused for a character that begins none."""
     found: list[Token] = []
-    at = 0
+    at, line, begun = 0, 1, 0  # the line, and where it begins
     while at < len(text):
         match = _TOKEN.match(text, at)
-        line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+        column = at - begun + 1
         if match is None:
             raise DdlRefused(f"line {line}, column {column}: {text[at]!r} begins nothing that Athena's DDL knows.")
         kind = str(match.lastgroup)
         if kind != "space":
             found.append(Token(kind, match[0], line, column))
         at = match.end()
-    return [*found, Token("end", "", text.count("\n") + 1, len(text) - text.rfind("\n"))]
+        if breaks := match[0].count("\n"):
+            line, begun = line + breaks, text.rindex("\n", 0, at) + 1
+    return [*found, Token("end", "", line, at - begun + 1)]
 
 
 def unquoted(text: str) -> str:

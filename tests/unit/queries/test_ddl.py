@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.errors import LakeError
 from services.lake.tables import TABLES
@@ -12,7 +14,7 @@ from services.queries.catalog import Catalog, catalog_of
 from services.queries.ddl import parse_table, statements
 from services.queries.ddl.statements import TABLES as FOLDER
 from services.queries.ddl.statements import read_tables
-from services.queries.ddl.words import DdlRefused
+from services.queries.ddl.words import DdlRefused, tokens
 from tests.unit.queries.lake import ORDERS
 
 LAKE = catalog_of("saas_datalake", TABLES)
@@ -183,3 +185,23 @@ def test_all_differences_are_told_at_once() -> None:
 def test_a_table_without_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match=r"orders has no DDL: there is no .*orders\.sql"):
         read_tables(LAKE, ADDRESS, tmp_path)
+
+
+@given(st.text(alphabet="a`'1,\n .", max_size=60))
+def test_token_positions_count_lines_and_columns(text: str) -> None:
+    try:
+        found = tokens(text)
+    except DdlRefused:
+        return
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    for token in found[:-1]:
+        assert text.startswith(token.text, starts[token.line - 1] + token.column - 1)
+    assert found[-1].line == text.count("\n") + 1
+
+
+def test_table_of_many_columns_is_parsed() -> None:
+    columns = ", ".join(f"c{number} int" for number in range(20_000))
+    table = parse_table(f"CREATE EXTERNAL TABLE t ({columns}) STORED AS PARQUET LOCATION 's3://b/t/'")
+    assert len(table.columns) == 20_000
