@@ -187,6 +187,8 @@ class Outcome:
 def typed(command: str, *, embedded: bool, contained: bool) -> str:
     """How a person types `shoreline JOB OPTIONS` here: by make on the embedded stack, by Compose in a container."""
     program, _, rest = command.partition(" ")
+    if program == "psql" and contained and "--host=postgres " in rest:  # a name that only the containers know
+        return f"docker compose exec postgres {command}"
     if program != "shoreline":
         return command
     if contained:
