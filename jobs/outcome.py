@@ -192,6 +192,8 @@ def typed(command: str, *, embedded: bool, contained: bool) -> str:
     if program != "shoreline":
         return command
     if contained:
+        if rest == "up":  # the offline store is a service, not a job
+            return "docker compose up --detach --wait localstack"
         run = "up --detach" if rest == "schedule" else "run --rm"  # it is a service, and goes on
         return f"docker compose {run} {rest}"
     job, _, options = rest.partition(" ")

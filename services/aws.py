@@ -235,6 +235,11 @@ def _explain(error: aws.ClientError) -> ShorelineError:
             next_step=f"Allow it for this role ({operation}), or check that the bucket belongs to this account.",
         )
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 501:
+        return StorageUnreachable(
+            f"This endpoint does not offer {operation}: {message}",
+            next_step="Use one that does. Queries need no Athena with `--engine duckdb`.",
+        )
     if status >= 500:
         return StorageUnreachable(f"AWS answered {operation} with {status} {code}: {message}")
     return StorageError(f"AWS refused {operation}: {message} ({code})")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,13 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
-from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanClient, SettingsError
+from services.errors import (
+    DatabaseError,
+    DatabaseUnreachable,
+    ServerNewerThanClient,
+    SettingsError,
+    ShorelineError,
+)
 
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _TIMEOUT = 10  # seconds until a server that does not answer counts as unreachable
@@ -38,11 +45,10 @@ _PASSED_ON = (
     "PGSSLKEY",
     "PGSERVICEFILE",
 )
+_SAMPLE = "saas_platform"  # PGDATABASE's default, which the job `database` makes
+_CREATEDB = "Allow it with `ALTER ROLE ... CREATEDB`, or name another role in PGUSER; a drill may run on any server."
+_NO_DATABASE = re.compile(r'database ".*" does not exist')
 _NEXT_STEPS = (  # by what libpq or the server says; where that is not in English, the error's own advice is as good
-    (
-        re.compile(r'database ".*" does not exist'),
-        "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`.",
-    ),
     (
         re.compile("authentication failed|no password supplied|no pg_hba.conf entry"),
         "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server says who may connect, and how.",
@@ -139,7 +145,8 @@ class Database:
             yield connection
             connection.commit()
         except psycopg2.Error as error:
-            raise DatabaseError(f"PostgreSQL refused: {_first_line(error)}") from error
+            step = _CREATEDB if "permission denied to create database" in str(error) else None
+            raise DatabaseError(f"PostgreSQL refused: {_first_line(error)}", next_step=step) from error
         finally:
             connection.close()
 
@@ -166,8 +173,23 @@ class Database:
         except psycopg2.OperationalError as error:
             where = f"{given.user}@{given.host}:{given.port}/{given.database}"
             told = _first_line(error)
-            step = next((step for says, step in _NEXT_STEPS if says.search(told)), None)
+            missing = _NO_DATABASE.search(told) is not None
+            step = self._missing() if missing else next((step for says, step in _NEXT_STEPS if says.search(told)), None)
             raise DatabaseUnreachable(f"No connection to {where}: {told}", next_step=step) from error
+
+    def _missing(self) -> str:
+        """What to do about a database that does not exist: it may have been dropped, or PGDATABASE names another."""
+        there = []
+        if self.name != MAINTENANCE:
+            with suppress(ShorelineError):
+                there = [each.name for each in self.sibling(MAINTENANCE).all_on_server()]
+        restore = shlex.join(["shoreline", "restore", f"--database={self.name}"])
+        steps = [
+            f"The server has {', '.join(there)}." if there else "",
+            f"If it was dropped, `{restore}` brings its newest backup back; else correct PGDATABASE.",
+            "For a first try, `shoreline database` makes the sample." if self.name == _SAMPLE else "",
+        ]
+        return " ".join(step for step in steps if step)
 
     def scalar(self, query: str, *arguments: object) -> Any:
         """The first column of the first row of a query's answer."""
