@@ -11,7 +11,7 @@ import typer
 from jobs.run import Run
 from jobs.runner import Json, run_job
 from jobs.table import print_table
-from services.errors import InputError, NotAllowed, ShorelineError
+from services.errors import InputError, NotAllowed, SettingsError, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +49,7 @@ def preflight(run: Run, job: str) -> PreflightReport:
 
     if job not in ROLES_OF_JOB:
         raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLES_OF_JOB)}.")
+    _require_addresses(run)
     found = look(run, job)
     usage = _predict(run, job)
     return PreflightReport(
@@ -62,6 +63,19 @@ def preflight(run: Run, job: str) -> PreflightReport:
         usd=None if usage is None else run.account.biller.cost(usage),
         limit=run.settings.max_run_cost_usd,
     )
+
+
+def _require_addresses(run: Run) -> None:
+    """Raises SettingsError for an address that nobody could be told through, before it is needed."""
+    addresses = run.settings.notify_addresses()
+    if not addresses:
+        return
+    from services.operations.events import Moment
+    from services.operations.notify import send
+
+    if problems := send(addresses, Moment.FAILURE, None):
+        told = "".join(f"\n  NOTIFY_URLS  {problem}" for problem in problems)
+        raise SettingsError(f"Settings need attention:{told}")
 
 
 def before(run: Run) -> None:
