@@ -134,7 +134,7 @@ def show(report: AthenaReport, console: Console) -> str:
         console.print("The lake holds no rows yet.")
         return "shoreline upload"
     console.print(f"More than kilobytes: {', '.join(large)}." if large else "Every query scanned kilobytes only.")
-    return "shoreline cleanup --dry-run"
+    return "shoreline tables"
 
 
 def show_checked(report: AthenaReport, console: Console) -> str:

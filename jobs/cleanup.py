@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.jsonable import jsonable
+from jobs.outcome import Terminated
 from jobs.run import Run
 from jobs.runner import Json, Yes, again, run_job
 from jobs.table import print_table
-from services.errors import CleanupIncomplete, NotConfirmed, ShorelineError
+from services.errors import CleanupIncomplete, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from services.cleanup import Cleanup
     from services.cleanup.plan import Plan
+    from services.cleanup.removal import Removed
     from services.cleanup.report import CleanupReport
 
 KeepBackups = Annotated[
@@ -64,18 +66,37 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
     from loguru import logger
 
     from jobs.archives import archive_of
+    from services.cleanup.removal import Removed
 
     work = _cleanup_of(run)
     plan = work.plan(keep_backups=options.keep_backups, receipts=options.receipts, scratch=options.scratch)
     if options.dry_run or not (options.yes or run.interactive):
         return work.planned(plan)
-    _tell(plan)
-    if not options.yes and plan.removals:
-        _confirm(plan)
-    with archive_of(run).lease("cleanup", logger.info) if plan.bucket_exists else nullcontext() as lease:
-        report = work.carry_out(plan, lease)
+    _agree(plan, options)
+    removed = Removed()
+    try:
+        with archive_of(run).lease("cleanup", logger.info) if plan.bucket_exists else nullcontext() as lease:
+            if plan.bucket_exists and not options.keep_backups and plan.backups != work.backups():
+                logger.warning("the backups changed since the plan was made: this is the plan now")
+                plan = work.plan(keep_backups=options.keep_backups, receipts=options.receipts, scratch=options.scratch)
+                _agree(plan, options)
+            report = work.carry_out(plan, lease, removed)
+    except (KeyboardInterrupt, Terminated):
+        logger.warning("stopped in the middle: {} removed so far{}", _amount(removed), _bucket(removed, plan))
+        raise
     run.evidence["proof"] = jsonable(report)
     return report
+
+
+def _bucket(removed: Removed, plan: Plan) -> str:
+    return f", and the bucket {plan.bucket}" if removed.bucket else ""
+
+
+def _amount(removed: Removed) -> str:
+    from services import human
+
+    versions = human.count(removed.versions, "version or marker", "versions and markers")
+    return f"{versions} and {human.count(removed.uploads, 'unfinished upload')}"
 
 
 def _cleanup_of(run: Run) -> Cleanup:
@@ -122,15 +143,16 @@ def show(report: CleanupReport, console: Console) -> str | None:
 
     if not report.carried_out:
         show_plan(report.plan, console)
-        console.print("Nothing was removed." if report.plan.removals else "There is nothing to remove.")
-        return again(without="--dry-run", plus="--yes") if report.plan.removals else None
+        if not report.plan.removals:
+            console.print("There is nothing to remove.")
+            return None
+        console.print("Nothing was removed. On a terminal, cleanup asks for the bucket's name first.")
+        return again(without="--dry-run")
     rows = [(check.resource, check.action, f"{check.verdict}: {check.verified}") for check in report.checks]
     print_table(console, ("Resource", "Action", "Verified"), rows)
     for name, why in {**report.removed.refused, **report.catalog.refused}.items():
         console.print(f"  refused: {name}: {why}", soft_wrap=True)
-    gone = human.count(report.removed.versions, "version or marker", "versions and markers")
-    uploads = human.count(report.removed.uploads, "unfinished upload")
-    console.print(f"Removed {gone} and {uploads}, {human.size(report.plan.bytes)}.")
+    console.print(f"Removed {_amount(report.removed)}, {human.size(report.plan.bytes)}.")
     if all(check.passed for check in report.checks):
         left = f"What stays costs {human.money(report.plan.staying)} a month"
         console.print(
@@ -166,19 +188,14 @@ def show_plan(plan: Plan, console: Console) -> None:
         console.print(f"  without a price, and not in the sums: {', '.join(plan.unpriced)}", soft_wrap=True)
 
 
-def _tell(plan: Plan) -> None:
+def _agree(plan: Plan, options: Options) -> None:
+    """Shows the plan, and asks for the bucket's name unless told not to. Raises NotConfirmed for any other."""
+    from jobs.confirm import confirm
     from jobs.console import Output
+    from services import human
 
     show_plan(plan, Output(stderr=True))
-
-
-def _confirm(plan: Plan) -> None:
-    """Asks for the bucket's name. Raises NotConfirmed for anything else."""
-    from jobs.console import Output
-
-    try:
-        typed = Output(stderr=True).input(f"Type the bucket's name to remove this ({plan.bucket}): ")
-    except EOFError:
-        typed = ""
-    if typed.strip() != plan.bucket:
-        raise NotConfirmed("That is not the bucket's name: nothing was removed.")
+    if not options.yes and plan.removals:
+        backups = f", {human.count(len(plan.backups), 'backup')} included" if plan.backups else ""
+        question = f"Type the bucket's name to remove this{backups}"
+        confirm(question, plan.bucket, "That is not the bucket's name: nothing was removed.")

@@ -188,9 +188,13 @@ class Outcome:
 def typed(command: str, *, embedded: bool, contained: bool) -> str:
     """How a person types `shoreline JOB OPTIONS` here: by make on the embedded stack, by Compose in a container."""
     program, _, rest = command.partition(" ")
+    if program == "psql" and contained and "--host=postgres " in rest:  # a name that only the containers know
+        return f"docker compose exec postgres {command}"
     if program != "shoreline":
         return command
     if contained:
+        if rest == "up":  # the offline store is a service, not a job
+            return "docker compose up --detach --wait localstack"
         run = "up --detach" if rest == "schedule" else "run --rm"  # it is a service, and goes on
         return f"docker compose {run} {rest}"
     job, _, options = rest.partition(" ")

@@ -11,7 +11,7 @@ import typer
 from jobs.run import Run
 from jobs.runner import Json, run_job
 from jobs.table import print_table
-from services.errors import DatabaseError, InputError, NotAllowed, ShorelineError
+from services.errors import DatabaseError, InputError, NotAllowed, SettingsError, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +54,7 @@ def preflight(run: Run, job: str) -> PreflightReport:
 
     if job not in ROLES_OF_JOB:
         raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLES_OF_JOB)}.")
+    _require_addresses(run)
     found = look(run, job)
     usage = _predict(run, job)
     return PreflightReport(
@@ -74,6 +75,19 @@ def _database_problems(run: Run) -> tuple[DumpProblem, ...]:
     from services.backups.checks import dump_problems
 
     return tuple(problem for database in run.databases for problem in dump_problems(database))
+
+
+def _require_addresses(run: Run) -> None:
+    """Raises SettingsError for an address that nobody could be told through, before it is needed."""
+    addresses = run.settings.notify_addresses()
+    if not addresses:
+        return
+    from services.operations.events import Moment
+    from services.operations.notify import send
+
+    if problems := send(addresses, Moment.FAILURE, None):
+        told = "".join(f"\n  NOTIFY_URLS  {problem}" for problem in problems)
+        raise SettingsError(f"Settings need attention:{told}")
 
 
 def before(run: Run) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.runner import Json, Yes, run_job
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from services.backups.catalog import Backup
     from services.backups.restore import Restored
+    from services.database import Database
 
 Key = Annotated[
     str | None, typer.Option("--key", metavar="KEY", help="The backup with this key, or the last part of the key.")
@@ -50,6 +52,13 @@ def command(
         ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a database that is not empty.")] = False,
+    keep_old: Annotated[
+        bool,
+        typer.Option(
+            "--keep-old", help="With --replace: keep the replaced database, renamed to NAME_before_DATE_TIME."
+        ),
+    ] = False,
+    yes: Yes = False,
     tables: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,7 +78,10 @@ def command(
     allow_unencrypted: AllowUnencrypted = False,
     as_json: Json = False,
 ) -> None:
-    """Load a backup into a new database, which takes the final name only when it is complete."""
+    """Load a backup into a new database, which takes the final name only when it is complete.
+
+    With --replace, the name of a database that is not empty must be typed on a terminal; elsewhere give --yes.
+    """
     run_job(
         ctx,
         "restore",
@@ -78,6 +90,8 @@ def command(
             pick(run, latest=latest, before=before, key=key, database=database),
             into,
             replace=replace,
+            keep_old=keep_old,
+            yes=yes,
             tables=tuple(tables or ()),
             schema_only=schema_only,
             jobs=jobs,
@@ -89,25 +103,85 @@ def command(
     )
 
 
-def restore(run: Run, backup: Backup, into: str | None = None, *, replace: bool = False, **chosen: Any) -> Restored:
+def restore(
+    run: Run,
+    backup: Backup,
+    into: str | None = None,
+    *,
+    replace: bool = False,
+    keep_old: bool = False,
+    yes: bool = False,
+    **chosen: Any,
+) -> Restored:
     """Restores a backup under a database's name. `chosen` are LoadOptions."""
+    from datetime import UTC, datetime
+
     from loguru import logger
 
     from jobs.archives import download_cost, identities, shrank_alarm
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
+    from services.backups.replaced import name_of_old
+    from services.errors import InputError
 
     _given("--into", into)
+    if keep_old and not replace:
+        raise InputError("--keep-old keeps the database that --replace replaces.", next_step="Add --replace.")
     options = LoadOptions(identities=identities(run), **chosen)
     target = run.database_named(into or backup.manifest.database)
     size = backup.manifest.object.bytes
     if alarm := shrank_alarm(backup):
         logger.warning("{} {}", alarm.what, run.commands(alarm.next_step))
+    if replace and not yes:
+        _agree(run, backup, target)
+    keep_as = name_of_old(target, datetime.now(UTC)) if keep_old else None
     logger.info("restoring {} as {}; {}", backup.key, target.name, download_cost(run, backup))
     with run.progress.task("restore", size) as advance:
         return restoring.restore(
-            run.storage, backup, target, options, replace=replace, advance=advance, say=logger.warning
+            run.storage,
+            backup,
+            target,
+            options,
+            replace=replace,
+            keep_as=keep_as,
+            advance=advance,
+            say=logger.warning,
         )
+
+
+def _agree(run: Run, backup: Backup, target: Database) -> None:
+    """Shows a database that holds something beside the backup, and asks for its name. Raises NotConfirmed."""
+    from jobs.confirm import confirm
+    from jobs.console import Output
+    from services.backups.restore import is_empty
+    from services.errors import NotConfirmed
+
+    if not target.exists() or is_empty(target):
+        return
+    sides = _sides(run, backup, target)
+    beside = ["shoreline", "restore", f"--key={backup.name.stem}", f"--into={target.name}_restored"]
+    if not run.interactive:
+        raise NotConfirmed(
+            f"{target.name} is not empty: replacing it takes its name typed on a terminal, or --yes.\n{sides}",
+            next_step=f"`{shlex.join(beside)}` restores beside it.",
+        )
+    Output(stderr=True).print(sides, soft_wrap=True)
+    confirm("Type the database's name to replace it", target.name, f"{target.name} was not replaced.")
+
+
+def _sides(run: Run, backup: Backup, target: Database) -> str:
+    """Both sides of a replacement, a line each."""
+    from services import human
+    from services.backups.replaced import live
+
+    now, held = live(target), backup.summary
+    sessions = f", {human.count(now.sessions, 'session')} that will end" if now.sessions else ""
+    age = human.age(run.storage.now() - backup.taken_at)
+    return (
+        f"  {target.name} now: {human.size(now.bytes)}, about {human.count(now.rows, 'row')}{sessions}\n"
+        f"  the backup: {human.size(held.database_bytes)}, {human.count(held.rows, 'row')}, {age} old"
+        f" ({human.moment(backup.taken_at)})"
+    )
 
 
 def pick(
@@ -152,10 +226,14 @@ def show(report: Restored, console: Console) -> str:
     from services import human
 
     console.print(f"  from        {report.key}", soft_wrap=True)
-    console.print(f"  database    {report.database}{', in place of the old one' if report.replaced else ''}")
+    replaced = f", in place of {report.kept_as or 'the old one'}" if report.replaced else ""
+    console.print(f"  database    {report.database}{replaced}", markup=False)
     whole = f"{human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}, {human.size(report.bytes)}"
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
     console.print(f"  restored    in {human.seconds(report.seconds)}")
     for each in report.notes:
         console.print(f"  note        {each}", soft_wrap=True)
-    return "shoreline status"
+    if not report.part and report.database != report.source:
+        swap = shlex.join(["restore", f"--key={report.key}", "--replace"])
+        console.print(f"  swap it in  {swap}", soft_wrap=True)
+    return report.psql

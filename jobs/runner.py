@@ -80,10 +80,10 @@ def run_without_settings(
     _run(outcome, work, show, verdict, lambda _: ())
 
 
-def again(*, without: str, plus: str = "") -> str:
-    """The command that runs now, as the next one: without one of its options, and with another."""
-    kept = [word for word in sys.argv[1:] if word not in {"--embedded", without, plus}]
-    return shlex.join(["shoreline", *kept, *([plus] if plus else [])])
+def again(*, without: str) -> str:
+    """The command that runs now, as the next one: without one of its options, and never past a question."""
+    kept = [word for word in sys.argv[1:] if word not in {"--embedded", "--yes", without}]
+    return shlex.join(["shoreline", *kept])
 
 
 def _outcome(ctx: typer.Context, job: str, as_json: bool) -> Outcome:

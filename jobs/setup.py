@@ -82,4 +82,4 @@ def show(report: SetupReport, console: Console) -> str | None:
     if report.drift:
         return None
     console.print(f"s3://{report.bucket} is ready, owned by account {report.account_id}.")
-    return "shoreline backup"
+    return "shoreline preflight backup"

@@ -86,8 +86,8 @@ def _connection(run: Run) -> str:
     mode = f"PGSSLMODE={run.settings.pgsslmode}"
     try:
         return f"{run.databases[0].tls() or 'not encrypted'}, {mode}"
-    except ShorelineError:
-        return f"not reachable now, {mode}"
+    except ShorelineError as error:
+        return f"not reachable now ({error}), {mode}"
 
 
 def verdict(report: Status) -> ShorelineError | None:

@@ -281,8 +281,9 @@ def _explain(error: aws.ClientError) -> ShorelineError:
         )
     if status == 501 or code == "NotImplemented":
         return StorageError(
-            f"The store does not support this {operation}: {told}",
-            next_step="Use a store that supports it; docs/backups.md names what Shoreline needs.",
+            f"This endpoint does not offer {operation}: {told}",
+            next_step="Use one that does; docs/backups.md names what Shoreline needs of a store."
+            " Queries need no Athena with `--engine duckdb`.",
         )
     if status >= 500:
         return StorageUnreachable(f"AWS answered {operation} with {status}: {told}")

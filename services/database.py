@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,13 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from services.connection import CONNECT_SECONDS, Server, forget_ambient_settings
 from services.connection import Connection as Connection
 from services.database_errors import advice, connection_advice, first_line
-from services.errors import DatabaseError, DatabaseUnreachable, ServerNewerThanClient, SettingsError
+from services.errors import (
+    DatabaseError,
+    DatabaseUnreachable,
+    ServerNewerThanClient,
+    SettingsError,
+    ShorelineError,
+)
 
 # The first minor version without a known hole that a dump reaches. Source: PostgreSQL, CVE-2026-18408.
 _FIRST_GOOD_MINOR = {14: 24, 15: 19, 16: 15, 17: 11, 18: 6}
@@ -40,6 +47,8 @@ IS_SCRATCH = f"""
 (datname ~ '_(restoring|old)_[0-9a-f]{{8}}$'
  AND (coalesce(shobj_description(oid, 'pg_database'), '') = '{SCRATCH}' OR {_UNMARKED}))
 """  # a condition on a row of pg_database
+_SAMPLE = "saas_platform"  # PGDATABASE's default, which the job `database` makes
+_NO_DATABASE = re.compile(r'database ".*" does not exist')
 
 
 @dataclass(frozen=True, order=True)
@@ -120,9 +129,8 @@ class Database:
 
     def _unreachable(self, error: psycopg2.Error) -> DatabaseUnreachable:
         text = str(error)
-        return DatabaseUnreachable(
-            f"No connection to {self.connection.where}: {first_line(error)}", next_step=connection_advice(text)
-        )
+        step = self._missing() if _NO_DATABASE.search(text) else connection_advice(text)
+        return DatabaseUnreachable(f"No connection to {self.connection.where}: {first_line(error)}", next_step=step)
 
     def _meet_server(self, connection: Any) -> None:
         """Remember which server was reached. Raises DatabaseUnreachable for a pooler that mixes sessions."""
@@ -157,6 +165,20 @@ class Database:
             return found.get(timeout=CONNECT_SECONDS) == pid
         except queue.Empty:  # it waits for a backend of its own
             return False
+
+    def _missing(self) -> str:
+        """What to do about a database that does not exist: it may have been dropped, or PGDATABASE names another."""
+        there = []
+        if self.name != MAINTENANCE:
+            with suppress(ShorelineError):
+                there = [each.name for each in self.sibling(MAINTENANCE).all_on_server()]
+        restore = shlex.join(["shoreline", "restore", f"--database={self.name}"])
+        steps = [
+            f"The server has {', '.join(there)}." if there else "",
+            f"If it was dropped, `{restore}` brings its newest backup back; else correct PGDATABASE.",
+            "For a first try, `shoreline database` makes the sample." if self.name == _SAMPLE else "",
+        ]
+        return " ".join(step for step in steps if step)
 
     def scalar(self, query: str, *arguments: object) -> Any:
         """The first column of the first row of a query's answer."""

@@ -42,7 +42,7 @@ class InputError(ShorelineError):
     """An option or argument has a value that the job cannot take."""
 
     exit_code = 2
-    next_step = "See the job's --help."
+    next_step = "Correct the option; `--help` after the job's name lists them all."
 
 
 class ServerNewerThanClient(ShorelineError):
@@ -72,14 +72,17 @@ class StorageUnreachable(ShorelineError):
     """The object store did not answer."""
 
     exit_code = 6
-    next_step = "Check AWS_ENDPOINT_URL, AWS_REGION and the network; offline, `make up` starts the store."
+    next_step = "Check AWS_ENDPOINT_URL, AWS_REGION and the network; offline, `shoreline up` starts the store."
 
 
 class CredentialsRefused(ShorelineError):
     """No AWS credentials were found, or AWS refused them."""
 
     exit_code = 7
-    next_step = "Check AWS_PROFILE or the credential chain: `aws sts get-caller-identity` shows who you are."
+    next_step = (
+        "Check AWS_PROFILE or the credential chain: `aws sts get-caller-identity` shows who you are."
+        " A container sees the files of AWS_CONFIG_DIR only (~/.aws, say), as the user SHORELINE_UID (`id -u`)."
+    )
 
 
 class BucketMissing(ShorelineError):
@@ -113,7 +116,7 @@ class BackupNotFound(ShorelineError):
     """No complete backup matches the request."""
 
     exit_code = 12
-    next_step = "See which there are: `shoreline backups`."
+    next_step = "`shoreline backups` lists those that there are; `shoreline backup` makes one."
 
 
 class BackupDamaged(ShorelineError):
@@ -198,7 +201,7 @@ class NotConfirmed(ShorelineError):
     """A step that cannot be taken back was not confirmed; nothing was changed."""
 
     exit_code = 25
-    next_step = "Type the name that is asked for, or pass --yes."
+    next_step = "Run it on a terminal, and type the name that it asks for."
 
 
 class NotAllowed(ShorelineError):

@@ -14,13 +14,17 @@ GlobalsPolicy = Literal["full", "no-passwords", "none"]
 _TRAILER = b"-- PostgreSQL database cluster dump complete"
 
 
+_NO_PASSWORDS = (
+    "Roles' passwords are readable to superusers only: with BACKUP_GLOBALS=no-passwords they are left out, "
+    "with BACKUP_GLOBALS=none all roles and tablespaces are."
+)
+
+
 class GlobalsFailed(BackupFailed):
     """Roles and tablespaces could not be read."""
 
-    next_step = (
-        "Roles' passwords are readable to superusers only: with BACKUP_GLOBALS=no-passwords they are left out, "
-        "with BACKUP_GLOBALS=none all roles and tablespaces are."
-    )
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+        super().__init__(message, next_step=_NO_PASSWORDS if "permission denied" in message else next_step)
 
 
 def dump_globals(database: Database, *, passwords: bool) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,9 @@ class Restored:
     part: bool
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    kept_as: str | None = None  # the name that the replaced database has now
+    source: str = ""  # the database that was backed up
+    psql: str = ""  # the command that connects to what was restored
 
 
 def restore(
@@ -72,6 +76,7 @@ def restore(
     options: LoadOptions | None = None,
     *,
     replace: bool = False,
+    keep_as: str | None = None,
     advance: Advance = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Restored:
@@ -79,7 +84,7 @@ def restore(
 
     It goes into a new database first, which takes the target's name when all of it is there and the object's SHA-256
     was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged;
-    InputError. The target is then as it was.
+    InputError. The target is then as it was. A database that is replaced is dropped, unless `keep_as` is its new name.
     """
     began = time.monotonic()
     options = options or LoadOptions()
@@ -95,7 +100,7 @@ def restore(
             next_step="Restore it under another name: --into NAME.",
         )
     if not replace:
-        _require_empty(target, options)
+        _require_empty(target, backup, options)
     _require_settled(target)
     manifest = backup.manifest
     traits = opened(manifest.traits, options.identities, encrypted=manifest.encrypted and not options.allow_unencrypted)
@@ -105,8 +110,8 @@ def restore(
     with scratch(target, traits, create_roles=options.create_roles, say=say) as fresh:
         load(storage, backup, fresh, options, advance)
         if not replace:
-            _require_empty(target, options)  # somebody may have begun to use it meanwhile
-        swapped = swap(fresh, target, traits)
+            _require_empty(target, backup, options)  # somebody may have begun to use it meanwhile
+        swapped = swap(fresh, target, traits, keep_as)
     for setting in swapped.refused:
         say(setting.sentence)
     return Restored(
@@ -120,7 +125,16 @@ def restore(
         part=options.part,
         refused=tuple(map(str, swapped.refused)),
         notes=(*notes, *(setting.sentence for setting in swapped.refused)),
+        kept_as=keep_as if swapped.replaced else None,
+        source=manifest.database,
+        psql=_psql(target),
     )
+
+
+def _psql(target: Database) -> str:
+    given = target.connection
+    options = [f"--host={given.host}", f"--port={given.port}", f"--username={given.user}", f"--dbname={given.database}"]
+    return shlex.join(["psql", *options])
 
 
 def _notes(target: Database, traits: DatabaseTraits, *, replace: bool) -> tuple[str, ...]:
@@ -131,12 +145,22 @@ def _notes(target: Database, traits: DatabaseTraits, *, replace: bool) -> tuple[
     return tuple(told)
 
 
-def _require_empty(target: Database, options: LoadOptions) -> None:
+def _require_empty(target: Database, backup: Backup, options: LoadOptions) -> None:
     if target.exists() and not is_empty(target):
-        replacing = "" if options.part else ", or --replace to put the backup in its place"
-        raise RestoreFailed(
-            f"The database {target.name} is not empty.", next_step=f"Give --into another name{replacing}."
-        )
+        raise RestoreFailed(f"The database {target.name} is not empty.", next_step=_beside(target, backup, options))
+
+
+def _beside(target: Database, backup: Backup, options: LoadOptions) -> str:
+    """The commands that restore under another name, and in the place of a database that is not empty."""
+    beside = f"--into={target.name}_restored"
+    if options.part:
+        return f"Add {shlex.quote(beside)} to restore the part beside it."
+    command = ["shoreline", "restore", f"--key={backup.name.stem}"]
+    into = [] if target.name == backup.manifest.database else [f"--into={target.name}"]
+    return (
+        f"`{shlex.join([*command, beside])}` restores beside it;"
+        f" `{shlex.join([*command, *into, '--replace'])}` puts the backup in its place, after a question."
+    )
 
 
 def _require_settled(target: Database) -> None:

@@ -92,18 +92,18 @@ class Swapped:
     refused: tuple[RefusedSetting, ...]
 
 
-def swap(fresh: Database, target: Database, traits: DatabaseTraits) -> Swapped:
-    """Gives `fresh` the target's name, in one transaction, and drops the database that had it."""
-    old = _derived(target.name, "old")
+def swap(fresh: Database, target: Database, traits: DatabaseTraits, keep_as: str | None = None) -> Swapped:
+    """Gives `fresh` the target's name, in one transaction, and drops the database that had it, or keeps it renamed."""
+    old = keep_as or _derived(target.name, "old")
     replaced = target.exists()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            refused = _rename_both(fresh, target, old if replaced else None, traits)
+            refused = _rename_both(fresh, target, old if replaced else None, traits, doomed=keep_as is None)
             break
         except DatabaseError as error:  # somebody may connect between our disconnecting them and the rename
             if attempt == _ATTEMPTS or getattr(error.__cause__, "pgcode", None) != errorcodes.OBJECT_IN_USE:
                 raise RestoreFailed(f"The names could not be exchanged: {error}") from error
-    if replaced:
+    if replaced and keep_as is None:
         _drop_replaced(target, old)
     return Swapped(replaced, refused)
 
@@ -119,13 +119,14 @@ def _drop_replaced(target: Database, old: str) -> None:
 
 
 def _rename_both(
-    fresh: Database, target: Database, old: str | None, traits: DatabaseTraits
+    fresh: Database, target: Database, old: str | None, traits: DatabaseTraits, *, doomed: bool
 ) -> tuple[RefusedSetting, ...]:
     with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
         if old is not None:
             _disconnect(cursor, target.name)
             _rename(cursor, target.name, old)
-            _mark(cursor, old)
+            if doomed:
+                _mark(cursor, old)
         _disconnect(cursor, fresh.name)
         _rename(cursor, fresh.name, target.name)
         return apply(cursor, target.name, traits)

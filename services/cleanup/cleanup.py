@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from services.backups.scratch import abandoned, drop_abandoned
 from services.cleanup.catalog import CatalogInventory, RemovedFromCatalog, look_at_catalog, remove_from_catalog
-from services.cleanup.inventory import BucketInventory, look
+from services.cleanup.inventory import BucketInventory, backup_of, look
 from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
 from services.cleanup.ownership import require_account, require_alone, require_bucket
 from services.cleanup.plan import Inventory, Plan, plan
@@ -100,25 +100,36 @@ class Cleanup:
         """The report of a dry run."""
         return CleanupReport(decided, False, Removed(), RemovedFromCatalog(), checks=(), requests=())
 
-    def carry_out(self, decided: Plan, lease: Held | None) -> CleanupReport:
+    def backups(self) -> tuple[str, ...]:
+        """Return the backups that are there now, by key without suffix: the plan is checked against them."""
+        found = [
+            name.stem
+            for area in self.scope.areas
+            if area.holds_backups
+            for item in self.storage.objects(area.prefix)
+            for name in backup_of(item.key, area)
+        ]
+        return tuple(sorted(found))
+
+    def carry_out(self, decided: Plan, lease: Held | None, removed: Removed | None = None) -> CleanupReport:
         """Removes what the plan says and proves it, by a second look through clients of its own.
 
-        `lease` is None when there is no bucket.
+        `lease` is None when there is no bucket. `removed` counts along, for a caller that may be stopped.
         """
+        removed = removed if removed is not None else Removed()
         trail = Trail()
         worker = Storage(self.storage.aws.again(trail.attach), self.storage.bucket)
         catalog = RemovedFromCatalog()
         if decided.catalog is not None:
             catalog = remove_from_catalog(worker.aws, decided.catalog)
-        removed = Removed()
         if lease is not None:
             with self.progress.task("removing", decided.count, "items") as advance:
-                removed = Removal(worker, self.scope, decided, lease, advance).run()
-        remove_output(decided.output.folder)
+                Removal(worker, self.scope, decided, lease, advance, removed).run()
+        removed.files[str(decided.output.folder)] = remove_output(decided.output.folder)
         if decided.receipts is not None:
-            remove_receipts(decided.receipts.folder)
+            removed.files[str(decided.receipts.folder)] = remove_receipts(decided.receipts.folder)
         if decided.scratch is not None:
-            drop_abandoned(self.server)
+            removed.scratch = drop_abandoned(self.server)
         second = self.storage.aws.again(trail.attach)
         patience = 0 if removed.refused or catalog.refused else PATIENCE
         proof = Proof(

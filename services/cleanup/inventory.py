@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
+from services.backups.naming import LEASE, MANIFEST, Name, Naming
 from services.cleanup.listing import Entry, parts_size, version_pages
 from services.cleanup.neighbours import neighbour_of
 from services.cleanup.scope import Area, Scope
@@ -24,7 +25,10 @@ _NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchBucket"}
 
 @dataclass
 class Amount:
-    """Counts of one area; `bytes` of versions, `upload_bytes` of the parts of unfinished uploads."""
+    """Counts of one area; `bytes` of versions, `upload_bytes` of the parts of unfinished uploads.
+
+    `lease` is how many of the versions and markers are the lease's own, which goes by itself.
+    """
 
     objects: int = 0
     versions: int = 0
@@ -32,6 +36,8 @@ class Amount:
     uploads: int = 0
     bytes: int = 0
     upload_bytes: int = 0
+    lease: int = 0
+    backups: list[Name] = field(default_factory=list)
     standing: Standing = field(default_factory=lambda: Standing({}))
 
     @property
@@ -39,9 +45,13 @@ class Amount:
         """Versions, delete markers and uploads: each is removed by itself."""
         return self.versions + self.markers + self.uploads
 
-    def add(self, entry: Entry, now: datetime) -> None:
+    def add(self, entry: Entry, now: datetime, area: Area) -> None:
         """Count a version or a delete marker. An object is a key whose latest version is no delete marker."""
         self.standing.add(entry, now)
+        if area.holds_backups:
+            self.lease += entry.key == f"{area.prefix}{LEASE}"
+            if entry.latest and not entry.marker:
+                self.backups += backup_of(entry.key, area)
         if entry.marker:
             self.markers += 1
             return
@@ -97,6 +107,12 @@ class BucketInventory:
     neighbours: dict[str, str] = field(default_factory=dict)
 
 
+def backup_of(key: str, area: Area) -> list[Name]:
+    """Return the backup that a key is the manifest of; nothing for any other key."""
+    parsed = Naming(area.prefix.rstrip("/")).parse(key) if key.endswith(MANIFEST) else None
+    return [parsed[0]] if parsed is not None and parsed[1] == MANIFEST else []
+
+
 def look(
     storage: Storage,
     scope: Scope,
@@ -112,7 +128,7 @@ def look(
             if area is None:
                 found.others.add(entry.key)
             else:
-                found.amounts[area].add(entry, now)
+                found.amounts[area].add(entry, now, area)
             if entry.latest and not entry.marker and (home := neighbour_of(entry.key, scope)):
                 found.neighbours.setdefault(home, entry.key)
         progress(len(page))

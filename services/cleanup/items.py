@@ -52,13 +52,24 @@ def area_item(area: Area, amount: Amount, biller: Biller, *, goes: bool) -> Item
     return Item(
         resource=f"{area.name} {area.prefix}",
         action=Action.REMOVE if goes else Action.KEEP,
-        detail=", ".join(human.count(number, thing) for number, thing in counted if number),
+        detail=", ".join([*_backups(amount), *(human.count(number, thing) for number, thing in counted if number)]),
         count=amount.entries,
         bytes=amount.bytes + amount.upload_bytes,
         monthly=amount.standing.monthly(biller),
         early_deletion=amount.standing.early_deletion(biller),
         reason="" if goes else "--keep-backups",
     )
+
+
+def _backups(amount: Amount) -> list[str]:
+    """The backups among it: that they go is what matters most."""
+    if not amount.backups:
+        return []
+    times = sorted(name.taken_at for name in amount.backups)
+    span = f"of {human.moment(times[-1])}"
+    if len(times) > 1:
+        span = f"the newest {span}, the oldest of {human.moment(times[0])}"
+    return [f"{human.count(len(times), 'backup')} ({span})"]
 
 
 def others_item(others: Others) -> Item:

@@ -119,8 +119,9 @@ class Looks:
                 raise
 
     def _count(self, operation: Any, fields: Iterable[str], area: Area) -> int:
-        """What one kind of listing still shows of an area."""
-        pages: Iterable[Any] = self._s3.get_paginator(operation).paginate(Bucket=self._bucket, Prefix=area.prefix)
+        """What one kind of listing still shows of an area. Uploads are listed whole: some stores need that."""
+        where = {} if operation == "list_multipart_uploads" else {"Prefix": area.prefix}
+        pages: Iterable[Any] = self._s3.get_paginator(operation).paginate(Bucket=self._bucket, **where)
         with translated():
             try:
                 return sum(

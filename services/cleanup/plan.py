@@ -28,9 +28,18 @@ class Inventory:
 
 
 @dataclass(frozen=True)
+class Entries:
+    """What is removed singly: versions with delete markers, and unfinished uploads."""
+
+    versions: int = 0
+    uploads: int = 0
+
+
+@dataclass(frozen=True)
 class Plan:
     """What becomes of everything. `areas` are emptied, of which `empty_areas` are so already; `unpriced` are storage
-    classes without a price.
+    classes without a price. `backups` are the backups that go, by key without suffix; `expected`, how many versions
+    (with delete markers) and unfinished uploads each area is to lose, without the lease's own.
 
     `remove_bucket` says whether the bucket goes; `take_settings`, whether what Shoreline set on it goes, as it stays
     for the sake of other things.
@@ -44,6 +53,8 @@ class Plan:
     areas: tuple[Area, ...]
     empty_areas: tuple[Area, ...]
     kept_areas: tuple[Area, ...]
+    backups: tuple[str, ...]
+    expected: dict[str, Entries]
     bucket_exists: bool
     remove_bucket: bool
     take_settings: bool
@@ -110,6 +121,7 @@ def plan(
     for name, files in (("local output", found.output), ("local receipts", found.receipts)):
         if files is not None and files.present:
             items.append(lines.local_item(name, files))
+    losing = [(area, found.bucket.amounts.get(area, Amount())) for area in going.areas]
     return Plan(
         bucket=bucket,
         account_id=account_id,
@@ -119,6 +131,11 @@ def plan(
         areas=going.areas,
         empty_areas=tuple(area for area in going.areas if not found.bucket.amounts.get(area, Amount()).entries),
         kept_areas=tuple(area for area in scope.areas if area not in going.areas),
+        backups=tuple(sorted(name.stem for _, amount in losing for name in amount.backups)),
+        expected={
+            area.prefix: Entries(amount.versions + amount.markers - amount.lease, amount.uploads)
+            for area, amount in losing
+        },
         bucket_exists=found.bucket.exists,
         remove_bucket=found.bucket.exists and not stays,
         take_settings=take_settings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from services.aws import Aws
 from services.cleanup.items import Action
 from services.cleanup.looks import Look, Looks
 from services.cleanup.output import LocalFiles, look_at_output, look_at_receipts
-from services.cleanup.plan import Plan
+from services.cleanup.plan import Entries, Plan
 from services.cleanup.removal import Removed
 from services.cleanup.scope import Scope
 from services.database import Database
@@ -25,12 +25,13 @@ _ABSENT = "not there"  # what was done with a resource that the plan had not fou
 
 
 class Verdict(StrEnum):
-    """What the look found: GONE and KEPT are as planned; LEFT and UNKNOWN fail the cleanup."""
+    """What the look found: GONE and KEPT are as planned; LEFT, UNKNOWN and CONTRADICTED fail the cleanup."""
 
     GONE = "gone"
     KEPT = "kept"
     LEFT = "LEFT"
     UNKNOWN = "UNKNOWN"
+    CONTRADICTED = "CONTRADICTED"  # not there, and the removal did not remove as much as the plan had found
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,11 @@ class Proof:
     def _areas(self) -> Iterator[Check]:
         for area in self._plan.areas:
             action = _ABSENT if area in self._plan.empty_areas else "deleted"
-            yield self._check(f"objects {area.prefix}", action, partial(self._looks.area, area), may_linger=False)
+            check = self._check(f"objects {area.prefix}", action, partial(self._looks.area, area), may_linger=False)
+            planned = self._plan.expected.get(area.prefix, Entries())
+            gone = self._removed.areas.get(area.prefix, Entries())
+            check = _agreed(check, planned.versions, gone.versions, "version or marker", "versions and markers")
+            yield _agreed(check, planned.uploads, gone.uploads, "unfinished upload")
         for area in self._plan.kept_areas:
             yield Check(f"objects {area.prefix}", "kept", "not touched", Verdict.KEPT)
 
@@ -141,12 +146,17 @@ class Proof:
     def _scratch(self) -> Iterator[Check]:
         for name in self._plan.scratch or ():
             look = partial(_look_at_database, self._server.sibling(name))
-            yield self._check(f"scratch database {name}", "dropped", look, may_linger=False)
+            check = self._check(f"scratch database {name}", "dropped", look, may_linger=False)
+            yield _agreed(check, 1, self._removed.scratch.count(name), "database")
 
     def _local(self) -> Iterator[Check]:
-        yield _local_check(self._plan.output, look_at_output)
+        yield self._local_check(self._plan.output, look_at_output)
         if self._plan.receipts is not None:
-            yield _local_check(self._plan.receipts, look_at_receipts)
+            yield self._local_check(self._plan.receipts, look_at_receipts)
+
+    def _local_check(self, planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Check:
+        gone = self._removed.files.get(str(planned.folder), 0)
+        return _agreed(_local_check(planned, look), planned.files, gone, "file")
 
     def _kept(self, resource: str) -> Check:
         why: Iterable[str] = (
@@ -168,6 +178,14 @@ class Proof:
                 return Check(resource, action, seen.verified, Verdict.LEFT, seen.detail)
             time.sleep(pause)
             pause = min(2 * pause, 5)
+
+
+def _agreed(check: Check, planned: int, removed: int, thing: str, things: str = "") -> Check:
+    """The check, unless it found nothing left where less was removed than the plan had found: one of them is wrong."""
+    if check.verdict is not Verdict.GONE or removed >= planned:
+        return check
+    what = f"the plan found {human.count(planned, thing, things)}, {removed:,} of them removed, and none is listed now"
+    return replace(check, verdict=Verdict.CONTRADICTED, detail=what)
 
 
 def _look_at_database(database: Database) -> Look:

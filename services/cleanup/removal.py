@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from services.aws import error_code, translated
 from services.cleanup.listing import Entry, parts_size, version_pages
-from services.cleanup.plan import Plan
-from services.cleanup.scope import Scope
+from services.cleanup.plan import Entries, Plan
+from services.cleanup.scope import Area, Scope
 from services.cleanup.settings import take_settings
 from services.errors import StorageError, StorageUnreachable
 from services.parallel import each
@@ -30,12 +31,27 @@ _Name = tuple[str, str]  # a key and a version id
 
 @dataclass
 class Removed:
-    """What went, and what S3 would not let go: the first refusals by key, with S3's own words."""
+    """What went, and what S3 would not let go: the first refusals by key, with S3's own words.
+
+    `areas` has what went of each area, by prefix; `files` how many local files went, by folder; `scratch` the scratch
+    databases that were dropped.
+    """
 
     versions: int = 0
     uploads: int = 0
     bucket: bool = False
+    areas: dict[str, Entries] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    scratch: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+
+    def count(self, area: Area | None, *, versions: int = 0, uploads: int = 0) -> None:
+        """Count what went of an area."""
+        self.versions += versions
+        self.uploads += uploads
+        if area is not None:
+            before = self.areas.get(area.prefix, Entries())
+            self.areas[area.prefix] = Entries(before.versions + versions, before.uploads + uploads)
 
     def refuse(self, key: str, why: str) -> None:
         """Remember a refusal, up to a bound."""
@@ -80,6 +96,7 @@ class Removal:
         plan: Plan,
         lease: Held,
         progress: Callable[[int], None] = lambda _: None,
+        removed: Removed | None = None,
     ) -> None:
         self._storage = storage
         self._s3 = storage.aws.s3
@@ -87,7 +104,7 @@ class Removal:
         self._plan = plan
         self._lease = lease
         self._progress = progress
-        self.removed = Removed()
+        self.removed = removed if removed is not None else Removed()
 
     def run(self) -> Removed:
         """Empties the plan's areas, then removes the bucket, or takes Shoreline's settings off it, as the plan says."""
@@ -125,16 +142,17 @@ class Removal:
     def _pass(self) -> frozenset[_Name]:
         """One walk through all that the plan removes; gives the first of what there was, at most a batch."""
         first: frozenset[_Name] = frozenset()
+        for upload, aborted in each(self._abort, self._uploads()):
+            first = first or frozenset({(upload.key, upload.upload_id)})
+            self.removed.count(self._scope.area_of(upload.key), uploads=aborted)
+            self._progress(aborted)
         for prefix in Scope(self._plan.areas).roots():
-            for upload, aborted in each(self._abort, self._uploads(prefix)):
-                first = first or frozenset({(upload.key, upload.upload_id)})
-                self.removed.uploads += aborted
-                self._progress(aborted)
             for batch in each(self._delete, self._batches(prefix)):
                 first = first or batch.names
-                gone = len(batch.names) - len(batch.refused)
-                self.removed.versions += gone
-                self._progress(gone)
+                gone = Counter(self._scope.area_of(key) for key, _ in batch.names - batch.refused.keys())
+                for area, number in gone.items():
+                    self.removed.count(area, versions=number)
+                self._progress(gone.total())
                 for (key, _), why in batch.refused.items():
                     self.removed.refuse(key, why)
         return first
@@ -147,8 +165,9 @@ class Removal:
         while batch := list(islice(entries, DELETE_BATCH)):
             yield batch
 
-    def _uploads(self, prefix: str) -> Iterator[Upload]:
-        return (upload for upload in self._storage.uploads(prefix) if self._goes(upload.key))
+    def _uploads(self) -> Iterator[Upload]:
+        """The uploads of all areas: some stores list none when they are asked for those below a prefix."""
+        return (upload for upload in self._storage.uploads("") if self._goes(upload.key))
 
     def _delete(self, batch: list[Entry]) -> _Batch:
         """Deletes a batch; keys that failed in passing are tried again, those refused for good are named."""

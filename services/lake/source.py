@@ -10,7 +10,7 @@ from typing import Any
 
 from services.connection import SAFE_PATH
 from services.database import Database
-from services.errors import LakeError
+from services.errors import InputError, LakeError
 from services.identifiers import quote
 from services.lake.declaration import Source
 from services.lake.pgtypes import PgColumn
@@ -134,11 +134,11 @@ class Snapshot:
         self.horizon = horizon
 
     def relation(self, source: Source) -> Relation:
-        """What the source is. Raises LakeError when it is not there or its time column is none."""
+        """What the source is. Raises InputError when it is not there, LakeError when its time column is none."""
         self._cursor.execute(_RELATION, (source.schema, source.relation))
         found = self._cursor.fetchone()
         if found is None:
-            raise LakeError(f"There is no table {source.shown}.", next_step="Check its name, and PGDATABASE.")
+            raise InputError(f"There is no table {source.shown}.", next_step="Check its name, and PGDATABASE.")
         oid, kind, size, rows, parts, is_foreign, primary_key, indexed = found
         self._cursor.execute(_COLUMNS, (oid,))
         columns = tuple(

@@ -68,7 +68,9 @@ def load(
         settings = Settings.model_validate({name.lower(): value for name, value in {**filled, **given}.items()})
     except ValidationError as error:
         found = dict(map(_explain, error.errors()))
-        raise SettingsError(_message({**found, **problems})) from None
+        nothing = "BUCKET" in found and not dotenv.exists()
+        step = "`cp .env.example .env` makes the settings of the offline stack." if nothing else None
+        raise SettingsError(_message({**found, **problems}), next_step=step) from None
     if problems:
         raise SettingsError(_message(problems))
     return settings
@@ -142,12 +144,13 @@ def _read_secret_files(sources: Sequence[Mapping[str, str | None]]) -> tuple[dic
         if not path:
             continue
         if source.get(name):
-            problems[variable] = f"{name} is set too: give one of the two"
+            problems[variable] = f"{name} is set too: give one of the two, such as {variable}= before the command"
             continue
         try:
             secrets[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            problems[variable] = f"'{path}' cannot be read: {(error.strerror or 'error').lower()}"
+            who = f" for user {os.getuid()} (see SHORELINE_UID)" if isinstance(error, PermissionError) else ""
+            problems[variable] = f"'{path}' cannot be read: {(error.strerror or 'error').lower()}{who}"
             continue
         if not secrets[name]:
             problems[variable] = f"'{path}' is empty"

@@ -46,7 +46,7 @@ def test_a_full_disk_stops_a_restore_that_needs_one(
     filled(database, 1)
     archives.back_up(database, options=DumpOptions("custom", globals="none"))
     before = fingerprint(database)
-    done = run_without_disk(settings, tmp_path, "restore", "--replace", "--jobs", "2")
+    done = run_without_disk(settings, tmp_path, "restore", "--replace", "--yes", "--jobs", "2")
     assert done.returncode == 14, done.stderr
     assert "could not be written" in done.stderr
     assert fingerprint(database) == before

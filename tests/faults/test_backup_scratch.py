@@ -145,7 +145,7 @@ def test_logical_slots_that_go_with_a_replaced_database_are_told_before_anything
         run(app, "CREATE TABLE t AS SELECT 1 AS id", "SELECT pg_create_logical_replication_slot('reader', 'pgoutput')")
         env = {"PGPORT": str(app.connection.port), "PGPASSWORD": app.connection.password or "", "PGDATABASE": "app"}
         assert shoreline("backup", env=env).exit_code == 0
-        outcome = shoreline("restore", "--replace", "--json", env=env)
+        outcome = shoreline("restore", "--replace", "--yes", "--json", env=env)
         assert outcome.exit_code == 0, outcome.errors
         (told,) = outcome.json["result"]["notes"]
         assert told == "Slots of app go with it, and who reads from them has to start anew: reader."

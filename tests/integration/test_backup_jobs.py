@@ -424,7 +424,7 @@ def test_a_moment_chooses_the_backup_that_was_the_newest_then(
         chosen = shoreline("restore", "--before", noon, "--into", copy.name, "--json")
         assert chosen.json["result"]["key"] == first
         assert copy.scalar("SELECT count(*) FROM t") == 1
-        latest = shoreline("restore", "--into", copy.name, "--replace", "--json")
+        latest = shoreline("restore", "--into", copy.name, "--replace", "--yes", "--json")
         assert latest.exit_code == 0, latest.errors
         assert copy.scalar("SELECT count(*) FROM t") == 2
         assert shoreline("restore", "--before", "2001-01-01", "--into", copy.name).exit_code == 12

@@ -100,8 +100,8 @@ def test_the_command_after_a_plan_carries_out_that_plan(shoreline: Shoreline, st
         planned = shoreline("cleanup", *asked)
         program, *command = shlex.split(planned.errors.rpartition("Next: ")[2])
         assert (program, command[0]) == ("shoreline", "cleanup")
-        assert command[1:] == ["--keep-backups", "--yes"]
-    assert shoreline(*command).exit_code == 0
+        assert command[1:] == ["--keep-backups"]
+    assert shoreline(*command, "--yes").exit_code == 0
     assert keys(storage) == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
 
 

@@ -47,7 +47,7 @@ def test_a_database_with_other_tables_is_left_alone(
 def test_a_database_that_is_not_there_leads_to_the_one_that_can_be_made(shoreline: Shoreline) -> None:
     outcome = shoreline("backup", env={"PGDATABASE": "not_there"})
     assert outcome.exit_code == 4
-    assert "or make the sample database: `shoreline database`" in outcome.errors
+    assert "`shoreline restore --database=" in outcome.errors
 
 
 def test_a_server_that_is_not_there_is_named_without_a_traceback(shoreline: Shoreline) -> None:

@@ -36,6 +36,7 @@ from services.local.postgres import Cluster
 from services.storage import Storage
 from tests.conftest import Shoreline
 from tests.integration.lakes import no_task, upload
+from tests.waiting import wait_until
 
 Execute = Callable[[str], None]
 THINGS = from_options(["public.things:at"])
@@ -347,6 +348,7 @@ def test_a_server_restored_to_an_earlier_time_is_exported_whole(signal: str, tmp
         database = Database(cluster.start())
         if signal == "standby.signal":
             assert database.scalar("SELECT pg_promote()")
+        wait_until(lambda: not database.scalar("SELECT pg_is_in_recovery()"))  # until then it answers, read-only
         write("UPDATE things SET value = 'again'")
         assert days(exported()) == {"2025-01-10": "new"}
     finally:

@@ -102,7 +102,7 @@ def test_a_setting_of_a_role_that_a_restore_may_not_set_is_told_and_stops_it_not
     archives.back_up(database, options=DumpOptions(globals="none"))
     try:
         env = {"PGUSER": maker, "PGPASSWORD": "x"}
-        outcome = shoreline("restore", "--replace", "--json", env=env)
+        outcome = shoreline("restore", "--replace", "--yes", "--json", env=env)
         assert outcome.exit_code == 0, outcome.errors
         assert outcome.json["result"]["refused"] == [f"{other}: work_mem"]
         assert f"work_mem of role {other} was not restored" in outcome.errors
@@ -123,7 +123,7 @@ def test_a_manifest_of_before_roles_settings_and_the_form_of_hashes_is_restored_
     fields["fingerprint"]["schema"] = dict.fromkeys(fields["fingerprint"]["schema"], "0123456789abcdef")
     archives.storage.put(backup.name.key(MANIFEST), json.dumps(fields | {"notes": {}}).encode())
     for job in ("backups", "drill", "status", "restore"):
-        outcome = shoreline(job, *(["--replace"] if job == "restore" else []))
+        outcome = shoreline(job, *(["--replace", "--yes"] if job == "restore" else []))
         assert outcome.exit_code == 0, outcome.errors
     before = backup.manifest.fingerprint
     assert fingerprint(database, like=before).tables == before.tables
