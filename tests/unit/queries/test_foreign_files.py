@@ -85,10 +85,12 @@ def test_column_name_of_any_kind_is_quoted_in_athenas_ddl() -> None:
     assert "`tick``` string" in sql
 
 
-@pytest.mark.parametrize("text", ["123456789012345678901234567890123456.78", "-99999999999999999999999999999999999999"])
+@pytest.mark.parametrize(
+    "text", ["123456789012345678901234567890123456.78", "-9999999999999999999999999999999999999.9"]
+)
 def test_decimal_of_38_digits_is_predicted_and_answered(text: str, tmp_path: Path) -> None:
     value = Decimal(text)
-    kind = pa.decimal128(38, 2 if "." in text else 0)
+    kind = pa.decimal128(38, len(text.partition(".")[2]))
     path = tmp_path / "big" / DAY / "data.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"n": pa.array([value], kind)}), path, store_decimal_as_integer=True)
