@@ -132,7 +132,7 @@ def _notes(table: ExportedTable, *, dry_run: bool) -> list[str]:
         for column, count in table.cut.items()
     ]
     if table.gone:
-        notes.append(f"{table.gone:,} days of the lake have no rows in PostgreSQL any more; they stay in the lake")
+        notes.append(f"{table.gone:,} days of the lake have no rows in PostgreSQL any more; the upload removes them")
     if dry_run:
         listed = list(table.days.items())
         notes += [f"+ {day}  {why}" for day, why in listed[:_SHOWN]]

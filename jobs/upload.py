@@ -29,7 +29,13 @@ def command(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and do nothing.")] = False,
     delete: Annotated[
-        bool, typer.Option("--delete", help="Delete days that no longer exist under OUTPUT_DIR.")
+        bool, typer.Option("--delete", help="Delete days of generated tables that no longer exist under OUTPUT_DIR.")
+    ] = False,
+    keep_vanished: Annotated[
+        bool, typer.Option("--keep-vanished", help="Keep days of exported tables that PostgreSQL has no rows of.")
+    ] = False,
+    delete_foreign: Annotated[
+        bool, typer.Option("--delete-foreign", help="Delete files of other programs in days that are uploaded.")
     ] = False,
     accept_drift: Annotated[
         bool, typer.Option("--accept-drift", help="Accept dropped columns and changed types.")
@@ -40,7 +46,14 @@ def command(
     run_job(
         ctx,
         "upload",
-        lambda run: upload(run, dry_run=dry_run, delete=delete, accept_drift=accept_drift),
+        lambda run: upload(
+            run,
+            dry_run=dry_run,
+            delete=delete,
+            keep_vanished=keep_vanished,
+            delete_foreign=delete_foreign,
+            accept_drift=accept_drift,
+        ),
         show,
         as_json=as_json,
         verdict=lambda report: unreadable(report.unreadable),
@@ -48,10 +61,18 @@ def command(
     )
 
 
-def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drift: bool = False) -> UploadReport:
-    """Makes the bucket's days equal to those under OUTPUT_DIR."""
+def upload(
+    run: Run,
+    *,
+    dry_run: bool = False,
+    delete: bool = False,
+    keep_vanished: bool = False,
+    delete_foreign: bool = False,
+    accept_drift: bool = False,
+) -> UploadReport:
+    """Makes the bucket's days equal to those that were exported or generated."""
     from services.lake.remote import RemoteLake
-    from services.lake.upload import upload
+    from services.lake.upload import Rules, upload
 
     lake = RemoteLake(run.storage, run.settings.lake_prefix)
     return upload(
@@ -59,7 +80,7 @@ def upload(run: Run, *, dry_run: bool = False, delete: bool = False, accept_drif
         lake,
         run.progress.task,
         dry_run=dry_run,
-        delete=delete,
+        rules=Rules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished),
         accept_drift=accept_drift,
         agree=lambda plans: _expect(run, plans),
         count=partial(count_by_sql, run),
@@ -108,6 +129,15 @@ def show(report: UploadReport, console: Console) -> str:
         if not report.dry_run:
             line += f"; {human.count(report.rows[plan.table], 'row')} in the lake"
         console.print(line, soft_wrap=True)
+        if plan.vanished:
+            verb = "to remove" if report.dry_run else "removed"
+            console.print(f"    {human.count(plan.vanished, 'day')} {verb}: PostgreSQL has no rows of them any more")
+        for path in plan.foreign[:_SHOWN]:
+            console.print(f"    ! {path}  written by another program; it stays, and its rows with it", markup=False)
+        if len(plan.foreign) > _SHOWN:
+            console.print(f"    ! and {len(plan.foreign) - _SHOWN:,} more files of other programs")
+        if plan.foreign:
+            console.print("    `shoreline upload --delete-foreign` deletes them.")
         if report.dry_run:
             _show_changes(plan, console)
     if report.dry_run:

@@ -20,13 +20,13 @@ from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.local import local_files
 from services.lake.manifest import Unreadable
-from services.lake.partitions import file_number, is_read
+from services.lake.partitions import MERGED, OWN, file_number, is_own, is_read
 from services.lake.plan import TablePlan
 from services.lake.record import write_record
 from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
 from services.lake.transfer import THREADS
-from services.lake.upload import Task, upload
+from services.lake.upload import Rules, Task, upload
 from services.storage import StoredObject
 
 SMALL_BYTES = 64_000_000
@@ -35,12 +35,17 @@ _SORTED_BYTES = 50_000_000  # of files whose rows are sorted in memory, which ta
 
 @dataclass(frozen=True)
 class Merge:
-    """A day whose files become fewer: those it has now by their path, and their bytes together."""
+    """A day whose files become fewer: those it has now by their path, and their bytes together.
+
+    Shoreline's own files and those of other programs are never merged with each other: an upload of the day replaces
+    the ones and leaves the others. `stem` is how names of the result begin.
+    """
 
     table: str
     day_folder: str
     files: Mapping[str, StoredObject]
     size: int
+    stem: str = OWN
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,20 @@ class CompactReport:
 def plan_merges(table: str, listed: Mapping[str, StoredObject]) -> list[Merge]:
     """The days that have two or more small files, and more files than their bytes need. Touches nothing."""
     merges = []
-    for folder, files in sorted(_by_day(listed).items()):
+    for (folder, stem), files in sorted(_by_day(listed).items()):
         size = sum(found.size for found in files.values())
         small = sum(found.size < SMALL_BYTES for found in files.values())
         if small > 1 and len(files) > -(-size // MAX_FILE_BYTES):
-            merges.append(Merge(table, folder, files, size))
+            merges.append(Merge(table, folder, files, size, stem))
     return merges
 
 
-def _by_day(listed: Mapping[str, StoredObject]) -> dict[str, dict[str, StoredObject]]:
-    """The files that a query reads, by the folder of their day."""
-    days: dict[str, dict[str, StoredObject]] = {}
+def _by_day(listed: Mapping[str, StoredObject]) -> dict[tuple[str, str], dict[str, StoredObject]]:
+    """The files that a query reads, by the folder of their day and by whether they are Shoreline's own."""
+    days: dict[tuple[str, str], dict[str, StoredObject]] = {}
     for path, found in listed.items():
         if is_read(path):
-            days.setdefault(path.rpartition("/")[0], {})[path] = found
+            days.setdefault((path.rpartition("/")[0], OWN if is_own(path) else MERGED), {})[path] = found
     return days
 
 
@@ -160,13 +165,20 @@ def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task
         begun = True
 
     try:
-        upload(output, lake, task, agree=begin, count=count)
+        upload(output, lake, task, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
     except Exception:
         with suppress(ShorelineError):  # else the next compact does it
             if begun:
                 recover(lake, journal)
         raise
     close_journal(lake, journal)
+
+
+def _sources(merges: Sequence[Merge]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for merge in merges:
+        found.setdefault(merge.table, set()).update(merge.files)
+    return found
 
 
 def _journal(merges: Sequence[Merge], output: Path) -> Journal:
@@ -177,8 +189,10 @@ def _journal(merges: Sequence[Merge], output: Path) -> Journal:
     tables: dict[str, dict[str, DayMerge]] = {}
     for merge in merges:
         if made := results.get((merge.table, merge.day_folder)):  # files without a row become none
-            day = DayMerge({path: found.etag for path, found in merge.files.items()}, made)
-            tables.setdefault(merge.table, {})[merge.day_folder] = day
+            days = tables.setdefault(merge.table, {})
+            other = days.get(merge.day_folder, DayMerge({}, {}))
+            sources = {path: found.etag for path, found in merge.files.items()}
+            days[merge.day_folder] = DayMerge({**other.sources, **sources}, made)
     return Journal(tables)
 
 
@@ -190,7 +204,7 @@ def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
         files = list(fetched)
         expected = sum(file.metadata.num_rows for file in files)
         schema = _common_schema(merge, files)
-        with DayWriter(output / merge.table / merge.day_folder, first=_first_free(merge)) as writer:
+        with DayWriter(output / merge.table / merge.day_folder, first=_first_free(merge), stem=merge.stem) as writer:
             for group in _ordered(merge, _groups(files, schema), schema):
                 for start in range(0, max(group.num_rows, 1), ROWS_PER_GROUP):
                     writer.write(group.slice(start, ROWS_PER_GROUP))
@@ -201,7 +215,7 @@ def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
 
 def _first_free(merge: Merge) -> int:
     """The number from which on no file of the day has its name: a result never overwrites what it is made of."""
-    numbers = (file_number(path.rpartition("/")[2]) for path in merge.files)
+    numbers = (file_number(path.rpartition("/")[2], merge.stem) for path in merge.files)
     return max((number + 1 for number in numbers if number is not None), default=0)
 
 
@@ -262,7 +276,7 @@ def _unchanged(lake: RemoteLake, merges: Sequence[Merge], plans: Sequence[TableP
     """Raises Busy when a day that was merged has other files than then: removing them would lose rows."""
     now = {plan.table: _by_day(lake.listed(plan.table)) for plan in plans}
     for merge in merges:
-        files = now[merge.table].get(merge.day_folder, {})
+        files = now[merge.table].get((merge.day_folder, merge.stem), {})
         if {path: found.etag for path, found in files.items()} != {
             path: found.etag for path, found in merge.files.items()
         }:

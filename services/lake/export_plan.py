@@ -109,7 +109,9 @@ def prepare(
     kept = {day: found for day, found in (before.days if before else {}).items() if not _within(day, wanted)}
     days = kept | {day: DayRecord(state.rows, seen.horizon) for day, state in states.items()}
     held = days.keys() | (before.days.keys() if before else set())
-    record = ExportRecord(source.name, origin, shape, days, frozenset(held - changed.keys()))
+    unwritten = frozenset(held - changed.keys())
+    covered = (wanted.first, wanted.last)
+    record = ExportRecord(source.name, origin, shape, days, unwritten, covered, seen.moment)
     return TableExport(source, relation, columns, layout, states, before, changed, record)
 
 

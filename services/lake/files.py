@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from services.errors import DISK_FULL, FolderUnusable
 from services.folders import make_private
-from services.lake.partitions import file_name, is_data_file
+from services.lake.partitions import OWN, file_name, file_number
 
 ROWS_PER_GROUP = 1 << 20
 MAX_FILE_BYTES = 256_000_000
@@ -33,13 +33,15 @@ class DayWriter:
     """Writes one day's folder. What was there before stays until all of the new is complete.
 
     A file ends before the row group that would carry it past `max_bytes`; memory holds one row group. The files
-    are numbered from `first` on. Raises FolderUnusable when the disk is full or the folder may not be written to.
+    are numbered from `first` on, and their names begin with `stem`. Raises FolderUnusable when the disk is full or the
+    folder may not be written to.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = MAX_FILE_BYTES, *, first: int = 0) -> None:
+    def __init__(self, folder: Path, max_bytes: int = MAX_FILE_BYTES, *, first: int = 0, stem: str = OWN) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._first = first
+        self._stem = stem
         self._open: tuple[pa.NativeFile, pq.ParquetWriter] | None = None
         self._names: list[str] = []
         self._largest_group = 0
@@ -77,13 +79,14 @@ class DayWriter:
         for name in self._names:
             self._partial(name).replace(self._folder / name)
         for path in self._folder.iterdir():
-            if path.name not in self._names and (is_data_file(path.name) or path.name.endswith(_PARTIAL)):
+            older = file_number(path.name, self._stem) is not None or path.name.endswith(_PARTIAL)
+            if older and path.name not in self._names:
                 path.unlink()
         paths = tuple(self._folder / name for name in self._names)
         return DayFiles(paths, self._rows, sum(path.stat().st_size for path in paths))
 
     def _begin_file(self, schema: pa.Schema) -> tuple[pa.NativeFile, pq.ParquetWriter]:
-        name = file_name(self._first + len(self._names))
+        name = file_name(self._first + len(self._names), self._stem)
         self._names.append(name)
         make_private(self._partial(name))
         sink = pa.OSFile(str(self._partial(name)), "wb")

@@ -16,7 +16,7 @@ from services.errors import LakeError
 from services.folders import walk
 from services.lake.encrypted import is_encrypted
 from services.lake.manifest import Schema
-from services.lake.partitions import HIDDEN, day_of, is_data_file
+from services.lake.partitions import HIDDEN, day_of, file_stem
 from services.lake.types import athena_type
 
 
@@ -70,7 +70,7 @@ def _local_file(output: Path, relative: str) -> LocalFile:
     location = output / relative
     table, path = relative.split("/", 1)
     day_folder, _, name = path.rpartition("/")
-    if day_of(day_folder) is None or not is_data_file(name):
+    if day_of(day_folder) is None or file_stem(name) is None:
         raise LakeError(
             f"{location} does not lie in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
             next_step="Move it away, or give it the layout of the others.",

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 
 from services.bounds import Count, document
 from services.errors import LakeError
-from services.lake.partitions import day_of_file
+from services.lake.partitions import day_of_file, is_own
 
 _VERSION = 1
 TableName = Annotated[str, Field(pattern=r"\A[^/_.][^/]*\z")]
@@ -89,6 +89,11 @@ class Manifest:
             if day is not None:
                 counted[day] = counted.get(day, 0) + entry.rows
         return counted
+
+    def own_rows_by_day(self) -> dict[date, int]:
+        """Rows of each day in files of Shoreline's own names: those of other programs are left out."""
+        own = {path: entry for path, entry in self.files.items() if is_own(path)}
+        return replace(self, files=own).rows_by_day()
 
     @property
     def years(self) -> tuple[int, int] | None:

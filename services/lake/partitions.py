@@ -9,7 +9,7 @@ from datetime import date
 HIDDEN = (".", "_")
 """How the names begin that Athena and DuckDB pass over."""
 _FOLDER = re.compile(r"year=(\d{4})/month=(\d{2})/day=(\d{2})")
-_FILE = re.compile(r"data(?:-(\d+))?\.parquet")
+_FILE = re.compile(r"(data|merged)(?:-(\d+))?\.parquet")
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,32 @@ def is_read(path: str) -> bool:
     return day_of_file(path) is not None and not path.rpartition("/")[2].startswith(HIDDEN)
 
 
-def file_name(number: int) -> str:
+OWN, MERGED = "data", "merged"
+"""How names of files begin: those that Shoreline writes, and those that a compact makes of other programs' files."""
+
+
+def file_name(number: int, stem: str = OWN) -> str:
     """The name of a partition's file: `data.parquet`, then `data-1.parquet` and on where it is split."""
-    return f"data-{number}.parquet" if number else "data.parquet"
+    return f"{stem}-{number}.parquet" if number else f"{stem}.parquet"
 
 
-def file_number(name: str) -> int | None:
+def file_number(name: str, stem: str = OWN) -> int | None:
     """The number that `file_name` made the name of; None for any other name."""
     found = _FILE.fullmatch(name)
-    return int(found.group(1) or 0) if found else None
+    return int(found[2] or 0) if found and found[1] == stem else None
+
+
+def file_stem(name: str) -> str | None:
+    """How a name that `file_name` made begins; None for any other name."""
+    found = _FILE.fullmatch(name)
+    return found[1] if found else None
+
+
+def is_own(path: str) -> bool:
+    """Whether Shoreline writes files of this path's name; all others are other programs'."""
+    return is_data_file(path.rpartition("/")[2])
 
 
 def is_data_file(name: str) -> bool:
     """Whether Shoreline writes files of this name into a partition."""
-    return _FILE.fullmatch(name) is not None
+    return file_number(name) is not None

@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from services.lake.partitions import day_of_file, is_read
+from services.lake.partitions import day_of_file, is_own, is_read
+
+VANISHED = "PostgreSQL has no rows of its day"
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,21 @@ class Change:
 
 @dataclass(frozen=True)
 class TablePlan:
-    """What becomes of a table's files. Those of `keep` are in the bucket already."""
+    """What becomes of a table's files. Those of `keep` are in the bucket already.
+
+    `foreign` are files of other programs in days that are sent or removed, which stay.
+    """
 
     table: str
     send: tuple[Change, ...]
     keep: tuple[str, ...]
     remove: tuple[Change, ...]
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def vanished(self) -> int:
+        """Days that are removed because PostgreSQL has no rows of them any more."""
+        return len({_folder(change.path) for change in self.remove if change.why == VANISHED})
 
     @property
     def bytes_to_send(self) -> int:
@@ -52,14 +63,41 @@ def plan_table(
     stored: Mapping[str, Stored],
     *,
     delete: bool,
-    stay: Collection[date | None] = (),
+    vanished: Collection[date | None] = (),
+    delete_foreign: bool = False,
+    replaced: Collection[str] | None = None,
 ) -> TablePlan:
     """Send what differs, keep what is there, remove what a day no longer has.
 
     `local` gives each file's size and checksum; a file without one differs. Days that are not there locally are
-    left alone, unless `delete`; those of `stay`, which an export found unchanged, even then. Objects outside of
-    days' folders, and hidden ones, are never touched.
+    left alone, unless `delete`; the `vanished` ones are removed. Files that bear no name of Shoreline's are other
+    programs': they stay unless `delete_foreign`. Where `replaced` is given, exactly those are removed. Objects outside
+    of days' folders, and hidden ones, are never touched.
     """
+    send, keep = _compared(local, stored)
+    days = {_folder(path) for path in local}
+
+    def reason(path: str) -> str | None:
+        if path in local or not is_read(path):
+            return None
+        if replaced is not None:
+            return "merged" if path in replaced else None
+        if _folder(path) in days:
+            return "no longer part of its day"
+        if day_of_file(path) in vanished:
+            return VANISHED
+        return "its day is gone locally" if delete else None
+
+    leaving = [Change(path, there.size, why) for path, there in stored.items() if (why := reason(path)) is not None]
+    foreign = () if delete_foreign or replaced is not None else tuple(c.path for c in leaving if not is_own(c.path))
+    remove = tuple(change for change in leaving if change.path not in foreign)
+    return TablePlan(table, tuple(send), tuple(keep), remove, foreign)
+
+
+def _compared(
+    local: Mapping[str, tuple[int, str | None]], stored: Mapping[str, Stored]
+) -> tuple[list[Change], list[str]]:
+    """The files to send, and those that are in the bucket already."""
     send, keep = [], []
     for path, (size, sha256) in local.items():
         there = stored.get(path)
@@ -69,16 +107,7 @@ def plan_table(
             send.append(Change(path, size, "changed"))
         else:
             keep.append(path)
-    days = {_folder(path) for path in local}
-    remove = []
-    for path, there in stored.items():
-        if path in local or not is_read(path):
-            continue
-        if _folder(path) in days:
-            remove.append(Change(path, there.size, "no longer part of its day"))
-        elif delete and day_of_file(path) not in stay:
-            remove.append(Change(path, there.size, "its day is gone locally"))
-    return TablePlan(table, tuple(send), tuple(keep), tuple(remove))
+    return send, keep
 
 
 def _folder(path: str) -> str:

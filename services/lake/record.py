@@ -42,7 +42,9 @@ class ExportRecord:
     """The days of a table that are in the lake as PostgreSQL has them.
 
     `origin` names the server, the database and the table; `shape` is the digest of the columns and options. The days
-    of `unwritten` were in the lake already: what lies of them beside the record is not of this export.
+    of `unwritten` were in the lake already: what lies of them beside the record is not of this export. `covered` are
+    the first and last day that the export looked at, None where it had no such bound, and `moment` is the first
+    transaction that it did not see; both are None as a whole in records of older versions.
     """
 
     table: str
@@ -50,6 +52,26 @@ class ExportRecord:
     shape: str
     days: Mapping[date, DayRecord]
     unwritten: frozenset[date] = field(default=frozenset(), compare=False)
+    covered: tuple[date | None, date | None] | None = field(default=None, compare=False)
+    moment: int | None = field(default=None, compare=False)
+
+    @property
+    def written(self) -> Collection[date]:
+        """The days whose files lie beside the record: all others there are left from older exports."""
+        return self.days.keys() - self.unwritten
+
+    def is_vanished(self, day: date) -> bool:
+        """Whether the export looked for rows of the day and found none."""
+        if self.covered is None or day in self.days:
+            return False
+        first, last = self.covered
+        return (first is None or day >= first) and (last is None or day <= last)
+
+    def is_older_than(self, other: ExportRecord | None) -> bool:
+        """Whether the same table was exported again since, which `other` tells of."""
+        if other is None or other.origin != self.origin or self.moment is None or other.moment is None:
+            return False
+        return self.moment < other.moment
 
     def to_json(self) -> bytes:
         """The record as it is stored."""
@@ -61,6 +83,8 @@ class ExportRecord:
             "shape": self.shape,
             "days": days,
             "unwritten": [day.isoformat() for day in sorted(self.unwritten)],
+            "covered": self.covered and [day and day.isoformat() for day in self.covered],
+            "moment": self.moment,
         }
         return json.dumps(document, indent=1).encode()
 
@@ -87,7 +111,15 @@ class ExportRecord:
                 next_step="Run `shoreline export --full`, which writes a new one.",
             ) from error
         days = {day: DayRecord(*found) for day, found in stored.days.items()}
-        return cls(stored.table, stored.origin, stored.shape, days, frozenset(stored.unwritten))
+        return cls(
+            stored.table,
+            stored.origin,
+            stored.shape,
+            days,
+            frozenset(stored.unwritten),
+            stored.covered,
+            stored.moment,
+        )
 
 
 @dataclass(frozen=True)

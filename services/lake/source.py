@@ -123,15 +123,25 @@ class Relation:
         return self.kind in _TELL_TRANSACTIONS and not self.is_foreign
 
 
-class Snapshot:
-    """One view of the database for all tables and all connections."""
+_SNAPSHOT = """
+SELECT pg_export_snapshot(), pg_snapshot_xmin(now.seen)::text::bigint, pg_snapshot_xmax(now.seen)::text::bigint
+FROM (SELECT pg_current_snapshot() AS seen) AS now
+"""
 
-    def __init__(self, cursor: Any, name: str, origin: str, horizon: int, search_path: str) -> None:
+
+class Snapshot:
+    """One view of the database for all tables and all connections.
+
+    It sees all transactions before `horizon`, and none from `moment` on.
+    """
+
+    def __init__(self, cursor: Any, name: str, origin: str, horizon: int, moment: int, search_path: str) -> None:
         self._cursor = cursor
         self._search_path = search_path  # of the database
         self.name = name
         self.origin = origin
         self.horizon = horizon
+        self.moment = moment
 
     def relation(self, source: Source) -> Relation:
         """What the source is. Raises InputError when it is not there, LakeError when its time column is none."""
@@ -211,9 +221,9 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         cursor.execute(SESSION)
         cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (SAFE_PATH,))
-        cursor.execute("SELECT pg_export_snapshot(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-        name, horizon = cursor.fetchone()
-        yield Snapshot(cursor, name, _origin(cursor), horizon, search_path)
+        cursor.execute(_SNAPSHOT)
+        name, horizon, moment = cursor.fetchone()
+        yield Snapshot(cursor, name, _origin(cursor), horizon, moment, search_path)
 
 
 def _origin(cursor: Any) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError
-from services.lake.agreement import Count, agree_with_export
+from services.lake.agreement import Count, agree_with_export, require_exported_days
 from services.lake.checksum import of_files
 from services.lake.local import Contents, LocalFile, contents, local_files
 from services.lake.manifest import Entry, Manifest, Schema, Unreadable
@@ -47,16 +48,33 @@ class UploadReport:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What an upload removes from the bucket.
+
+    `delete` are days of a table without an export that are gone locally, `delete_foreign` files of other programs in
+    days that are sent or removed; `keep_vanished` keeps days that PostgreSQL no longer has. `replaced` are a compact's
+    sources by table: then exactly those are removed, and all that lies locally is sent.
+    """
+
+    delete: bool = False
+    delete_foreign: bool = False
+    keep_vanished: bool = False
+    replaced: Mapping[str, Collection[str]] | None = None
+
+
+@dataclass(frozen=True)
 class _Table:
     """One table, here and in the bucket. `described` are the files that its manifest does not know yet.
 
-    `sums` holds the checksums of those that may be in the bucket already.
+    `sums` holds the checksums of those that may be in the bucket already, `present` is the manifest without files
+    that are no longer there.
     """
 
     name: str
     local: Mapping[str, LocalFile]
     sums: Mapping[str, str]
     before: Recorded
+    present: Manifest
     listed: Mapping[str, StoredObject]
     stored: Mapping[str, Stored]
     plan: TablePlan
@@ -69,14 +87,15 @@ def upload(
     task: Task,
     *,
     dry_run: bool = False,
-    delete: bool = False,
+    rules: Rules = Rules(),
     accept_drift: bool = False,
     agree: Callable[[Sequence[TablePlan]], object] = lambda _: None,
     count: Count,
 ) -> UploadReport:
-    """Makes the bucket's days equal to those under `output`.
+    """Makes the bucket's days equal to those that were exported or generated under `output`.
 
-    New and changed files are sent and verified, then recorded in their table's manifest, and only then are
+    Of an exported table only the days that its record says were written are taken: others there are from older
+    exports. New and changed files are sent and verified, then recorded in their table's manifest, and only then are
     files removed that their day no longer has. Stopped anywhere, the next run does what is left. Raises
     LakeError before anything is sent when a file is damaged or has another shape than its table; `agree` sees
     the plans before that too, and may raise. Of a table that was exported, `count` counts rows by SQL
@@ -94,10 +113,14 @@ def upload(
     unreadable: dict[str, str] = {}
     for name in names:
         try:
-            tables.append(_look(lake, name, files.get(name, []), records.get(name), delete=delete))
+            tables.append(_look(lake, name, files.get(name, []), records.get(name), rules))
         except Unreadable as error:  # of this table only
             unreadable[name] = str(error)
     for table in tables:
+        if rules.replaced is None and (exported := records.get(table.name)) is not None:
+            require_exported_days(
+                table.name, lake.url, exported, lake.export_record(table.name), table.present.own_rows_by_day()
+            )
         _check(table, accept_drift=accept_drift)
     plans = tuple(table.plan for table in tables)
     if dry_run:
@@ -121,23 +144,46 @@ def _widened(table: _Table, after: Manifest) -> tuple[str, tuple[int, int]] | No
 
 
 def _look(
-    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, *, delete: bool
+    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, rules: Rules
 ) -> _Table:
-    older = exported.unwritten if exported else frozenset()  # of these days an older export may have left files here
-    local = {file.path: file for file in files if day_of_file(file.path) not in older}
+    merging = rules.replaced is not None
+    if exported is not None and not merging:
+        files = [file for file in files if day_of_file(file.path) in exported.written]
+    local = {file.path: file for file in files}
     before = lake.recorded(name)
     listed = lake.listed(name)
     stored = lake.identify(listed, local, before.manifest)
     sums = _sums(local, stored)
     here = {path: (file.size, sums.get(path)) for path, file in local.items()}
-    stay = {*exported.days, *(day_of_file(file.path) for file in files)} if exported else ()
-    plan = plan_table(name, here, stored, delete=delete, stay=stay)
+    vanished: set[date] = set()
+    if exported is not None and not rules.keep_vanished and not merging:
+        days = (day_of_file(path) for path in listed)
+        vanished = {day for day in days if day is not None and exported.is_vanished(day)}
+    plan = plan_table(
+        name,
+        here,
+        stored,
+        delete=rules.delete and exported is None,
+        vanished=vanished,
+        delete_foreign=rules.delete_foreign,
+        replaced=rules.replaced.get(name, ()) if rules.replaced is not None else None,
+    )
     known = {path: entry.sha256 for path, entry in before.manifest.files.items()}
     unknown = [file for path, file in local.items() if path not in sums or known.get(path) != sums[path]]
     described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
     for file in unknown:  # else its manifest would tell of other bytes than were hashed
         require_unchanged(file)
-    return _Table(name, local, sums, before, listed, stored, plan, described)
+    return _Table(name, local, sums, before, _present(before.manifest, listed), listed, stored, plan, described)
+
+
+def _present(manifest: Manifest, listed: Mapping[str, StoredObject]) -> Manifest:
+    """The manifest without files that are gone from the bucket, or that someone else wrote over."""
+    files = {
+        path: entry
+        for path, entry in manifest.files.items()
+        if path in listed and (listed[path].size, listed[path].etag) == (entry.size, entry.etag)
+    }
+    return replace(manifest, files=files)
 
 
 def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, Stored]) -> dict[str, str]:
@@ -177,11 +223,7 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, S
 def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> Manifest:
     """Verifies that all files of the table are there, records them, removes strays; gives what there is now."""
     listed = lake.listed(table.name) if table.plan.send else table.listed
-    files = {
-        path: entry
-        for path, entry in table.before.manifest.files.items()
-        if path in listed and (listed[path].size, listed[path].etag) == (entry.size, entry.etag)
-    }
+    files = dict(_present(table.before.manifest, listed).files)
     schemas: dict[str, Schema] = {}
     for path, file in table.local.items():
         there = sent.get(lake.key(table.name, path)) or Sent(table.stored[path].etag, table.sums[path])

@@ -10,6 +10,7 @@ from services.costs.usage import athena_billed_bytes
 from services.queries.catalog import Catalog
 from services.queries.engine import Answer, Engine, Prepared
 from services.queries.guard import check
+from services.queries.guard.rule import check_existing
 from services.queries.prediction import Lake, predict
 from services.queries.resolve import resolve
 from services.queries.time_limit import WatchedCall
@@ -49,6 +50,9 @@ def prepare(sql: str, catalog: Catalog, lake: Lake) -> Prepared:
     Raises QueryRefused where a rule of the lake is broken, LakeError where its files are.
     """
     resolved = WatchedCall(lambda: resolve(check(sql, catalog))).result(PLANNING_SECONDS, _too_long, stop_seconds=0)
+    judged = resolved.judged
+    tables = {chosen.scan.table.name: chosen.scan.table for chosen in judged.selections}
+    check_existing(judged, {name: {file.values for file in lake.files_of(table)} for name, table in tables.items()})
     return Prepared(sql, resolved, predict(resolved, lake))
 
 

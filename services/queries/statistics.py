@@ -138,7 +138,7 @@ def literal(node: exp.Expr, column: str) -> Any:
         if column in _INTEGERS and text.isdecimal():
             return operator.neg(int(text)) if negative else int(text)
         if column.startswith("decimal") and "e" not in text.lower():
-            return operator.neg(Decimal(text)) if negative else Decimal(text)
+            return Decimal(text).copy_negate() if negative else Decimal(text)
         return None
     if isinstance(plain, exp.Cast) and isinstance(plain.this, exp.Literal) and column in ("timestamp", "date"):
         return _moment(str(plain.this.this))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from services.queries.catalog import TableSchema
 from services.queries.footers import Chunk, Footer
 
+MAX_PRECISION = 38  # digits of a decimal of Athena's
 _TIMESTAMP = len("2025-01-10 14:30:22.000")
 _DATE = len("2025-01-10")
 _UNKNOWN = 8
@@ -51,5 +52,7 @@ def _mean(low: Any, high: Any) -> Any:
     if isinstance(low, int):
         return (low + high) // 2
     if isinstance(low, Decimal):
-        return ((low + high) / 2).quantize(low)
+        with localcontext() as exact:  # Python's own context has 28 digits, and an Athena decimal 38
+            exact.prec = 2 * MAX_PRECISION
+            return ((low + high) / 2).quantize(low)
     return low

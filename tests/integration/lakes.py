@@ -11,7 +11,7 @@ from typing import Any
 from services.lake.manifest import Manifest
 from services.lake.remote import RemoteLake
 from services.lake.transfer import Advance
-from services.lake.upload import UploadReport
+from services.lake.upload import Rules, UploadReport
 from services.lake.upload import upload as _upload
 from services.queries.files import BucketFiles
 from services.queries.prediction import Lake
@@ -24,10 +24,19 @@ def no_task(label: str, total: int, *, files: int | None = None) -> Iterator[Adv
     yield lambda *_: None
 
 
-def upload(output: Path, lake: RemoteLake, **options: Any) -> UploadReport:
+def upload(
+    output: Path,
+    lake: RemoteLake,
+    *,
+    delete: bool = False,
+    delete_foreign: bool = False,
+    keep_vanished: bool = False,
+    **options: Any,
+) -> UploadReport:
     """Uploads as the job does, SQL's count included."""
+    rules = Rules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished)
 
     def count(manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
         return count_rows(Lake(BucketFiles(lake.storage, lake.prefix)), recorded_schema(manifest), days)
 
-    return _upload(output, lake, no_task, count=count, **options)
+    return _upload(output, lake, no_task, rules=rules, count=count, **options)

@@ -61,8 +61,8 @@ def read(lake: RemoteLake, path: str, table: str = "orders") -> pa.Table:
 def test_small_files_become_one_with_the_same_rows_in_order(lake: RemoteLake, whole: pa.Table) -> None:
     report = merge(lake)
     assert (report.files_before, report.files_after) == (10, 1)
-    assert [path for path in lake.listed("orders") if path.startswith(FOLDER)] == [f"{FOLDER}/data.parquet"]
-    assert read(lake, f"{FOLDER}/data.parquet") == whole
+    assert [path for path in lake.listed("orders") if path.startswith(FOLDER)] == [f"{FOLDER}/merged.parquet"]
+    assert read(lake, f"{FOLDER}/merged.parquet") == whole
     assert lake.recorded("orders").manifest.rows_by_day()[DAYS[0]] == whole.num_rows
     assert not merge(lake).merges
 
@@ -142,11 +142,11 @@ def test_a_store_without_checksums_has_each_row_once_after_a_killed_compact(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed_at(lake, monkeypatch, "record", after=False)
-    key = lake.key("orders", f"{FOLDER}/data.parquet")
+    key = lake.key("orders", f"{FOLDER}/merged.parquet")
     body = lake.storage.read(key)
     assert body is not None
     lake.storage.put(key, body)
-    assert lake.sha256(lake.listed("orders")[f"{FOLDER}/data.parquet"]) is None
+    assert lake.sha256(lake.listed("orders")[f"{FOLDER}/merged.parquet"]) is None
     merge(lake)
     assert rows_of_day(lake).num_rows == whole.num_rows
 
@@ -178,14 +178,12 @@ def test_an_upload_after_a_killed_compact_wins(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for method in ("record", "delete"):
+        put_anew(lake, whole)
         killed_at(lake, monkeypatch, method, after=False)
         upload(tmp_path, lake)
         assert not merge(lake).merges
         assert lake.storage.head(lake.journal_key) is None
         assert rows_of_day(lake).num_rows == whole.num_rows
-        lake.storage.delete([lake.key("orders", f"{FOLDER}/data.parquet")])
-        for number in range(2):
-            put(lake, whole.take(list(range(number, whole.num_rows, 2))), f"{FOLDER}/part-{number}.parquet")
 
 
 def test_a_compact_cannot_record_what_another_one_took_back(
@@ -228,7 +226,7 @@ def test_a_column_that_older_files_lack_is_null_in_their_rows(lake: RemoteLake) 
     put(lake, pa.table({"a": [1]}), f"{FOLDER}/a.parquet", "other")
     put(lake, pa.table({"b": ["x"], "a": [2]}), f"{FOLDER}/b.parquet", "other")
     merge(lake, "other")
-    assert read(lake, f"{FOLDER}/data.parquet", "other").to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+    assert read(lake, f"{FOLDER}/merged.parquet", "other").to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
 
 
 def test_the_job_merges_and_then_has_nothing_to_do(shoreline: Shoreline, lake: RemoteLake, whole: pa.Table) -> None:
@@ -240,3 +238,18 @@ def test_the_job_merges_and_then_has_nothing_to_do(shoreline: Shoreline, lake: R
     mistyped = shoreline("compact", "--tables", "orders,order")
     assert mistyped.exit_code == 2
     assert "There is no table order in the lake; there are: orders." in mistyped.errors
+
+
+def test_rows_of_other_programs_survive_a_compact_and_an_upload(lake: RemoteLake, tmp_path: Path) -> None:
+    generate(tmp_path, Population(50, 1000, seed=1), ("orders",), DAYS[:1], workers=1)
+    upload(tmp_path, lake)
+    ours = pq.read_table(tmp_path / "orders" / FOLDER / "data.parquet", partitioning=None)
+    for number in range(2):
+        put(lake, ours.slice(number * 10, 10), f"{FOLDER}/foreign-{number}.parquet")
+    merge(lake)
+    report = upload(tmp_path, lake)
+    assert report.plans[0].foreign == (f"{FOLDER}/merged.parquet",)
+    assert rows_of_day(lake).num_rows == ours.num_rows + 20
+    assert set(lake.listed("orders")) == {f"{FOLDER}/data.parquet", f"{FOLDER}/merged.parquet"}
+    upload(tmp_path, lake, delete_foreign=True)
+    assert set(lake.listed("orders")) == {f"{FOLDER}/data.parquet"}

@@ -408,11 +408,11 @@ def test_an_older_file_of_a_day_that_the_lake_has_is_not_uploaded(
     assert upload(tmp_path, lake).plans[0].send == ()
     execute("DELETE FROM things WHERE at > '2025-01-12'")
     run(lake=lake)
-    report = upload(tmp_path, lake, delete=True)
-    assert (report.plans[0].send, report.plans[0].remove) == ((), ())
+    report = upload(tmp_path, lake)
+    assert (report.plans[0].send, len(report.plans[0].remove)) == ((), 1)
 
 
-def test_days_that_are_gone_from_postgresql_stay_in_the_lake_and_are_told(
+def test_days_that_vanished_from_postgresql_leave_the_lake(
     things: None, execute: Execute, run: Callable[..., ExportReport], lake: RemoteLake, tmp_path: Path
 ) -> None:
     run(lake=lake)
@@ -420,8 +420,10 @@ def test_days_that_are_gone_from_postgresql_stay_in_the_lake_and_are_told(
     execute("DELETE FROM things WHERE at < '2025-01-11'")
     report = run(lake=lake)
     assert (report.tables[0].gone, days(report)) == (1, {})
-    upload(tmp_path, lake)
+    assert upload(tmp_path, lake, keep_vanished=True).plans[0].vanished == 0
     assert lake.recorded("things").manifest.rows == 30
+    assert upload(tmp_path, lake).plans[0].vanished == 1
+    assert lake.recorded("things").manifest.rows == 20
 
 
 def test_the_upload_fails_when_the_files_are_not_what_was_exported(

@@ -46,12 +46,37 @@ def test_only_files_of_a_day_that_is_there_are_strays() -> None:
         "year=2025/month=1/day=10/data.parquet": stored(),
     }
     plan = plan_table("orders", LOCAL, there, delete=False)
-    assert [change.path for change in plan.remove] == [f"{DAY}/data-1.parquet", f"{DAY}/part.snappy.parquet"]
+    assert [change.path for change in plan.remove] == [f"{DAY}/data-1.parquet"]
+    assert plan.foreign == (f"{DAY}/part.snappy.parquet",)
 
 
-def test_days_that_are_gone_go_when_asked_unless_an_export_holds_them() -> None:
+def test_files_of_other_programs_go_only_when_confirmed() -> None:
+    there = {
+        f"{DAY}/foreign.parquet": stored(),
+        f"{DAY}/merged.parquet": stored(),
+        f"{OTHER}/foreign.parquet": stored(),
+    }
+    kept = plan_table("orders", LOCAL, there, delete=True)
+    assert (kept.remove, len(kept.foreign)) == ((), 3)
+    gone = plan_table("orders", LOCAL, there, delete=False, delete_foreign=True)
+    assert [change.path for change in gone.remove] == [f"{DAY}/foreign.parquet", f"{DAY}/merged.parquet"]
+
+
+def test_a_compact_removes_its_sources_and_nothing_else() -> None:
+    there = {f"{DAY}/{name}.parquet": stored() for name in ("data-1", "data-2", "foreign")}
+    plan = plan_table("orders", LOCAL, there, delete=False, replaced=[f"{DAY}/data-1.parquet"])
+    assert [change.path for change in plan.remove] == [f"{DAY}/data-1.parquet"]
+
+
+def test_days_that_are_gone_go_when_asked() -> None:
     there = {f"{OTHER}/data.parquet": stored()}
     assert plan_table("orders", LOCAL, there, delete=False).remove == ()
     gone = plan_table("orders", LOCAL, there, delete=True).remove
     assert gone == (Change(f"{OTHER}/data.parquet", 10, "its day is gone locally"),)
-    assert plan_table("orders", LOCAL, there, delete=True, stay=[date(2025, 1, 11)]).remove == ()
+
+
+def test_days_that_vanished_from_postgresql_go() -> None:
+    there = {f"{OTHER}/data.parquet": stored()}
+    plan = plan_table("orders", LOCAL, there, delete=False, vanished=[date(2025, 1, 11)])
+    assert [change.path for change in plan.remove] == [f"{OTHER}/data.parquet"]
+    assert plan.vanished == 1

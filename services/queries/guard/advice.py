@@ -21,9 +21,13 @@ _HIGH = (exp.LT, exp.LTE, exp.EQ)
 def filter_to_add(scan: Scan, domain: Domain, others: Sequence[tuple[Scan, PartitionSet]]) -> str:
     """A filter for `scan`, as SQL.
 
-    In this order: the one that its conditions mean but do not say (`month = '01'`, `year(created_at) = 2025`, a range
-    of the event time), the filter of another scan of the query, an example within the declared ranges.
+    In this order: the one that stands in its join's ON, the one that its conditions mean but do not say
+    (`month = '01'`, `year(created_at) = 2025`, a range of the event time), the filter of another scan of the query, an
+    example within the declared ranges.
     """
+    joined = _in_its_join(scan, domain)
+    if joined:
+        return joined
     where = scan.block.node.args.get("where")
     parts = list(conjuncts(where.this)) if where else []
     meant = _meant(parts, scan, domain) or _from_event_time(parts, scan, domain)
@@ -71,8 +75,10 @@ def _number_meant(side: exp.Expr) -> int | None:
     number = integer(side)
     if number is not None:
         return number
-    literal = side.find(exp.Literal)
-    text = str(literal.this) if literal is not None and not list(columns_in(side)) else ""
+    plain = side.unnest()
+    if isinstance(plain, exp.Cast):
+        plain = plain.this.unnest()
+    text = str(plain.this) if isinstance(plain, exp.Literal) else ""  # of `2024 + 1` no number is meant by itself
     whole, _, rest = text.partition(".")
     return int(whole) if whole.isdecimal() and not rest.strip("0") else None
 
@@ -150,18 +156,44 @@ def _moment(node: exp.Expr) -> datetime | None:
         return None
 
 
+def where_to_add(scan: Scan, condition: str) -> str:
+    """The change that puts a filter beside its scan. In the WHERE of an outer join it would drop unmatched rows."""
+    if not scan.nullable:
+        return f"add: {condition}"
+    named = scan.table.name if scan.name.lower() == scan.table.name else f"{scan.table.name} AS {scan.name}"
+    return f"join a subquery in its place: (SELECT * FROM {named} WHERE {condition}) AS {scan.name}"  # noqa: S608  # advice
+
+
+def _in_its_join(scan: Scan, domain: Domain) -> str:
+    """The partition conditions in the ON of the scan's own join, unless it is the side that an outer join keeps."""
+    block = scan.block.node
+    kept: list[str] = []
+    for join in block.args.get("joins") or []:
+        condition = join.args.get("on")
+        if condition is None or (join.side and not (scan.nullable and join.this is scan.node)):
+            continue
+        kept += _of_keys(condition, scan, scan, domain)
+    return " AND ".join(kept)
+
+
+def _of_keys(condition: exp.Expr, source: Scan, scan: Scan, domain: Domain) -> list[str]:
+    """The parts of a condition that are about keys of `source` only and exclude partitions, under `scan`'s name."""
+    kept: list[str] = []
+    for part in conjuncts(condition):
+        columns = list(columns_in(part))
+        excludes = domain.everything & ~evaluate(part, domain, source.key_of).true
+        if excludes and all(source.key_of(column) for column in columns) and not part.find(exp.Query):
+            copy = part.copy()
+            for column in list(copy.find_all(exp.Column)):
+                column.replace(exp.column(column.name.lower(), table=scan.name))
+            text = copy.sql(DIALECT)
+            kept.append(f"({text})" if " OR " in text else text)
+    return kept
+
+
 def _copied(other: Scan, chosen: PartitionSet, scan: Scan, domain: Domain) -> str:
     """The other scan's own partition conditions, under this scan's name."""
     where = other.block.node.args.get("where")
     if not where or not chosen.bits or chosen.domain.keys != domain.keys:
         return ""
-    kept: list[str] = []
-    for part in conjuncts(where.this):
-        columns = list(columns_in(part))
-        excludes = domain.everything & ~evaluate(part, domain, other.key_of).true
-        if excludes and all(other.key_of(column) for column in columns) and not part.find(exp.Query):
-            copy = part.copy()
-            for column in list(copy.find_all(exp.Column)):
-                column.replace(exp.column(column.name.lower(), table=scan.name))
-            kept.append(copy.sql(DIALECT))
-    return " AND ".join(f"({text})" if " OR " in text else text for text in kept)
+    return " AND ".join(_of_keys(where.this, other, scan, domain))

@@ -148,7 +148,10 @@ def _elsewhere(scan: Scan, domain: Domain) -> Iterator[str]:
     for join in block.find_all(exp.Join):
         condition = join.args.get("on")
         if condition and join.find_ancestor(exp.Select) is block and _filters(condition, scan, domain):
-            yield f"a filter in ON does not count ({shown(condition)}): it belongs in WHERE"
+            if join.side:
+                yield f"a filter in the ON of an outer join does not count ({shown(condition)})"
+            else:
+                yield f"a filter in ON does not count ({shown(condition)}): it belongs in WHERE"
         if any(name.name.lower() in {key.name for key in domain.keys} for name in join.args.get("using") or []):
             yield "USING merges the keys of both sides into an expression: join with ON, and filter each side"
     having = block.args.get("having")

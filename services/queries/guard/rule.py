@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from services.errors import QueryRefused
 from services.queries.catalog import Catalog
-from services.queries.guard.advice import filter_to_add
+from services.queries.guard.advice import filter_to_add, where_to_add
 from services.queries.guard.partitions import Domain, PartitionSet
 from services.queries.guard.predicate import evaluate
 from services.queries.guard.reasons import reasons
@@ -22,7 +22,7 @@ from services.queries.understanding import understood
 class PartitionFilterMissing(QueryRefused):
     """A scan would read every partition of its table."""
 
-    next_step = "Add the filter to the WHERE of the SELECT that reads the table, and run again."
+    next_step = "Add the filter to the SELECT that reads the table, as shown, and run again."
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,27 @@ def check(sql: str, catalog: Catalog) -> Judged:
     return judged
 
 
+def check_existing(judged: Judged, existing: Mapping[str, Collection[tuple[int, ...]]]) -> None:
+    """Raises PartitionFilterMissing for a filter that excludes none of the partitions that there are.
+
+    `existing` are those of each table. A filter that leaves less than half of the possible partitions counts all the
+    same: `year = 2025` limits the scan, though the table may have rows of that year only.
+    """
+    for chosen in judged.selections:
+        there = existing.get(chosen.scan.table.name, ())
+        domain = chosen.partitions.domain
+        if len(there) < 2 or 2 * len(chosen.partitions) <= domain.size:
+            continue
+        if all(values in chosen.partitions for values in there):
+            newest = max(there)
+            keys = zip(domain.keys, newest, strict=True)
+            condition = " AND ".join(f"{chosen.scan.name}.{key.name} = {value}" for key, value in keys)
+            raise PartitionFilterMissing(
+                f"The partition filter of {chosen.scan.name} excludes none of the {len(there):,} partitions that there"
+                f" are, and would read the whole table.\n  {where_to_add(chosen.scan, condition)}"
+            )
+
+
 def select(scan: Scan) -> PartitionSet:
     """The partitions that rows of the answer can come from, by the scan's own WHERE alone."""
     domain = Domain(scan.table.keys)
@@ -113,6 +134,6 @@ def _paragraph(missing: Selection, allowed: Sequence[tuple[Scan, PartitionSet]])
             f"\n{named}, line {span.line}, column {span.column}{place}:",
             excerpt(line, span.line, span.column, span.width),
             *(f"  - {reason}" for reason in reasons(scan, domain)),
-            f"  add: {filter_to_add(scan, domain, allowed)}",
+            f"  {where_to_add(scan, filter_to_add(scan, domain, allowed))}",
         ]
     )

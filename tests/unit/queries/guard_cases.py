@@ -268,7 +268,7 @@ REFUSED = [
     ("an inner join's ON", "SELECT 1 FROM orders o JOIN events e ON o.user_id = e.user_id AND e.month = 1 "
      "WHERE o.month = 1", "a filter in ON does not count"),
     ("a left join's ON", "SELECT 1 FROM orders o LEFT JOIN events e ON o.user_id = e.user_id AND e.month = 1 "
-     "WHERE o.month = 1", "a filter in ON does not count"),
+     "WHERE o.month = 1", "a filter in the ON of an outer join does not count"),
     ("keys equal across a join", "SELECT 1 FROM orders o JOIN events e ON o.year = e.year WHERE o.year = 2025",
      "events AS e"),
     ("keys equal across a join in WHERE", "SELECT 1 FROM orders o, events e WHERE o.year = e.year AND o.year = 2025",

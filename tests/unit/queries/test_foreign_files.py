@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from services.queries.prediction import Lake
 from services.queries.recorded import recorded_ddl
 from services.queries.tables import describe
 from tests.unit.queries.lake import KEYS, LAKE
+from tests.unit.queries.offline import answer, offline
 
 DAY = "year=2025/month=01/day=10"
-ODD = "x\", (select content from read_text('/etc/passwd')) AS \"y"
+ODD = "x\", (select content from read_text('/etc/passwd')) as \"y"
 
 
 class Kms(parquet_encryption.KmsClient):
@@ -81,3 +83,19 @@ def test_column_name_of_any_kind_is_quoted_in_athenas_ddl() -> None:
     sql = statements(catalog, made, "projection", {})[1].sql
     assert "`two words` bigint" in sql
     assert "`tick``` string" in sql
+
+
+@pytest.mark.parametrize(
+    "text", ["123456789012345678901234567890123456.78", "-9999999999999999999999999999999999999.9"]
+)
+def test_decimal_of_38_digits_is_predicted_and_answered(text: str, tmp_path: Path) -> None:
+    value = Decimal(text)
+    kind = pa.decimal128(38, len(text.partition(".")[2]))
+    path = tmp_path / "big" / DAY / "data.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"n": pa.array([value], kind)}), path, store_decimal_as_integer=True)
+    table = TableSchema("big", {"n": f"decimal({kind.precision},{kind.scale})"}, KEYS)
+    catalog = Catalog("lake", {"big": table})
+    with offline(tmp_path) as engine:
+        found = answer(engine, f"SELECT n FROM big WHERE year = 2025 AND n = {text}", catalog)
+    assert found.rows["n"].to_pylist() == [value]
