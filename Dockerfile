@@ -35,8 +35,10 @@ LABEL org.opencontainers.image.title="Shoreline" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.base.name="python:3.13-slim-trixie"
 # The client's major version is pinned by its name; its minor ones are fixes to be had.
-RUN apt-get update \
+RUN --mount=type=bind,source=docker/server.sh,target=/opt/server.sh \
+    apt-get update \
  && apt-get install --yes --no-install-recommends postgresql-client-17 \
+ && sh /opt/server.sh 17 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /usr/share/doc /usr/share/man
 # Whoever the container runs as (Compose's SHORELINE_UID) may write where the image expects writing: as in /tmp.
 RUN groupadd --gid 1000 shoreline \

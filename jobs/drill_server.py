@@ -49,12 +49,21 @@ def drill_server(run: Run, backup: Backup, identities: Sequence[Identity]) -> It
     """Start a throw-away server, or find the one that DRILL_HOST names, and say whom a drill there trusts."""
     name = f"drill_{backup.manifest.database}"
     if run.settings.drill_host is None:
+        _require_no_parts(run)
         with _without(*_ADDRESSES, *_DEMANDS), _throwaway(run, backup, identities, name) as server:
             yield server
         return
     source = run.database_named("postgres")
     with _without(*_ADDRESSES):
         yield _named(run, name, source)
+
+
+def _require_no_parts(run: Run) -> None:
+    from services.errors import SettingsError
+
+    parts = [name for name in ("drill_port", "drill_user", "drill_password") if getattr(run.settings, name) is not None]
+    if parts:
+        raise SettingsError(f"{parts[0].upper()} is set, and DRILL_HOST is not.", next_step="Set DRILL_HOST too.")
 
 
 @contextmanager

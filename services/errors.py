@@ -179,7 +179,7 @@ class CleanupIncomplete(ShorelineError):
 
 
 class StackError(ShorelineError):
-    """The embedded stack, or the container engine, could not be started."""
+    """The embedded stack, the container engine or the server of a drill could not be started, or lacks something."""
 
     exit_code = 22
 

@@ -31,6 +31,7 @@ _SOCKET_PATH_BYTES = 107  # of Linux; macOS takes 103
 _SOCKET = "/.s.PGSQL.5432"
 _EMPTY_BYTES = 100 << 20  # a new server, with its first segments of the write-ahead log
 _MAX_WAL_BYTES = 512 << 20
+_FULL_BYTES = 16 << 20  # a server that finds no room for its log ends without an error to the client
 _CONNECTIONS = 20
 NAME_A_SERVER = "DRILL_HOST names a server to drill on instead (docs/backups.md, Drill)."
 _MORE_ROOM = f"Set TMPDIR to a folder with more room. Or {NAME_A_SERVER}"
@@ -70,7 +71,7 @@ class ThrowawayServer:
         """Return what this server lacked, as an error; None where the error is about the backup."""
         text = str(error)
         free = shutil.disk_usage(self.folder).free
-        if _NO_ROOM.search(text):
+        if _NO_ROOM.search(text) or free < _FULL_BYTES:
             return FolderUnusable(
                 f"The throw-away server ran out of room in {self.folder.parent}, with {human.size(free)} free now.",
                 next_step=_MORE_ROOM,

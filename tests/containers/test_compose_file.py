@@ -81,9 +81,10 @@ def test_servers_have_health_checks_and_jobs_wait_for_them(services: dict[str, A
             assert services[name]["depends_on"][server] == {"condition": "service_healthy", "required": False}
 
 
-def test_an_archive_on_disk_is_not_in_memory(services: dict[str, Any]) -> None:
-    mounts = {volume["target"] for volume in services["restore"]["volumes"]}
-    assert services["restore"]["environment"]["TMPDIR"] in mounts
+@pytest.mark.parametrize("job", ["restore", "drill", "schedule", "demo"])
+def test_temporary_files_of_large_jobs_are_not_in_memory(services: dict[str, Any], job: str) -> None:
+    mounts = {volume["target"] for volume in services[job]["volumes"]}
+    assert services[job]["environment"]["TMPDIR"] in mounts
 
 
 def test_plain_up_runs_no_job(make_project: Callable[..., Project]) -> None:

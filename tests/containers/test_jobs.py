@@ -48,6 +48,38 @@ def test_a_drill_proves_the_newest_backup_and_the_list_shows_it(here: Project) -
     assert "never" not in next(line for line in listed.output.splitlines() if line.startswith("20"))
 
 
+ATTACK = """
+CREATE ROLE tenant LOGIN;
+CREATE SCHEMA AUTHORIZATION tenant;
+SET ROLE tenant;
+CREATE FUNCTION tenant.rise(int) RETURNS bool LANGUAGE plpgsql AS $$BEGIN
+  IF current_setting('is_superuser') = 'on' THEN
+    EXECUTE 'ALTER ROLE tenant SUPERUSER';
+    BEGIN
+      PERFORM pg_read_file('/run/secrets/pgpassword');
+      RAISE 'the password of production is readable';
+    EXCEPTION WHEN insufficient_privilege THEN NULL;
+    END;
+  END IF;
+  RETURN true;
+END$$;
+CREATE TABLE tenant.t (a int CHECK (tenant.rise(a)));
+INSERT INTO tenant.t VALUES (1);
+"""
+
+
+def test_drill_in_its_container_keeps_tenants_code_inside(here: Project) -> None:
+    """Of a database with ICU, whose table owner would become a superuser and read the password of production."""
+    here.compose("up", "--detach", "--wait", "postgres", "localstack")
+    here.sql("CREATE DATABASE icu TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de' LOCALE 'C'", "postgres")
+    here.sql(ATTACK, database="icu")
+    own = {"PGDATABASE": "icu", "BACKUP_PREFIX": "attacked"}
+    here.result("backup", env=own)
+    record = here.result("drill", env=own)["record"]
+    assert (record["ok"], record["server_kind"]) == (True, "throwaway")
+    assert here.sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'tenant'") == "f"
+
+
 def test_the_lake_is_made_sent_and_asked(here: Project) -> None:
     assert here.job("generate").exit_code == 0
     sent = here.result("upload")

@@ -66,6 +66,14 @@ def test_superusers_drill_on_source_says_whom_it_trusts(shoreline: Shoreline, ex
     assert "every owner of a table" in drilled.errors
 
 
+def test_drill_user_without_drill_host_is_refused(shoreline: Shoreline, execute: Callable[[str], None]) -> None:
+    execute("CREATE TABLE t AS SELECT 1 AS a")
+    assert shoreline("backup").exit_code == 0
+    drilled = shoreline("drill", env={"DRILL_HOST": "", "DRILL_USER": "driller"})
+    assert drilled.exit_code == 2
+    assert "Set DRILL_HOST too" in drilled.errors
+
+
 def test_drill_without_server_programs_says_what_to_do(
     shoreline: Shoreline, execute: Callable[[str], None], storage_manifest: Callable[[str, str], None]
 ) -> None:
