@@ -25,6 +25,11 @@ _OF_OTHERS = {
     *("AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"),
     *("AWS_RESPONSE_CHECKSUM_VALIDATION", "AWS_ACCOUNT_ID", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"),
 }
+# Names that other applications use as much as they are misspelt here: refused in .env only.
+_AMBIGUOUS = {
+    *("PG_HOST", "PG_PORT", "PG_USER", "PG_PASSWORD", "PG_PASS", "PG_DATABASE", "PG_DB", "PGBIN"),
+    *("AWS_ENDPOINT", "AWS_PROFILES", "AWS_REGIONS", "AWS_ACCESS_KEY_ID_FILE"),
+}
 _OWN = re.compile(
     r"(BACKUP|LAKE|DRILL|ATHENA|NOTIFY|SCHEDULE|RECEIPTS|PUSHGATEWAY|WATCH|MAX_RUN|SCAN|TRANSFER|BUCKET|SHORELINE)_"
 )
@@ -46,6 +51,7 @@ def misspelt(known: Iterable[str], environment: Mapping[str, str], dotenv: Mappi
         meant = _meant(name, names, 0.6 if _OWN.match(name) else _CLOSE)
         if name not in passed and not name.startswith("COMPOSE_") and (meant or _OWN.match(name)):
             problems[name] = _refusal(meant)
+    passed |= _AMBIGUOUS
     for name, value in environment.items():
         foreign = name in passed or not value or not (_OWN.match(name) or _SHARED.match(name)) or _LINK.fullmatch(name)
         if not foreign and (meant := _meant(name, names, _CLOSE)):
