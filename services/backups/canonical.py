@@ -62,6 +62,19 @@ def canonical(sql: bytes) -> bytes:
     return b" ".join(_written(_parsed(sql)))
 
 
+def without_order_of_columns(sql: bytes) -> bytes:
+    """The canonical SQL of a CREATE TABLE and the statements after it, its columns and they in alphabetical order.
+
+    A table that began to inherit after it was created gets the columns of its parent first at a restore.
+    """
+    statements = _split(_parsed(sql), b";")
+    columns = next((node for node in statements[0] if isinstance(node, _Group)), None)
+    if columns is not None:
+        ordered = sorted(_split(columns.items, b","), key=lambda column: [*_written(column)])
+        columns.items = [node for column in ordered for node in (*column, b",")]
+    return b" ; ".join(sorted(b" ".join(_written(statement)) for statement in statements))
+
+
 def _parsed(sql: bytes) -> list[_Node]:
     """The tokens, with groups within groups. Each group is put in order as it ends: none is entered twice."""
     outside: list[_Group] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections import deque
@@ -20,8 +19,12 @@ from psycopg2 import sql
 from services import human
 from services.backups.catalog import Backup
 from services.backups.download import download
+from services.backups.encodings import codec
 from services.backups.encryption import Identity, decrypted
+from services.backups.fingerprint import plain_name
+from services.backups.ordered import in_order
 from services.backups.programs import Program
+from services.backups.reread import sql_of
 from services.backups.streams import Digest, ahead, decompressed, told
 from services.database import Database
 from services.errors import BackupDamaged, InputError, RestoreFailed, SettingsError
@@ -30,7 +33,9 @@ from services.storage import Storage
 Advance = Callable[[int], None]
 _FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
 _NAMED = 20  # tables that a message names
-_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_FIRST_WITH_TRANSACTION_SIZE = 17  # PostgreSQL 17. Source: pg_restore, --transaction-size
+# An archive of so few objects is restored in one transaction: each may hold several locks until that ends.
+_OBJECTS_IN_A_TRANSACTION = 500
 _READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
@@ -64,13 +69,7 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
     if options.tables:
         _make_schemas(fresh, backup, options.tables)
     try:
-        if backup.manifest.format == "plain":
-            _through_psql(fresh, opened)
-        elif options.jobs > 1:
-            _from_disk(fresh, opened, options, file.bytes)
-        else:
-            with _pg_restore(fresh, options, []) as program:
-                program.write(opened, needs_all=not options.part)
+        _execute(fresh, backup, opened, options)
     except (RestoreFailed, BackupDamaged) as error:
         if file.bytes <= _READ_AGAIN and not _intact(storage, backup):
             raise _damaged(storage, backup) from error
@@ -83,6 +82,19 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
         raise
     if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
         raise _damaged(storage, backup)
+
+
+def _execute(fresh: Database, backup: Backup, opened: Iterable[bytes], options: LoadOptions) -> None:
+    """Load a decrypted backup by the program that keeps the order of the rows."""
+    if backup.manifest.format == "plain":
+        _through_psql(fresh, decompressed(opened))
+    elif options.jobs > 1:
+        _from_disk(fresh, backup, opened, options)
+    elif len(backup.manifest.fingerprint.schema) > _OBJECTS_IN_A_TRANSACTION and not options.part:
+        _through_psql(fresh, sql_of(opened, fresh))
+    else:
+        with _pg_restore(fresh, backup, options, []) as program:
+            program.write(opened, needs_all=not options.part)
 
 
 def _tables(backup: Backup) -> str:
@@ -115,9 +127,7 @@ def check(backup: Backup, options: LoadOptions) -> None:
             "--tables, --schema-only and --jobs need a backup in PostgreSQL's custom format; this one is plain SQL.",
             next_step="Restore it whole under another name; BACKUP_FORMAT=custom makes the next one so.",
         )
-    filled = {
-        _QUOTED.sub(lambda found: found[1].replace('""', '"'), name) for name in backup.manifest.fingerprint.tables
-    }
+    filled = {plain_name(name) for name in backup.manifest.fingerprint.tables}
     for name in options.tables:
         found = _called(backup, name)
         if found and not filled & found and not options.schema_only:  # pg_dump writes the rows of its partitions
@@ -141,32 +151,37 @@ def _make_schemas(fresh: Database, backup: Backup, tables: Sequence[str]) -> Non
             cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
 
 
-def _through_psql(fresh: Database, opened: Iterable[bytes]) -> None:
+def _through_psql(fresh: Database, statements: Iterable[bytes]) -> None:
     options = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
     with (
         Program([fresh.program("psql"), *options], _environment(fresh), RestoreFailed, reads=True) as psql,
-        closing(ahead(decompressed(opened))) as blocks,
+        closing(ahead(in_order(statements))) as blocks,
     ):
         psql.write(blocks)
 
 
-def _pg_restore(fresh: Database, options: LoadOptions, more: list[str | Path]) -> Program:
-    chosen = ["--exit-on-error", "--no-password", f"--dbname={_conninfo(fresh.name)}"]
+def _pg_restore(fresh: Database, backup: Backup, options: LoadOptions, more: list[str | Path]) -> Program:
+    chosen: list[str | Path | bytes] = ["--exit-on-error", "--no-password", f"--dbname={_conninfo(fresh.name)}"]
     if options.schema_only:
         chosen.append("--schema-only")
     if options.tables:
         chosen.append("--strict-names")  # a name that matches nothing is else passed over in silence
+    if not more:  # rows come to lie in the order of the dump where their table is of the same transaction
+        modern = fresh.client_version().major >= _FIRST_WITH_TRANSACTION_SIZE  # large objects need more than one
+        chosen.append(f"--transaction-size={2 * _OBJECTS_IN_A_TRANSACTION}" if modern else "--single-transaction")
     schemas = {name.rpartition(".")[0] for name in options.tables}
     if len(schemas) > 1:
         raise InputError("--tables takes tables of one schema at a time.")
-    chosen += [f"--schema={schema}" for schema in schemas if schema]
-    chosen += [f"--table={name.rpartition('.')[2]}" for name in options.tables]
-    command: list[str | Path] = [fresh.program("pg_restore"), *chosen, *more]
+    encoding = codec(backup.manifest.fingerprint.encoding or "UTF8")  # pg_restore compares the bytes of names
+    chosen += [f"--schema={schema}".encode(encoding) for schema in schemas if schema]
+    chosen += [f"--table={name.rpartition('.')[2]}".encode(encoding) for name in options.tables]
+    command: list[str | Path | bytes] = [fresh.program("pg_restore"), *chosen, *more]
     return Program(command, _environment(fresh), RestoreFailed, reads=not more)
 
 
-def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, size: int) -> None:
+def _from_disk(fresh: Database, backup: Backup, opened: Iterable[bytes], options: LoadOptions) -> None:
     """Several connections at once read the archive in different places, which a stream cannot give them."""
+    size = backup.manifest.object.bytes
     with ExitStack() as stack:
         try:
             _remove_left(Path(tempfile.gettempdir()))
@@ -180,7 +195,7 @@ def _from_disk(fresh: Database, opened: Iterable[bytes], options: LoadOptions, s
                 f"The archive, {human.size(size)}, could not be written: {error.strerror or error}",
                 next_step="Set TMPDIR to a folder with more room, or restore without --jobs, which needs none.",
             ) from error
-        with _pg_restore(fresh, options, [f"--jobs={options.jobs}", archive]) as program:
+        with _pg_restore(fresh, backup, options, [f"--jobs={options.jobs}", archive]) as program:
             program.check()
 
 

@@ -154,11 +154,11 @@ def test_a_table_that_inherits_has_the_same_hash_in_whatever_order_its_columns_c
     again = dump(b'x, w, "z, z"', b"1\t\\N\tz", b"2\t3\t\\t")
     assert scan(again) != before
     for cut in range(len(again)):
-        scanner = Scanner(before.columns)
+        scanner = Scanner(columns=before.columns)
         scanner.feed(again[:cut])
         scanner.feed(again[cut:])
         assert scanner.finish() == before
-    other = Scanner(before.columns)
+    other = Scanner(columns=before.columns)
     other.feed(dump(b'x, w, "z, z"', b"1\tz\t\\N", b"2\t3\t\\t"))
     assert other.finish().tables != before.tables
 
