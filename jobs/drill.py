@@ -104,8 +104,9 @@ def show(report: Drill, console: Console) -> str | None:
     console.print(f"  compared    {human.count(record.tables, 'table')}, {human.count(record.rows, 'row')}")
     for difference in record.differences:
         console.print(f"  DIFFERS     {difference}", soft_wrap=True)
-    for note in report.notes:
-        console.print(f"  note        {note}", soft_wrap=True, markup=False)
+    for note in (*record.notes, *report.notes):
+        console.print(f"  note        {note}", soft_wrap=True)
+    console.print(f"  not compared: {'; '.join(record.not_compared)}", soft_wrap=True)
     if record.ok:
         console.print("Every table, the schema and the sequences match what was backed up.")
         return "shoreline backups"

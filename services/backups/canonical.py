@@ -62,6 +62,29 @@ def canonical(sql: bytes) -> bytes:
     return b" ".join(_written(_parsed(sql)))
 
 
+def without_order_of_columns(sql: bytes) -> bytes:
+    """The canonical SQL of a CREATE TABLE and the statements after it, its columns and they in alphabetical order.
+
+    A table that began to inherit after it was created gets the columns of its parent first at a restore. pg_dump writes
+    DEFAULT NULL for a default that only the parent has, and PostgreSQL then prints it with a cast.
+    """
+    statements = _split(_parsed(sql), b";")
+    columns = next((node for node in statements[0] if isinstance(node, _Group)), None)
+    if columns is not None:
+        definitions = map(_without_cast_of_null, _split(columns.items, b","))
+        ordered = sorted(definitions, key=lambda column: [*_written(column)])
+        columns.items = [node for column in ordered for node in (*column, b",")]
+    return b" ; ".join(sorted(b" ".join(_written(statement)) for statement in statements))
+
+
+def _without_cast_of_null(column: list[_Node]) -> list[_Node]:
+    for at in range(len(column)):
+        if column[at : at + 3] == [b"DEFAULT", b"NULL", b"::"]:
+            end, _ = _type(column, at + 3)
+            return column[: at + 2] + column[end:]
+    return column
+
+
 def _parsed(sql: bytes) -> list[_Node]:
     """The tokens, with groups within groups. Each group is put in order as it ends: none is entered twice."""
     outside: list[_Group] = []

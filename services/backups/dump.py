@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.backups.encryption import Recipient, encrypted
+from services.backups.facts import snapshot, warnings_of
 from services.backups.fingerprint import Fingerprint
+from services.backups.manifest import CatalogFacts
 from services.backups.naming import Format
 from services.backups.programs import Program
 from services.backups.scanner import Scanner
@@ -21,6 +23,7 @@ from services.errors import BackupFailed
 Advance = Callable[[int], None]
 _ZLIB_LEVEL = 1  # of pg_dump's own compression: level 6 takes three times as long for a few hundredths of the size
 _ANY_BYTES = "SQL_ASCII"  # a database of this encoding may hold bytes that are no text in any other
+_NAMED = 5  # objects that a message names
 # What decides how values are written, and may be set for the database, its owner or the server. pg_dump sets the rest.
 _WRITTEN = ("standard_conforming_strings=on", "bytea_output=hex")
 
@@ -28,7 +31,7 @@ _WRITTEN = ("standard_conforming_strings=on", "bytea_output=hex")
 class Dump(ABC):
     """A database on its way out. `digest`, `fingerprint` and `plain_bytes` are whole once all `blocks` were taken.
 
-    So are `warnings`: what pg_dump said of a dump that it counts as good, such as that it left something out.
+    So are `facts`, and `warnings`: what pg_dump said of a dump that it counts as good, as that something is left out.
     """
 
     def __init__(
@@ -45,19 +48,27 @@ class Dump(ABC):
         self._database = self._watch.database
         self._recipients = list(recipients)
         self._advance = advance
-        self._scanner = Scanner()
+        self._encoding = database.encoding()
+        self._scanner = Scanner(self._encoding)
+        self._facts: CatalogFacts | None = None
         self._fingerprint: Fingerprint | None = None
 
     def blocks(self) -> Blocks:
         """What is to be stored. Raises BackupFailed, here in the stream, unless pg_dump wrote a whole dump."""
-        with self._program() as program:
-            blocks = ahead(self._packed(program))
+        with snapshot(self._database) as shared, self._program(f"--snapshot={shared.name}") as program:
+            blocks = ahead(self._packed(shared.released(program.blocks(self._watch.on_silence))))
             try:
                 yield from self.digest.watch(encrypted(blocks, self._recipients) if self._recipients else blocks)
             except BackupFailed as error:
                 raise self._watch.explain(error) from error
-            self.warnings = program.said
-        self._fingerprint = self._scanner.finish()
+            self.warnings = (*program.said, *warnings_of(shared.facts))
+        self._fingerprint, self._facts = self._scanner.finish(), shared.facts
+        if undefined := self._scanner.undefined:
+            raise BackupFailed(
+                f"The dump lists objects without their definitions: {', '.join(undefined[:_NAMED])}. They were dropped"
+                " while pg_dump ran.",
+                next_step="Run the backup again, when no objects are dropped.",
+            )
 
     @property
     def plain_bytes(self) -> int:
@@ -71,23 +82,30 @@ class Dump(ABC):
             raise BackupFailed("The dump was not read to its end.")
         return self._fingerprint
 
+    @property
+    def facts(self) -> CatalogFacts:
+        """What the catalog said in the snapshot of the dump. Raises BackupFailed when it was not read to its end."""
+        if self._facts is None:
+            raise BackupFailed("The dump was not read to its end.")
+        return self._facts
+
     @abstractmethod
-    def _program(self) -> Program:
+    def _program(self, *options: str) -> Program:
         """The running pg_dump."""
 
     @abstractmethod
-    def _packed(self, program: Program) -> Iterable[bytes]:
+    def _packed(self, dumped: Iterable[bytes]) -> Iterable[bytes]:
         """What it writes, compressed, all of it seen by the scanner."""
 
 
 class PlainDump(Dump):
     """SQL in gzip: `aws s3 cp s3://... - | gunzip | psql` restores it."""
 
-    def _program(self) -> Program:
-        return pg_dump(self._database, *self._watch.options)
+    def _program(self, *options: str) -> Program:
+        return pg_dump(self._database, self._encoding, *self._watch.options, *options)
 
-    def _packed(self, program: Program) -> Iterable[bytes]:
-        return compressed(ahead(self._scanner.watch(told(program.blocks(self._watch.on_silence), self._advance))))
+    def _packed(self, dumped: Iterable[bytes]) -> Iterable[bytes]:
+        return compressed(ahead(self._scanner.watch(told(dumped, self._advance))))
 
 
 class CustomDump(Dump):
@@ -96,10 +114,11 @@ class CustomDump(Dump):
     Each is read by a pg_restore while it is made, which proves that it can be, and whose SQL gives the fingerprint.
     """
 
-    def _program(self) -> Program:
-        return pg_dump(self._database, *self._watch.options, "--format=custom", f"--compress={_ZLIB_LEVEL}")
+    def _program(self, *options: str) -> Program:
+        archive = ("--format=custom", f"--compress={_ZLIB_LEVEL}")
+        return pg_dump(self._database, self._encoding, *self._watch.options, *archive, *options)
 
-    def _packed(self, program: Program) -> Iterable[bytes]:
+    def _packed(self, dumped: Iterable[bytes]) -> Iterable[bytes]:
         command: list[str | Path] = [self._database.program("pg_restore"), "--file=-"]
         environment = self._database.connection.environment()
         with (
@@ -109,7 +128,7 @@ class CustomDump(Dump):
             sql = self._scanner.watch(told(reader.blocks(), self._advance))
             scanned = scanner.submit(lambda: deque(sql, maxlen=0))
             try:
-                for block in program.blocks(self._watch.on_silence):
+                for block in dumped:
                     reader.feed(block)
                     yield block
             finally:
@@ -120,11 +139,11 @@ class CustomDump(Dump):
 DUMPS: dict[Format, type[Dump]] = {"plain": PlainDump, "custom": CustomDump}
 
 
-def pg_dump(database: Database, *options: str) -> Program:
-    """A running pg_dump that writes to a pipe. The database's name and password travel in its environment."""
-    encoding = database.encoding()
-    if encoding != _ANY_BYTES:
-        encoding = "UTF8"
+def pg_dump(database: Database, encoding: str, *options: str) -> Program:
+    """A running pg_dump that writes to a pipe. The database's name and password travel in its environment.
+
+    Without a conversion nothing is refused: not every text of every encoding has an equivalent in UTF-8.
+    """
     command: list[str | Path] = [
         database.program("pg_dump"),
         f"--dbname={database.connection.conninfo()}",
@@ -136,15 +155,22 @@ def pg_dump(database: Database, *options: str) -> Program:
 
 
 def fingerprint(
-    database: Database, advance: Advance = lambda _: None, *, like: Fingerprint | None = None
+    database: Database,
+    advance: Advance = lambda _: None,
+    *,
+    like: Fingerprint | None = None,
+    unordered: Collection[str] = (),
 ) -> Fingerprint:
     """The fingerprint of a database as it is now; columns in the order of another, `like` which it should be.
 
-    Raises BackupFailed when it cannot be dumped.
+    The rows of the tables that `unordered` names are hashed in any order. Raises BackupFailed when it cannot be dumped.
     """
-    scanner = Scanner(like.columns if like else None)
+    encoding = database.encoding()
+    if like is not None:
+        encoding = like.encoding or (_ANY_BYTES if encoding == _ANY_BYTES else "UTF8")
+    scanner = Scanner(encoding, columns=like.columns if like else None, unordered=unordered)
     watch = DumpWatch(database)
-    with pg_dump(watch.database, *watch.options) as program:
+    with pg_dump(watch.database, encoding, *watch.options) as program:
         for block in scanner.watch(program.blocks(watch.on_silence)):
             advance(len(block))
     return scanner.finish()

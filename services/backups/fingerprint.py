@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+FORM = 4  # of the schema's hashes: those of other forms cannot be compared
+_COUNTED_COLUMNS = 3  # the form that counted the order of a table's columns, of those that inherit too; else it is as 4
+Entry = TypeVar("Entry", "Content", "Sequence")
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Fingerprint:
     in the form that a restore leaves as it is; `large_objects` counts them as its rows. Hashes of another
     `form` cannot be compared: of the schema only the names are then.
     `columns` is the order in which the columns of each table that inherits were hashed: a restore may give it another.
+    `encoding` is that of the dump; None in manifests of older versions, which had everything converted to UTF8 but what
+    was SQL_ASCII.
     """
 
     tables: Mapping[str, Content]
@@ -43,6 +52,7 @@ class Fingerprint:
     large_objects: Content | None = None
     form: int = 0
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    encoding: str | None = None
 
     @property
     def rows(self) -> int:
@@ -50,21 +60,56 @@ class Fingerprint:
         return sum(table.rows for table in self.tables.values())
 
 
-def differences(expected: Fingerprint, found: Fingerprint, *, compare_schema: bool = True) -> list[str]:
+def plain_name(name: str) -> str:
+    """Return a qualified name as SQL writes it without its quotes."""
+    return _QUOTED.sub(lambda found: found[1].replace('""', '"'), name)
+
+
+def differences(
+    expected: Fingerprint, found: Fingerprint, *, compare_schema: bool = True, left_out: Collection[str] = ()
+) -> list[str]:
     """Every difference as a sentence of its own, table by table; none when they are equal.
 
     Dumps by pg_dump of different major versions write one schema in different words: then `compare_schema` is False.
+    Tables and sequences that the backup has `left_out`, by their names without quotes, are empty in a copy.
     """
-    found_tables = dict(found.tables)
-    told = list(_tables(expected.tables, found_tables))
+    told = list(_tables(expected.tables, _without(found.tables, left_out)))
     if expected.large_objects != found.large_objects:
         told.append(f"large objects: {_amount(expected.large_objects)} became {_amount(found.large_objects)}")
-    told += _named("sequence", expected.sequences, found.sequences)
-    if compare_schema and expected.form == found.form:
-        told += _named("schema", expected.schema, found.schema)
-    elif compare_schema:
-        told += _named("schema", dict.fromkeys(expected.schema, ""), dict.fromkeys(found.schema, ""))
+    told += _named("sequence", expected.sequences, _without(found.sequences, left_out))
+    if compare_schema:
+        names = compared_by_name(expected, found)
+        told += _named("schema", {**expected.schema, **names}, {**found.schema, **_common(names, found.schema)})
     return told
+
+
+def reordered(expected: Fingerprint, found: Fingerprint) -> set[str]:
+    """The tables that differ, but not in their numbers of rows and bytes: it may be that only their order does."""
+    return {
+        name
+        for name, before in expected.tables.items()
+        if (after := found.tables.get(name)) is not None
+        and before != after
+        and (before.rows, before.bytes) == (after.rows, after.bytes)
+    }
+
+
+def _without(entries: Mapping[str, Entry], left_out: Collection[str]) -> dict[str, Entry]:
+    return {name: entry for name, entry in entries.items() if plain_name(name) not in left_out}
+
+
+def compared_by_name(expected: Fingerprint, found: Fingerprint) -> dict[str, str]:
+    """The objects whose hashes cannot be compared, each with an empty one."""
+    if expected.form == found.form:
+        return {}
+    if (expected.form, found.form) == (_COUNTED_COLUMNS, FORM):
+        inheriting = {f"TABLE {plain_name(name)}" for name in expected.columns}
+        return dict.fromkeys(inheriting & expected.schema.keys(), "")
+    return dict.fromkeys(expected.schema, "")
+
+
+def _common(names: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    return {name: hash_ for name, hash_ in names.items() if name in others}
 
 
 def _tables(expected: Mapping[str, Content], found: Mapping[str, Content]) -> Iterator[str]:

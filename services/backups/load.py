@@ -20,8 +20,12 @@ from psycopg2 import sql
 from services import human
 from services.backups.catalog import Backup
 from services.backups.download import download
+from services.backups.encodings import codec
 from services.backups.encryption import Identity, decrypted
+from services.backups.fingerprint import plain_name
+from services.backups.ordered import in_order
 from services.backups.programs import Program
+from services.backups.reread import sql_of
 from services.backups.script import sql_only, within
 from services.backups.streams import Digest, ahead, decompressed, told
 from services.database import Database
@@ -31,7 +35,6 @@ from services.storage import Storage
 Advance = Callable[[int], None]
 _FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
 _NAMED = 20  # tables that a message names
-_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 # What psql, pg_restore and libpq say of a connection that was lost; an ERROR is the server's answer to the backup.
 _LOST = re.compile(
     r"^(?!.*ERROR: ).*(?:server closed the connection|connection to server was lost|terminating connection"
@@ -39,6 +42,10 @@ _LOST = re.compile(
     r"|the database system is (?:shutting down|starting up|in recovery mode)|connection to server .* failed)",
     re.MULTILINE,
 )
+_FIRST_WITH_TRANSACTION_SIZE = 17  # PostgreSQL 17. Source: pg_restore, --transaction-size
+# An archive of so few objects is restored in one transaction: each may hold several locks until that ends.
+_OBJECTS_IN_A_TRANSACTION = 500
+_MORE_SQL = 1 << 20  # bytes
 _READ_AGAIN = 1 << 30  # bytes of an object that is read again after a failure, to tell damage from bad SQL
 
 
@@ -82,13 +89,7 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
     if options.tables:
         _make_schemas(fresh, backup, options.tables)
     try:
-        if backup.manifest.format == "plain":
-            _through_psql(fresh, opened, backup.manifest.plain_bytes)
-        elif options.jobs > 1:
-            _from_disk(fresh, backup, opened, options)
-        else:
-            with _pg_restore(fresh, backup, options, []) as program:
-                program.write(opened, needs_all=not options.part)
+        _execute(fresh, backup, opened, options)
     except RestoreFailed as error:
         raise _explained(storage, backup, options, error) from error
     except BackupDamaged as error:
@@ -97,6 +98,20 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
         raise
     if (digest.bytes, digest.sha256) != (file.bytes, file.sha256):
         raise _damaged(storage, backup)
+
+
+def _execute(fresh: Database, backup: Backup, opened: Iterable[bytes], options: LoadOptions) -> None:
+    """Load a decrypted backup by the program that keeps the order of the rows."""
+    if backup.manifest.format == "plain":
+        _through_psql(fresh, within(decompressed(opened), backup.manifest.plain_bytes))
+    elif options.jobs > 1:
+        _from_disk(fresh, backup, opened, options)
+    elif len(backup.manifest.fingerprint.schema) > _OBJECTS_IN_A_TRANSACTION and not options.part:
+        # another version of pg_restore writes other SQL, but not twice as much
+        _through_psql(fresh, within(sql_of(opened, fresh), 2 * backup.manifest.plain_bytes + _MORE_SQL))
+    else:
+        with _pg_restore(fresh, backup, options, []) as program:
+            program.write(opened, needs_all=not options.part)
 
 
 def _explained(storage: Storage, backup: Backup, options: LoadOptions, error: RestoreFailed) -> ShorelineError:
@@ -150,9 +165,7 @@ def check(backup: Backup, options: LoadOptions) -> None:
             "--tables, --schema-only and --jobs need a backup in PostgreSQL's custom format; this one is plain SQL.",
             next_step="Restore it whole under another name; BACKUP_FORMAT=custom makes the next one so.",
         )
-    filled = {
-        _QUOTED.sub(lambda found: found[1].replace('""', '"'), name) for name in backup.manifest.fingerprint.tables
-    }
+    filled = {plain_name(name) for name in backup.manifest.fingerprint.tables}
     _schemas(backup, options)
     for name in options.tables:
         found = _called(backup, name)
@@ -194,26 +207,34 @@ def _make_schemas(fresh: Database, backup: Backup, tables: Sequence[str]) -> Non
             cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
 
 
-def _through_psql(fresh: Database, opened: Iterable[bytes], plain_bytes: int) -> None:
+def _through_psql(fresh: Database, statements: Iterable[bytes]) -> None:
     where = f"--dbname={fresh.connection.conninfo()}"
     options = [where, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
     program = fresh.program("psql")
     with (
         Program([program, *options], _environment(fresh), RestoreFailed, reads=True) as psql,
-        closing(ahead(within(decompressed(opened), plain_bytes))) as blocks,
+        closing(ahead(in_order(statements))) as blocks,
     ):
         psql.write(sql_only(blocks, program))
 
 
 def _pg_restore(fresh: Database, backup: Backup, options: LoadOptions, more: list[str | Path]) -> Program:
-    chosen = ["--exit-on-error", "--no-password", f"--dbname={fresh.connection.conninfo()}"]
+    chosen: list[str | Path | bytes] = [
+        "--exit-on-error",
+        "--no-password",
+        f"--dbname={fresh.connection.conninfo()}",
+    ]
     if options.schema_only:
         chosen.append("--schema-only")
     if options.tables:
         chosen.append("--strict-names")  # a name that matches nothing is else passed over in silence
-    chosen += [f"--schema={schema}" for schema in _schemas(backup, options) if schema]
-    chosen += [f"--table={name.rpartition('.')[2]}" for name in options.tables]
-    command: list[str | Path] = [fresh.program("pg_restore"), *chosen, *more]
+    if not more:  # rows come to lie in the order of the dump where their table is of the same transaction
+        modern = fresh.client_version().major >= _FIRST_WITH_TRANSACTION_SIZE  # large objects need more than one
+        chosen.append(f"--transaction-size={2 * _OBJECTS_IN_A_TRANSACTION}" if modern else "--single-transaction")
+    encoding = codec(backup.manifest.fingerprint.encoding or "UTF8")  # pg_restore compares the bytes of names
+    chosen += [f"--schema={schema}".encode(encoding) for schema in _schemas(backup, options) if schema]
+    chosen += [f"--table={name.rpartition('.')[2]}".encode(encoding) for name in options.tables]
+    command: list[str | Path | bytes] = [fresh.program("pg_restore"), *chosen, *more]
     return Program(command, _environment(fresh), RestoreFailed, reads=not more)
 
 

@@ -109,6 +109,7 @@ class Making:
             fingerprint=dump.fingerprint,
             traits=sealed(traits, self._options.recipients),
             warnings=dump.warnings,
+            facts=dump.facts,
         )
 
     def _store_globals(self, database: Database) -> File:

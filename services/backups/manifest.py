@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -85,6 +86,29 @@ class DatabaseTraits:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """An installed extension."""
+
+    version: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class CatalogFacts:
+    """What the catalog said at the time of the dump, and `pg_dump` does not write.
+
+    `access_methods` of tables that are not heaps, by their names. `foreign_keys`: of their triggers that are not simply
+    enabled, the state (`pg_trigger.tgenabled`). `left_out` are unlogged tables and sequences, whose content a standby
+    does not have. Names are qualified, without quotes.
+    """
+
+    extensions: Mapping[str, Extension]
+    access_methods: Mapping[str, str]
+    foreign_keys: Mapping[str, str]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Summary:
     """What is kept of a manifest where there are many: one of a large schema takes a megabyte."""
 
@@ -102,7 +126,8 @@ class Summary:
 class Manifest:
     """One backup. `taken_at` is in UTC, by the object store's clock; `plain_bytes` is the size of the dump as SQL.
 
-    `warnings` is what pg_dump said, a line each: what it may not read and passes over, it only warns of.
+    `warnings` is what pg_dump said, a line each: what it may not read and passes over, it only warns of. `facts` is
+    None in manifests of older versions.
     """
 
     format_version: int
@@ -124,6 +149,7 @@ class Manifest:
     globals: File | None = None
     warnings: tuple[str, ...] = ()
     shrank: Shrinkage | None = None
+    facts: CatalogFacts | None = None
 
     @property
     def summary(self) -> Summary:
@@ -159,6 +185,9 @@ class Manifest:
 class DrillRecord:
     """How a drill of one backup ended. `restore_seconds` is what a restore takes on that server (the RTO).
 
+    `server_kind` is None in records of before there were kinds. `notes` are on differences that do not count, as every
+    restore causes them. `not_compared` is what a drill does not look at.
+
     `server_kind` is None in records of before there were kinds.
     """
 
@@ -171,6 +200,8 @@ class DrillRecord:
     rows: Count
     differences: tuple[str, ...] = ()
     server_kind: ServerKind | None = None
+    notes: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The record as it is stored."""

@@ -85,14 +85,14 @@ class Program:
 
     def __init__(
         self,
-        command: Sequence[str | Path],
+        command: Sequence[str | Path | bytes],
         env: Mapping[str, str],
         failure: type[ShorelineError],
         *,
         reads: bool = False,
         writes: bool = False,
     ) -> None:
-        self.name = Path(command[0]).name
+        self.name = Path(os.fsdecode(command[0])).name
         self._failure = failure
         self._process = subprocess.Popen(
             command,

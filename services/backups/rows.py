@@ -27,8 +27,8 @@ class Hash(Protocol):
 class Unordered:
     """A hash of lines in any order: the sum of their SHA-256. Slower than one hash over all of them.
 
-    pg_dump loads the partitions by the hash of an enum through their root, as that hash changes with each restore:
-    then the rows come back in other partitions, and in another order.
+    For tables whose rows a restore may put in another order: those that only their order tells apart, and partitions
+    by the hash of an enum, which pg_dump loads through their root, as that hash changes with each restore.
     """
 
     def __init__(self) -> None:
@@ -49,15 +49,15 @@ class Unordered:
 
 
 class Reordered:
-    """The SHA-256 of lines whose fields stand in another order: `order` says which comes first, second and so on.
+    """A hash of lines whose fields stand in another order: `order` says which comes first, second and so on.
 
     A table that inherits may have its columns in another order once it was restored: those of its parent come first
     then.
     """
 
-    def __init__(self, order: Sequence[int]) -> None:
+    def __init__(self, order: Sequence[int], hash_: Hash) -> None:
         self._order = order
-        self._hash = hashlib.sha256()
+        self._hash = hash_
         self._carry = b""
 
     def update(self, text: memoryview, /) -> None:
@@ -65,7 +65,7 @@ class Reordered:
         *lines, self._carry = (self._carry + text).split(b"\n")
         for line in lines:
             fields = line.split(b"\t")
-            self._hash.update(b"\t".join(fields[place] for place in self._order) + b"\n")
+            self._hash.update(memoryview(b"\t".join(fields[place] for place in self._order) + b"\n"))
 
     def hexdigest(self) -> str:
         """The hash of all of it."""

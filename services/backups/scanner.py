@@ -6,12 +6,13 @@ name is not taken for it.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from services.backups.entries import HEADER, Entries, text_of
+from services.backups.entries import HEADER, Entries
 from services.backups.fingerprint import Content, Fingerprint
-from services.backups.rows import Reordered, Rows, Unordered
+from services.backups.rows import Hash, Reordered, Rows, Unordered
 from services.backups.streams import Blocks
 from services.errors import BackupFailed
 
@@ -32,17 +33,26 @@ _LONGEST_HEADER = 1 << 14
 class Scanner:
     """Follows a plain dump block by block: `feed` it all, then `finish` gives the fingerprint.
 
-    `columns` says in which order the columns of some tables are to be hashed: that of an earlier fingerprint.
+    `encoding` is that of the dump, as PostgreSQL calls it. `columns` says in which order the columns of some tables are
+    hashed: that of an earlier fingerprint. The rows of the tables that `unordered` names are hashed in any order.
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        encoding: str = "UTF8",
+        *,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        unordered: Collection[str] = (),
+    ) -> None:
         self._wanted = columns or {}
+        self._unordered = unordered
         self._columns: dict[str, tuple[str, ...]] = {}
         self._carry = b""
         self._table: Rows | None = None
         self._tables: dict[str, Content] = {}
         self._scattered: dict[str, Rows] = {}
-        self._entries = Entries()
+        self._entries = Entries(encoding)
+        self._start = 0  # where the text that is looked at begins in the dump
         self.bytes = 0
 
     def watch(self, blocks: Iterable[bytes]) -> Blocks:
@@ -55,6 +65,7 @@ class Scanner:
         """Looks at the next block, of any size."""
         self.bytes += len(block)
         text = self._carry + block if self._carry else block
+        self._start = self.bytes - len(text)
         at, more = 0, True
         while more and at < len(text):
             at, more = self._rows(self._table, text, at) if self._table else self._sql(text, at)
@@ -64,6 +75,11 @@ class Scanner:
     def held(self) -> int:
         """Bytes that wait for the next block."""
         return len(self._carry)
+
+    @property
+    def undefined(self) -> list[str]:
+        """The objects that the dump lists without a definition, by type and name."""
+        return self._entries.undefined
 
     def finish(self) -> Fingerprint:
         """The fingerprint. Raises BackupFailed unless the dump ended as a whole one does."""
@@ -79,21 +95,29 @@ class Scanner:
         if closed:
             self._tables[table.name] = table.content()
             self._table = None
+            self._end_rows(self._start + end)
         return end, closed
+
+    def _begin_rows(self, at: int, name: bytes) -> None:
+        """Does nothing with where in the dump the rows of a table are announced; a subclass may."""
+
+    def _end_rows(self, at: int) -> None:
+        """Does nothing with where in the dump the rows of a table are over; a subclass may."""
 
     def _rows_of(self, copy: re.Match[bytes]) -> Rows:
         """What takes the rows of a table: the same again where its partitions are loaded one by one by its name."""
-        name = text_of(copy[1])
+        name = self._entries.text_of(copy[1])
         if self._entries.scattered:
             return self._scattered.setdefault(name, Rows(name, Unordered()))
+        hash_: Hash = Unordered() if name in self._unordered else hashlib.sha256()
         if copy[1] not in self._entries.inheriting:
-            return Rows(name)
-        columns = tuple(text_of(column) for column in _COLUMN.findall(copy[2] or b""))
+            return Rows(name, hash_)
+        columns = tuple(self._entries.text_of(column) for column in _COLUMN.findall(copy[2] or b""))
         wanted = tuple(self._wanted.get(name, columns))
         if wanted == columns or sorted(wanted) != sorted(columns):
             wanted = columns
         self._columns[name] = wanted
-        return Rows(name, None if wanted == columns else Reordered([columns.index(each) for each in wanted]))
+        return Rows(name, hash_ if wanted == columns else Reordered([columns.index(each) for each in wanted], hash_))
 
     def _sql(self, text: bytes, start: int) -> tuple[int, bool]:
         """Takes SQL up to a table's rows, or its last whole line; gives where, and whether rows begin there."""
@@ -104,6 +128,7 @@ class Scanner:
             if found["copy"] and (copy := _COPY.match(text, opened)):
                 self._entries.add(text[start:opened])
                 self._table = self._rows_of(copy)
+                self._begin_rows(self._start + opened, copy[1])
                 return copy.end(), True
             if header := HEADER.match(text, opened):
                 self._entries.add(text[start:opened])

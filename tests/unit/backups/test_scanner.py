@@ -154,11 +154,11 @@ def test_a_table_that_inherits_has_the_same_hash_in_whatever_order_its_columns_c
     again = dump(b'x, w, "z, z"', b"1\t\\N\tz", b"2\t3\t\\t")
     assert scan(again) != before
     for cut in range(len(again)):
-        scanner = Scanner(before.columns)
+        scanner = Scanner(columns=before.columns)
         scanner.feed(again[:cut])
         scanner.feed(again[cut:])
         assert scanner.finish() == before
-    other = Scanner(before.columns)
+    other = Scanner(columns=before.columns)
     other.feed(dump(b'x, w, "z, z"', b"1\tz\t\\N", b"2\t3\t\\t"))
     assert other.finish().tables != before.tables
 
@@ -266,3 +266,52 @@ def test_of_a_schema_that_was_hashed_in_another_form_the_names_are_compared() ->
     more = replace(changed, form=0, schema={**changed.schema, "INDEX public.i": "0123456789abcdef"})
     assert differences(more, found) == ["schema INDEX public.i: missing"]
     assert differences(replace(changed, form=0, schema={}), found) == ["schema TABLE public.t: was not there"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("INDEX", b""),
+        ("TRIGGER", b";\n"),
+        ("FUNCTION", b"CREATE FUNCTION public.fx() RETURNS  LANGUAGE sql\n    AS $$select 1$$;"),
+        ("FUNCTION", b"CREATE FUNCTION public.fx() RETURNS \n    LANGUAGE sql\n    AS $$select 1$$;"),
+        ("FK CONSTRAINT", b'ALTER TABLE ONLY public.t\n    ADD CONSTRAINT "a b" ;'),
+    ],
+)
+def test_object_listed_without_a_definition_is_undefined(kind: str, body: bytes) -> None:
+    scanner = Scanner()
+    scanner.feed(HEAD + entry(kind, "gone", body) + TAIL)
+    assert scanner.undefined == [f"{kind} public.gone"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("FUNCTION", b"CREATE FUNCTION public.fx() RETURNS void\n    LANGUAGE sql\n    AS $$$$;"),
+        ("PROCEDURE", b"CREATE PROCEDURE public.fx()\n    LANGUAGE sql\n    AS $$$$;"),
+        ("SCHEMA", b"-- *not* creating schema, since initdb creates it"),
+        ("CONSTRAINT", b"ALTER TABLE ONLY public.t\n    ADD CONSTRAINT c CHECK ((a <> '\n    ADD CONSTRAINT c ;'));"),
+    ],
+)
+def test_object_with_an_odd_definition_is_defined(kind: str, body: bytes) -> None:
+    scanner = Scanner()
+    scanner.feed(HEAD + entry(kind, "there", body) + TAIL)
+    assert scanner.undefined == []
+
+
+def test_unlogged_tables_that_were_left_out_are_no_difference() -> None:
+    backup = scan(HEAD + rows_of("t", [b"1\t2"]) + TAIL)
+    setval = entry("SEQUENCE SET", "s", b"SELECT pg_catalog.setval('public.\"Odd s\"', 1, false);")
+    copy = scan(HEAD + rows_of("t", [b"1\t2"]) + rows_of('"Odd u"', []) + setval + TAIL)
+    assert differences(backup, copy) != []
+    assert differences(backup, copy, left_out=("public.Odd u", "public.Odd s")) == []
+
+
+def test_older_form_compares_all_but_tables_that_inherit() -> None:
+    def dump(default: bytes) -> Fingerprint:
+        child = b"CREATE TABLE public.c (\n    a integer DEFAULT %s\n)\nINHERITS (public.p);" % default
+        plain = b"CREATE TABLE public.t (\n    a integer DEFAULT %s\n);" % default
+        return scan(HEAD + entry("TABLE", "c", child) + entry("TABLE", "t", plain) + rows_of("c", []) + TAIL)
+
+    old = replace(dump(b"1"), form=3)
+    assert differences(old, dump(b"2")) == ["schema TABLE public.t: differs"]

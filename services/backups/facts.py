@@ -1,0 +1,168 @@
+"""What the catalog of a database says and pg_dump does not write: read in the snapshot of the dump, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from services.backups.encodings import codec
+from services.backups.manifest import CatalogFacts, Extension
+from services.database import Database
+from services.errors import DatabaseError
+
+_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
+# Names travel as bytes: a database of SQL_ASCII may hold some that are not text.
+_RELATION = "pg_catalog.convert_to(nspname || '.' || relname, pg_catalog.getdatabaseencoding())"
+_NOT_OF_AN_EXTENSION = (
+    "NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
+    " WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')"
+)
+_EXTENSIONS = f"""
+SELECT extname, extversion, pg_catalog.pg_get_userbyid(extowner)
+FROM pg_catalog.pg_extension WHERE oid >= {_OWN}
+"""  # noqa: S608  # our own number
+_ACCESS_METHODS = f"""
+SELECT {_RELATION}, amname
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+JOIN pg_catalog.pg_am a ON a.oid = relam
+WHERE relkind IN ('r', 'm', 'p') AND amname <> 'heap' AND c.oid >= {_OWN} AND {_NOT_OF_AN_EXTENSION}
+"""  # noqa: S608  # our own words
+_FOREIGN_KEYS = f"""
+SELECT {_RELATION}, pg_catalog.convert_to(conname, pg_catalog.getdatabaseencoding()), proname, tgenabled
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_constraint k ON k.oid = tgconstraint
+JOIN pg_catalog.pg_proc p ON p.oid = tgfoid
+JOIN pg_catalog.pg_class c ON c.oid = tgrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE tgisinternal AND tgenabled <> 'O'
+"""  # noqa: S608  # our own words
+_UNLOGGED_ON_A_STANDBY = f"""
+SELECT {_RELATION}
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+WHERE pg_catalog.pg_is_in_recovery() AND relpersistence = 'u' AND relkind IN ('r', 'S') AND {_NOT_OF_AN_EXTENSION}
+ORDER BY 1
+"""  # noqa: S608  # our own words
+_ENABLED = {"O": "enabled", "D": "disabled", "R": "enabled on replicas only", "A": "always enabled"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot that pg_dump can share by its `name`, and what the catalog says in it.
+
+    `released` ends the transaction that holds it as soon as the first block shows that pg_dump has taken it over.
+    """
+
+    name: str
+    facts: CatalogFacts
+    released: Callable[[Iterable[bytes]], Iterator[bytes]]
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[Snapshot]:
+    """Export a snapshot of the database, and read the facts in it."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(database.connect())
+
+        def released(blocks: Iterable[bytes]) -> Iterator[bytes]:
+            for block in blocks:
+                with suppress(DatabaseError):  # pg_dump holds the snapshot: this connection is not needed
+                    stack.close()
+                yield block
+
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # pg_dump may wait for a lock
+            cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
+            (name,) = cursor.fetchone()
+            facts = read_facts(cursor)
+        yield Snapshot(name, facts, released)
+
+
+def read_facts(cursor: Any) -> CatalogFacts:
+    """Return the facts about the database that the cursor is connected to."""
+    cursor.execute("SELECT pg_catalog.getdatabaseencoding()")
+    encoding = codec(cursor.fetchone()[0])
+
+    def rows(query: str) -> Iterator[tuple[str, ...]]:
+        cursor.execute(query)
+        for row in cursor.fetchall():
+            yield tuple(value if isinstance(value, str) else _text(value, encoding) for value in row)
+
+    return CatalogFacts(
+        extensions={name: Extension(version, owner) for name, version, owner in rows(_EXTENSIONS)},
+        access_methods=dict(rows(_ACCESS_METHODS)),  # type: ignore[arg-type]  # two columns
+        foreign_keys={f"{key} of {table} ({function})": state for table, key, function, state in rows(_FOREIGN_KEYS)},
+        left_out=tuple(name for (name,) in rows(_UNLOGGED_ON_A_STANDBY)),
+    )
+
+
+def _text(value: Any, encoding: str) -> str:
+    return bytes(value).decode(encoding, errors="backslashreplace")
+
+
+def facts_of(database: Database) -> CatalogFacts:
+    """Return the facts about a database as it is now."""
+    with database.connect() as connection, connection.cursor() as cursor:
+        return read_facts(cursor)
+
+
+def warnings_of(facts: CatalogFacts) -> tuple[str, ...]:
+    """Return what a user should know of a backup with these facts."""
+    return tuple(
+        f"{name} is unlogged and empty on a standby: its rows are not in the backup" for name in facts.left_out
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The `differences` of a copy from the facts of a backup, and `notes` on those that every restore causes."""
+
+    differences: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def compare_facts(expected: CatalogFacts, copy: Database) -> Comparison:
+    """Compare a restored copy with the facts in a backup's manifest.
+
+    pg_dump does not write an extension's version and owner, nor the state of a foreign key's triggers: a restore
+    installs the server's default version, as the restoring role, and enables the triggers. A copy that differs so
+    is as good as pg_dump can make one.
+    """
+    with copy.connect() as connection, connection.cursor() as cursor:
+        found = read_facts(cursor)
+        cursor.execute("SELECT name, default_version FROM pg_catalog.pg_available_extensions")
+        defaults = dict(cursor.fetchall())
+        cursor.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = current_user OR oid = 10")
+        restorers = {role for (role,) in cursor.fetchall()}
+    differences: list[str] = []
+    notes: list[str] = []
+    for name in sorted(expected.extensions.keys() & found.extensions.keys()):
+        before, after = expected.extensions[name], found.extensions[name]
+        if before.version != after.version:
+            as_restored = after.version == defaults.get(name)
+            why = ", this server's default: pg_dump does not record the version" if as_restored else ""
+            (notes if as_restored else differences).append(
+                f"extension {name}: version {before.version} became {after.version}{why}"
+            )
+        if before.owner != after.owner:
+            as_restored = after.owner in restorers
+            why = ", which restored it: pg_dump does not record the owner" if as_restored else ""
+            (notes if as_restored else differences).append(
+                f"extension {name}: owner {before.owner} became {after.owner}{why}"
+            )
+    for name in sorted(expected.access_methods.keys() | found.access_methods.keys()):
+        method, other = expected.access_methods.get(name, "heap"), found.access_methods.get(name, "heap")
+        if method != other:
+            differences.append(f"table {name}: access method {method} became {other}")
+    for name in sorted(expected.foreign_keys.keys() | found.foreign_keys.keys()):
+        state, now = expected.foreign_keys.get(name, "O"), found.foreign_keys.get(name, "O")
+        if state != now:
+            why = ": pg_dump does not record it" if now == "O" else ""
+            (differences if now != "O" else notes).append(
+                f"trigger of foreign key {name}: {_ENABLED.get(state, state)} became {_ENABLED.get(now, now)}{why}"
+            )
+    return Comparison(tuple(differences), tuple(notes))
