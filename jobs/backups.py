@@ -88,23 +88,26 @@ def show(report: Listing, console: Console) -> str:
     from services import human
 
     if not report.backups:
-        for damaged in report.damaged:
-            console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
-        complete = "complete " if report.damaged else ""
-        console.print(f"There are no {complete}backups under {report.url}.")
+        _show_damaged(report, console)
+        what = "complete backups" if report.damaged else "backups"
+        console.print(f"There are no {what} under {report.url}.")
         return "shoreline backup"
     several = len({each.database for each in report.backups}) > 1
     heads = ("Taken (UTC)", *(["Database"] if several else []), "Age", "Size", "Rows", "Verified", "Kept")
     rows = [_cells(each, several) for each in report.backups]
     print_table(console, heads, rows, right=("Age", "Size", "Rows"))
-    for damaged in report.damaged:
-        console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
+    _show_damaged(report, console)
     console.print(f"{human.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)
     newest = report.backups[0]
     if newest.drill_ok is False:
         return "shoreline backup"
     names = [f"--database={newest.database}", f"--into={newest.database}_restored"]
     return shlex.join(["shoreline", "restore", *names])
+
+
+def _show_damaged(report: Listing, console: Console) -> None:
+    for damaged in report.damaged:
+        console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
 
 
 def _cells(each: Listed, several: bool) -> list[str]:

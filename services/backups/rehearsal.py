@@ -8,6 +8,7 @@ import psycopg2
 
 from services.backups.configuration import RefusedSetting, canonical
 from services.backups.manifest import DatabaseTraits, RoleSetting
+from services.backups.trait_differences import differences_of_traits
 from services.backups.traits import apply, read_shared, unless_default
 from services.database import MAINTENANCE, Database
 from services.errors import RestoreFailed
@@ -27,13 +28,8 @@ class Rehearsal:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """A line for each thing that is not as it was; without the values of settings, which may be secrets."""
-        told = [
-            f"database {name.replace('_', ' ')}: {before!r} became {after!r}"
-            for name in ("owner", "comment", "connection_limit", "grants")
-            if (before := getattr(self.wanted, name)) != (after := getattr(self.found, name))
-        ]
-        return (*told, *(f"setting {each}: differs" for each in sorted(_settings(self.wanted, self.found))))
+        """A line for each thing that is not as it was; without values of settings and comments: they may be secrets."""
+        return tuple(differences_of_traits(self.wanted, self.found))
 
 
 def rehearse(fresh: Database, traits: DatabaseTraits) -> Rehearsal:
@@ -60,12 +56,6 @@ def rehearse(fresh: Database, traits: DatabaseTraits) -> Rehearsal:
         ),
     )
     return Rehearsal(comparable(kept), comparable(found), refused)
-
-
-def _settings(wanted: DatabaseTraits, found: DatabaseTraits) -> set[str]:
-    database = {each.partition("=")[0] for each in {*wanted.settings} ^ {*found.settings}}
-    changed = {*wanted.role_settings} ^ {*found.role_settings}
-    return database | {f"{each.setting.partition('=')[0]} of role {each.role}" for each in changed}
 
 
 def comparable(traits: DatabaseTraits) -> DatabaseTraits:

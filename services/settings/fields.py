@@ -101,7 +101,10 @@ def split_names(value: str) -> list[str]:
 
 def database_names(value: str) -> str:
     """Names of databases, each once. Raises ValueError."""
-    names = split_names(value)
+    try:
+        names = split_names(value)
+    except csv.Error:
+        raise ValueError(f"{value!r} cannot be read: a name with a line break stands in double quotes") from None
     if not names or not all(names):
         raise ValueError(f"{value!r} names no database between two commas")
     if len(set(names)) < len(names):

@@ -36,7 +36,7 @@ READERS: list[tuple[Callable[[bytes], object], dict[str, Any], type[LakeError]]]
     (lambda text: Journal.from_json(text, "here"), JOURNAL, LakeError),
 ]
 DEEP = b"[" * 100_000
-FORGED = {
+FORGED: dict[str, list[dict[str, Any]]] = {
     "manifest": [
         {"files": {"p": {**ENTRY, "rows": "x"}}},
         {"files": {"p": {**ENTRY, "rows": -1}}},

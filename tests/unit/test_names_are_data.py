@@ -21,6 +21,7 @@ from jobs.table import print_table
 from services.human import printable, printable_lines
 from services.operations.events import Event, Message, Moment, message
 from services.operations.notify import send
+from services.settings.fields import database_names, split_names
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 HOSTILE = (
@@ -136,3 +137,9 @@ def test_mail_is_plain_text() -> None:
     mail = b"".join(received).decode()
     assert "text/html" not in mail
     assert "what       <img src=https://evil.example/x>\r\nnext       b" in mail.replace("=3D", "=")
+
+
+def test_database_name_with_line_break_needs_quotes() -> None:
+    assert split_names(database_names('"a\nb"')) == ["a\nb"]
+    with pytest.raises(ValueError, match="double quotes"):
+        database_names("a\nb")
