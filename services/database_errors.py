@@ -68,7 +68,9 @@ _ADVICE = (
     ),
     (re.compile("lock timeout|could not obtain lock"), _LOCKED),
     (
-        re.compile("permission denied for (table|sequence|schema|view|materialized view|large object|foreign table)"),
+        re.compile(
+            r"permission denied for (table|sequence|schema|view|materialized view|large object|foreign table)(?! pg_)"
+        ),
         _READ_PRIVILEGE,
     ),
     (re.compile("row-level security"), _READ_PRIVILEGE),

@@ -188,7 +188,6 @@ def test_preflight_names_tables_that_the_role_may_not_read(
     execute(
         "CREATE TABLE public.open (a int); CREATE TABLE public.closed (a int); CREATE SEQUENCE public.numbers;"
         "CREATE TABLE public.guarded (a int); ALTER TABLE public.guarded ENABLE ROW LEVEL SECURITY;"
-        "CREATE EXTENSION pg_trgm;"
         "GRANT SELECT ON public.open, public.guarded TO PUBLIC"
     )
     problems = dump_problems(owner)
