@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from services.local.installed import ServerPrograms, choose_server, installed_se
 from services.local.throwaway import ThrowawayServer, remove_leftovers, throwaway_server
 from tests.command_line import FORKS
 
-SIZE = {"database_bytes": 1 << 20, "objects": 10}
+start = partial(throwaway_server, database_bytes=1 << 20, objects=10)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def parent() -> Iterator[Path]:
 def server(programs: ServerPrograms) -> Iterator[ThrowawayServer]:
     with (
         tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder,
-        throwaway_server(programs, Path(folder), **SIZE) as running,
+        start(programs, Path(folder)) as running,
     ):
         yield running
 
@@ -57,7 +58,7 @@ def gone(folder: Path) -> bool:
     ("statement", "refusal"),
     [
         ("COPY (SELECT 1) TO PROGRAM 'id'", "could not execute"),
-        (f"SELECT pg_read_file('/proc/{os.getpid()}/environ')", "Permission denied"),
+        ("SELECT pg_read_file('/proc/self/environ')", "Permission denied"),
         ("SELECT pg_read_file('/etc/hosts')", "Permission denied"),
         ("COPY (SELECT 1) TO '/tmp/written'", "Permission denied"),
     ],
@@ -104,7 +105,7 @@ def test_throwaway_server_takes_databases_of_any_encoding(server: ThrowawayServe
     reason="needs localedef and the sources of locales",
 )
 def test_throwaway_server_compiles_locale_that_machine_lacks(programs: ServerPrograms, parent: Path) -> None:
-    with throwaway_server(programs, parent, **SIZE, locales=["de_CH.ISO-8859-1"]) as server:
+    with start(programs, parent, locales=["de_CH.ISO-8859-1"]) as server:
         with Database(server.connection).connect(autocommit=True) as connection, connection.cursor() as cursor:
             locale = "LC_COLLATE 'de_CH.iso88591' LC_CTYPE 'de_CH.ISO-8859-1'"
             cursor.execute(f"CREATE DATABASE swiss TEMPLATE template0 ENCODING 'LATIN1' {locale}")
@@ -112,7 +113,7 @@ def test_throwaway_server_compiles_locale_that_machine_lacks(programs: ServerPro
 
 
 def test_two_throwaway_servers_run_side_by_side(programs: ServerPrograms, parent: Path) -> None:
-    with throwaway_server(programs, parent, **SIZE) as one, throwaway_server(programs, parent, **SIZE) as other:
+    with start(programs, parent) as one, start(programs, parent) as other:
         assert Database(one.connection).scalar("SELECT 1") == Database(other.connection).scalar("SELECT 1")
         assert one.folder != other.folder
     assert gone(parent)
@@ -122,7 +123,7 @@ def die(programs: ServerPrograms, parent: Path, step: str) -> None:
     """Start a server, and be killed before `step`, or once it runs; run in a process of its own."""
     if step:
         setattr(throwaway, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with throwaway_server(programs, parent, **SIZE):
+    with start(programs, parent):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -166,7 +167,7 @@ def test_errors_of_the_server_say_nothing_about_the_backup(server: ThrowawayServ
 
 
 def test_server_that_ended_is_not_the_backups_fault(programs: ServerPrograms, parent: Path) -> None:
-    with throwaway_server(programs, parent, **SIZE) as server:
+    with start(programs, parent) as server:
         server.process.kill()
         assert isinstance(server.lacks(RestoreFailed("server closed the connection unexpectedly")), StackError)
     assert gone(parent)
