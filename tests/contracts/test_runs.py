@@ -159,10 +159,10 @@ def _fill_lake(runs: Runs, storage: Storage, output: Path) -> None:
     (file,) = (output / "orders" / DAY).glob("*.parquet")
     for number in (1, 2):
         storage.put(f"datalake/events/{DAY}/part-{number}.parquet", file.read_bytes())
-    storage.put(f"datalake/orders/{DAY}/part-1.parquet", file.read_bytes())
+        storage.put(f"datalake/orders/{DAY}/part-{number}.parquet", file.read_bytes())
     assert runs("compact", "--dry-run", "--tables", "orders")["merges"]
     storage.delete([f"datalake/events/{DAY}/part-{number}.parquet" for number in (1, 2)])
-    storage.delete([f"datalake/orders/{DAY}/part-1.parquet"])
+    storage.delete([f"datalake/orders/{DAY}/part-{number}.parquet" for number in (1, 2)])
 
 
 def _look(runs: Runs) -> None:

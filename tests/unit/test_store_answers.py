@@ -87,7 +87,7 @@ def test_reason_of_a_403_is_told_where_sts_is_missing(
     assert all("bucket" in asked for asked in wire.asked)
 
 
-@pytest.mark.parametrize(("status", "token"), [(501, "support"), (507, "room")])
+@pytest.mark.parametrize(("status", "token"), [(501, "offer"), (507, "room")])
 def test_refusal_names_what_the_store_lacks(storage: Storage, wire: Wire, status: int, token: str) -> None:
     wire.answer = lambda *_: (status, {}, b"")
     with pytest.raises(StorageError, match=token) as caught:
