@@ -22,8 +22,8 @@ from benchmarks.harness import (
 )
 from benchmarks.harness.child import CommandFailed
 from benchmarks.stream import stream, stream_growth
-from services.database import Database
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 
 _PREFIX = "backups/postgres"
 

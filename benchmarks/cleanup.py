@@ -8,7 +8,7 @@ from functools import partial
 
 from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, limit, ours, peer
 from benchmarks.harness.child import CommandFailed
-from services.storage import Storage
+from services.s3.objects import Storage
 
 _TAG = {"TagSet": [{"Key": "project", "Value": "shoreline"}]}
 

@@ -26,7 +26,7 @@ from services.queries.ask import prepare
 from services.queries.files import FolderFiles
 from services.queries.named import named_queries
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 from services.queries.time_limit import QueryTimedOut
 from tests.unit.queries.fuzz_cases import CASES
 from tests.unit.queries.generated import Queries
@@ -154,7 +154,7 @@ def main() -> int:
     slow = 0.0
     with tempfile.TemporaryDirectory(prefix="shoreline-fuzz-") as folder:
         generate(Path(folder), Population(20, 50, seed=7), ("orders", "events"), DEFAULT_DAYS, workers=1)
-        lake = Lake(FolderFiles(Path(folder)))
+        lake = LakeFiles(FolderFiles(Path(folder)))
         engine = DuckDbEngine(lake, timeout_seconds=_RUN_SECONDS)
         for number in range(chosen.queries):
             sql = mutated(random.choice(queries), queries, random)

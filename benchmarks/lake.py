@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, limit, ours, peer
 from benchmarks.harness.child import CommandFailed
-from services.database import Database
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 
 _FIRST = date(2025, 1, 1)
 _TWO_CORES = (

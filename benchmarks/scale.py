@@ -14,13 +14,13 @@ from pathlib import Path
 from benchmarks.harness import Case, Contender, Finished, Growth, Point, Promise, Work, World, ours
 from benchmarks.harness.child import CommandFailed
 from benchmarks.inside.partitions import YEARS
-from services.backups.manifest import File, Manifest
+from services.backups.manifest import BackupManifest, File
 from services.backups.naming import MANIFEST, Naming
-from services.database import Database
 from services.lake.generate import generate
 from services.lake.partitions import folder as folder_of
 from services.lake.population import Population
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -122,7 +122,7 @@ def _backups(world: World, storage: Storage) -> Growth:
     key = next(item.key for item in storage.objects("one/") if item.key.endswith(MANIFEST))
     written = storage.read(key)
     assert written is not None
-    manifest = Manifest.from_json(written)
+    manifest = BackupManifest.from_json(written)
     points = []
     for count in world.pick(small=(10, 100), medium=(100, 1_000, 10_000), large=(100, 1_000, 10_000)):
         prefix = f"many/{count}"
@@ -135,7 +135,7 @@ def _backups(world: World, storage: Storage) -> Growth:
     )
 
 
-def _backup(naming: Naming, number: int, manifest: Manifest) -> Iterator[tuple[str, bytes]]:
+def _backup(naming: Naming, number: int, manifest: BackupManifest) -> Iterator[tuple[str, bytes]]:
     """The keys and bodies of one backup."""
     name = naming.name(manifest.database, _FIRST + timedelta(hours=2 * number))
     dump = name.key(".sql.gz")

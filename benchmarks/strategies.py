@@ -25,8 +25,8 @@ from benchmarks.harness.record import machine
 from benchmarks.lab.server import Lab, checksums
 from benchmarks.lab.streams import compress, decompressed, manifest_of, timed
 from benchmarks.lab.wal import measured_load, receiving_wal
-from services import platform
-from services.database import Database
+from services.postgres import sample_database as platform
+from services.postgres.client import Database
 
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
 SERVER = {

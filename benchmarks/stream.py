@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks.harness import Case, Finished, Growth, Point, Promise, Work, World, limit, ours
 from benchmarks.harness.child import CommandFailed
 from benchmarks.inside.long_dump import stand_in
-from services.database import Database
+from services.postgres.client import Database
 
 # CPU seconds: the least of several runs over 806 MB on two cores that had other work, by getrusage and /proc.
 _WHY = (

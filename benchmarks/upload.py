@@ -34,7 +34,7 @@ from services.lake.generate import generate
 from services.lake.partitions import file_name, folder
 from services.lake.population import Population
 from services.lake.tables import ORDERS
-from services.storage import Storage
+from services.s3.objects import Storage
 
 _FROM = date(2024, 1, 1)
 _ROWS_OF_30_KB = 4_800

@@ -6,7 +6,7 @@ from pathlib import Path
 if not __package__:  # run by its path: from here, whatever the working directory or PYTHONPATH hold under the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from jobs.cli import main
+from jobs.cli.main import main
 
 if __name__ == "__main__":
     main()

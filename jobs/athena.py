@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from jobs.query import EngineName
-from jobs.run import Run
-from jobs.runner import Json, run_job
 from services.errors import CheckFailed, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.operations.figures import Figure
-    from services.queries.report import Result
-    from services.queries.tables import TableReport
+    from services.operations.figures import MetricSample
+    from services.queries.answers import Result
+    from services.queries.manifest_tables import TableReport
 
 _SHOWN = 10  # rows of each answer
 _KILOBYTES = 1_000_000  # below this a scan is told in KB
@@ -53,8 +53,8 @@ def command(
 def athena(run: Run, engine: EngineName | None = None) -> AthenaReport:
     """Makes what the engine needs, then asks the queries one after another."""
     from jobs.lake import Queries
+    from services.queries.manifest_tables import describe
     from services.queries.named import named_queries
-    from services.queries.tables import describe
 
     limit = run.settings.scan_limit_bytes
     with Queries(run, engine or run.settings.query_engine) as queries:
@@ -86,7 +86,7 @@ def checked(run: Run, engine: EngineName | None = None) -> AthenaReport:
 
 def verdict(report: AthenaReport) -> ShorelineError | None:
     """A scan that came out over the limit, whatever was predicted, is a failure."""
-    from services import human
+    from services import formatting as human
 
     for found in report.results:
         if found.figures.scanned > report.limit:
@@ -102,9 +102,9 @@ def show(report: AthenaReport, console: Console) -> str:
     """Prints each answer with its numbers, and a closing table."""
     from rich.text import Text
 
+    from jobs.cli.console import print_table
     from jobs.lake import show_figures, show_rows
-    from jobs.table import print_table
-    from services import human
+    from services import formatting as human
 
     for table in report.tables:
         counted = f"{human.count(table.rows, 'row')} in {human.count(table.partitions, 'partition')}"
@@ -145,11 +145,11 @@ def show_checked(report: AthenaReport, console: Console) -> str:
     return "shoreline athena"
 
 
-def figures(report: AthenaReport) -> list[Figure]:
+def figures(report: AthenaReport) -> list[MetricSample]:
     """What each query scanned."""
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
     return [
-        Figure("shoreline_query_scanned_bytes", found.figures.scanned, {"query": found.query})
+        MetricSample("shoreline_query_scanned_bytes", found.figures.scanned, {"query": found.query})
         for found in report.results
     ]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
-from jobs.table import print_table
+from jobs.cli.console import print_table
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from services.errors import CheckFailed, InputError, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.safety.account import AccountLook
-    from services.safety.audit import Called
+    from services.iam.access import AccountLook
+    from services.iam.audit import Called
 
 InAccount = Annotated[bool, typer.Option("--account", help="Also look in the AWS account, with free read-only calls.")]
 
@@ -46,8 +46,8 @@ def audit(run: Run, *, in_account: bool) -> AuditReport:
     """Reads the receipts, and looks in the account when asked."""
     from jobs.preflight import require_caller
     from services.costs.receipt import read_receipts
-    from services.safety.account import look_at_account
-    from services.safety.audit import called
+    from services.iam.access import look_at_account
+    from services.iam.audit import called
 
     on_aws = run.settings.aws_endpoint_url is None
     if in_account and not on_aws:
@@ -62,7 +62,7 @@ def audit(run: Run, *, in_account: bool) -> AuditReport:
 
 def verdict(report: AuditReport) -> ShorelineError | None:
     """Another service, a resource that Shoreline never makes, or a look that failed, fails the audit."""
-    from services.safety.audit import Use
+    from services.iam.audit import Use
 
     unexpected = [each for each in report.called if each.use is Use.UNEXPECTED]
     told = [f"{each.service} was called: {', '.join(each.operations)}" for each in unexpected]
@@ -74,7 +74,7 @@ def verdict(report: AuditReport) -> ShorelineError | None:
 
 def show(report: AuditReport, console: Console) -> str | None:
     """Prints a line for each service, and for each kind of resource that was looked for."""
-    from services import human
+    from services import formatting as human
 
     rows = [(each.service, each.use.value, f"{each.calls:,}", ", ".join(each.operations)) for each in report.called]
     if rows:

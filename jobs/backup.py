@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.console import Console
 
-    from services.backups.archive import Archive
-    from services.backups.catalog import Backup, Contents, Listed
+    from services.backups.catalog import Backup, BackupListing, ListedBackup
     from services.backups.lease import Lease
-    from services.backups.making import DumpOptions
+    from services.backups.repository import BackupRepository, DumpOptions
     from services.backups.retention import Decision
     from services.backups.shrinkage import Shrinkage
-    from services.database import Database
     from services.errors import ShorelineError
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
+    from services.postgres.client import Database
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     """Makes all backups, one at a time, and only then applies retention to what succeeded."""
     from loguru import logger
 
-    from jobs.archives import archive_of, clear, dump_options
+    from jobs.cli.repository import archive_of, clear, dump_options
     from services.errors import ShorelineError
 
     options = dump_options(run)
@@ -105,7 +104,7 @@ def backup(run: Run, all_databases: bool = False) -> BackupReport:
     archive = archive_of(run)
     databases, left_out = _all_on_server(run) if all_databases else (run.databases, ())
     several = all_databases or len(databases) > 1
-    fresh: list[Listed] = []
+    fresh: list[ListedBackup] = []
     made: list[Made] = []
     failed: list[Failed] = []
     decisions: list[Decision] = []
@@ -136,7 +135,7 @@ def _all_on_server(run: Run) -> tuple[list[Database], tuple[str, ...]]:
     """The databases that the user may connect to, and the names of the others, which are told."""
     from loguru import logger
 
-    from services.database import MAINTENANCE
+    from services.postgres.client import MAINTENANCE
 
     server = run.database_named(MAINTENANCE)
     left_out = tuple(server.closed_on_server())
@@ -147,10 +146,10 @@ def _all_on_server(run: Run) -> tuple[list[Database], tuple[str, ...]]:
 
 def _make(
     run: Run,
-    archive: Archive,
+    archive: BackupRepository,
     lease: Lease,
     database: Database,
-    before: Contents,
+    before: BackupListing,
     options: DumpOptions,
     *,
     several: bool,
@@ -170,19 +169,19 @@ def _make(
         )
 
 
-def _retain(run: Run, archive: Archive, lease: Lease, backups: tuple[Listed, ...]) -> list[Decision]:
-    from jobs.archives import retention_of
-    from services.backups.archive import decide, let_go
+def _retain(run: Run, archive: BackupRepository, lease: Lease, backups: tuple[ListedBackup, ...]) -> list[Decision]:
+    from jobs.cli.repository import retention_of
+    from services.backups.repository import decide, select_expired
 
     decisions = decide(backups, retention_of(run), run.storage.now())
-    archive.remove(let_go(backups, decisions), lease)
+    archive.remove(select_expired(backups, decisions), lease)
     return decisions
 
 
 def _made(run: Run, new: Backup) -> Made:
     from loguru import logger
 
-    from jobs.archives import shrank_alarm
+    from jobs.cli.repository import shrank_alarm
 
     manifest = new.manifest
     alarm = shrank_alarm(new)
@@ -228,7 +227,7 @@ def verdict(report: BackupReport) -> ShorelineError | None:
 
 def show(report: BackupReport, console: Console) -> str | None:
     """Prints what was stored, and what retention did."""
-    from services import human
+    from services import formatting as human
 
     for each in report.backups:
         sizes = f"{human.size(each.plain_bytes)} as {human.size(each.bytes)}"
@@ -251,13 +250,13 @@ def show(report: BackupReport, console: Console) -> str | None:
     return "shoreline drill" if report.backups else None
 
 
-def figures(report: BackupReport) -> list[Figure]:
+def figures(report: BackupReport) -> list[MetricSample]:
     """What was stored of each database, and what retention made of the backups."""
-    from jobs.archives import retention_figures
-    from services.operations.figures import Figure
+    from jobs.cli.repository import retention_figures
+    from services.operations.figures import MetricSample
 
     found = [
-        Figure(name, value, {"database": made.database})
+        MetricSample(name, value, {"database": made.database})
         for made in report.backups
         for name, value in (
             ("shoreline_backup_bytes", made.bytes),

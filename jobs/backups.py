@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Listed:
+class BackupRow:
     """One backup, why it is kept, and when a drill proved it."""
 
     key: str
@@ -39,7 +39,7 @@ class Listing:
     """All complete backups, newest first, and the damaged ones."""
 
     url: str
-    backups: tuple[Listed, ...]
+    backups: tuple[BackupRow, ...]
     damaged: tuple[Damaged, ...]
     leftovers: int
 
@@ -51,8 +51,8 @@ def command(ctx: typer.Context, as_json: Json = False) -> None:
 
 def backups(run: Run) -> Listing:
     """Reads the manifests."""
-    from jobs.archives import archive_of, retention_of
-    from services.backups.archive import decide
+    from jobs.cli.repository import archive_of, retention_of
+    from services.backups.repository import decide
 
     run.storage.require()
     archive, now = archive_of(run), run.storage.now()
@@ -64,7 +64,7 @@ def backups(run: Run) -> Listing:
     return Listing(
         url=run.storage.url(archive.naming.prefix),
         backups=tuple(
-            Listed(
+            BackupRow(
                 key=each.key,
                 database=each.summary.database,
                 taken_at=each.taken_at,
@@ -84,8 +84,8 @@ def backups(run: Run) -> Listing:
 
 def show(report: Listing, console: Console) -> str:
     """Prints a table, a backup a line."""
-    from jobs.table import print_table
-    from services import human
+    from jobs.cli.console import print_table
+    from services import formatting as human
 
     if not report.backups:
         _show_damaged(report, console)
@@ -110,10 +110,10 @@ def _show_damaged(report: Listing, console: Console) -> None:
         console.print(f"damaged: {damaged.name.stem}: {damaged.problem}", soft_wrap=True)
 
 
-def _cells(each: Listed, several: bool) -> list[str]:
+def _cells(each: BackupRow, several: bool) -> list[str]:
     from datetime import timedelta
 
-    from services import human
+    from services import formatting as human
 
     drilled = "never" if each.verified_at is None else f"{each.verified_at:%Y-%m-%d %H:%M}"
     return [

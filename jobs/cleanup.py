@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.jsonable import jsonable
-from jobs.outcome import Terminated
-from jobs.run import Run
-from jobs.runner import Json, Yes, again, run_job
-from jobs.table import print_table
+from jobs.cli.console import jsonable, print_table
+from jobs.cli.context import Run
+from jobs.cli.result import Terminated
+from jobs.cli.runner import Json, Yes, rerun_command, run_job
 from services.errors import CleanupIncomplete, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from services.cleanup import Cleanup
-    from services.cleanup.plan import Plan
+    from services.cleanup.cleanup import CleanupReport
+    from services.cleanup.plan import CleanupPlan
     from services.cleanup.removal import Removed
-    from services.cleanup.report import CleanupReport
 
 KeepBackups = Annotated[
     bool, typer.Option("--keep-backups", help="Remove the lake, its tables and the query results only.")
@@ -65,7 +64,7 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
     """Inventory, plan, confirmation, removal under the lease, proof."""
     from loguru import logger
 
-    from jobs.archives import archive_of
+    from jobs.cli.repository import archive_of
     from services.cleanup.removal import Removed
 
     work = _cleanup_of(run)
@@ -88,12 +87,12 @@ def cleanup(run: Run, options: Options) -> CleanupReport:
     return report
 
 
-def _bucket(removed: Removed, plan: Plan) -> str:
+def _bucket(removed: Removed, plan: CleanupPlan) -> str:
     return f", and the bucket {plan.bucket}" if removed.bucket else ""
 
 
 def _amount(removed: Removed) -> str:
-    from services import human
+    from services import formatting as human
 
     versions = human.count(removed.versions, "version or marker", "versions and markers")
     return f"{versions} and {human.count(removed.uploads, 'unfinished upload')}"
@@ -101,7 +100,7 @@ def _amount(removed: Removed) -> str:
 
 def _cleanup_of(run: Run) -> Cleanup:
     from services.cleanup import Area, Cleanup, Names, Scope
-    from services.database import MAINTENANCE
+    from services.postgres.client import MAINTENANCE
     from services.queries.named import named_views
 
     given = run.settings
@@ -139,7 +138,7 @@ def verdict(report: CleanupReport) -> ShorelineError | None:
 
 def show(report: CleanupReport, console: Console) -> str | None:
     """Prints the plan, or the proof as a table: resource, action, verified how."""
-    from services import human
+    from services import formatting as human
 
     if not report.carried_out:
         show_plan(report.plan, console)
@@ -147,7 +146,7 @@ def show(report: CleanupReport, console: Console) -> str | None:
             console.print("There is nothing to remove.")
             return None
         console.print("Nothing was removed. On a terminal, cleanup asks for the bucket's name first.")
-        return again(without="--dry-run")
+        return rerun_command(without="--dry-run")
     rows = [(check.resource, check.action, f"{check.verdict}: {check.verified}") for check in report.checks]
     print_table(console, ("Resource", "Action", "Verified"), rows)
     for name, why in {**report.removed.refused, **report.catalog.refused}.items():
@@ -162,9 +161,9 @@ def show(report: CleanupReport, console: Console) -> str | None:
     return None
 
 
-def show_plan(plan: Plan, console: Console) -> None:
+def show_plan(plan: CleanupPlan, console: Console) -> None:
     """Prints what goes and what stays, with the reason, and what that costs."""
-    from services import human
+    from services import formatting as human
 
     console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", soft_wrap=True)
     if not plan.items:
@@ -188,11 +187,10 @@ def show_plan(plan: Plan, console: Console) -> None:
         console.print(f"  without a price, and not in the sums: {', '.join(plan.unpriced)}", soft_wrap=True)
 
 
-def _agree(plan: Plan, options: Options) -> None:
+def _agree(plan: CleanupPlan, options: Options) -> None:
     """Shows the plan, and asks for the bucket's name unless told not to. Raises NotConfirmed for any other."""
-    from jobs.confirm import confirm
-    from jobs.console import Output
-    from services import human
+    from jobs.cli.console import Output, confirm
+    from services import formatting as human
 
     show_plan(plan, Output(stderr=True))
     if not options.yes and plan.removals:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, rerun_command, run_job
 from jobs.lake import unreadable
-from jobs.run import Run
-from jobs.runner import Json, again, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +77,7 @@ def _expect(run: Run, merges: Sequence[Merge]) -> None:
     Raises BudgetExceeded.
     """
     from jobs.upload import sending
-    from services import human
+    from services import formatting as human
     from services.costs import predict
     from services.lake.compact import merged_sizes
 
@@ -89,7 +89,7 @@ def _expect(run: Run, merges: Sequence[Merge]) -> None:
 
 def show(report: CompactReport, console: Console) -> str | None:
     """Prints what was merged."""
-    from services import human
+    from services import formatting as human
 
     if not report.merges:
         console.print("No day has small files to merge.")
@@ -104,7 +104,7 @@ def show(report: CompactReport, console: Console) -> str | None:
         if len(report.merges) > _SHOWN:
             console.print(f"  and {len(report.merges) - _SHOWN:,} more")
         console.print(f"{days}: {before} would be merged. Nothing was done.")
-        return again(without="--dry-run")
+        return rerun_command(without="--dry-run")
     after = f"{human.count(report.files_after, 'file')} ({human.size(report.bytes_after)})"
     console.print(f"{days}: {before} became {after}.")
     return "shoreline athena"

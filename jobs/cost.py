@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.runner import Json, run_job, run_without_settings
+from jobs.cli.runner import Json, run_job, run_without_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.run import Run
-    from services.costs.report.inputs import Inputs
-    from services.costs.report.summary import SummaryRow
+    from jobs.cli.context import Run
+    from services.cost_analysis.report.inputs import Inputs
+    from services.cost_analysis.report.summary import SummaryRow
     from services.errors import ShorelineError
 
 DOCUMENT = Path("COST_ANALYSIS.md")
@@ -90,7 +90,7 @@ class _Asked:
 
 def cost(asked: _Asked) -> CostReport:
     """The costs of the sizes asked about, and the documents that were asked for."""
-    from services.costs.report.inputs import SIZES, parse_size
+    from services.cost_analysis.report.inputs import SIZES, parse_size
 
     sizes = (parse_size(asked.size),) if asked.size else SIZES
     own = asked == _Asked(check=asked.check)
@@ -101,10 +101,10 @@ def cost(asked: _Asked) -> CostReport:
 
 def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
     """The costs of the database whose backups the bucket holds, now and in a year if it grows on as it did."""
-    from jobs.archives import archive_of
+    from jobs.cli.repository import archive_of
     from jobs.preflight import require_caller
+    from services.cost_analysis.report.inputs import parse_size
     from services.costs.history import history_of
-    from services.costs.report.inputs import parse_size
 
     require_caller(run)
     run.storage.require()
@@ -117,9 +117,9 @@ def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
 
 
 def _inputs(asked: _Asked, sizes: tuple[int, ...], *, own: bool, dump_ratio: Decimal | None = None) -> Inputs:
-    from services.costs.model.figures import load_figures
+    from services.cost_analysis.model.figures import load_figures
+    from services.cost_analysis.report.inputs import Inputs, parse_days, parse_share, read_demo
     from services.costs.prices import load_prices
-    from services.costs.report.inputs import Inputs, parse_days, parse_share, read_demo
 
     prices = load_prices()
     prices.require_class(asked.storage_class, asked.region)
@@ -136,8 +136,8 @@ def _charts(asked: _Asked) -> str:
 
 
 def _report(inputs: Inputs, asked: _Asked, document: Path | None, basis: str) -> CostReport:
-    from services.costs.report.files import stale, write
-    from services.costs.report.summary import summarise
+    from services.cost_analysis.report.files import stale, write
+    from services.cost_analysis.report.summary import summarise
     from services.errors import InputError
 
     if asked.check and document is None:
@@ -166,8 +166,8 @@ def verdict(report: CostReport) -> ShorelineError | None:
 
 def show(report: CostReport, console: Console) -> str | None:
     """Prints a line for each size and strategy."""
-    from jobs.table import print_table
-    from services.costs.report.text import duration, usd
+    from jobs.cli.console import print_table
+    from services.cost_analysis.report.text import duration, usd
 
     if report.checked is not None:
         if not report.stale:

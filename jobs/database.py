@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.platform import PlatformReport
+    from services.postgres.sample_database import PlatformReport
 
 Rows = Annotated[int, typer.Option("--rows", metavar="N", min=5, help="Rows in each table; missing rows are added.")]
 
@@ -26,14 +26,14 @@ def database(run: Run, rows: int) -> PlatformReport:
     """Makes what is missing of the sample database."""
     from loguru import logger
 
-    from services import platform
+    from services.postgres import sample_database as platform
 
     return platform.create(run.database, rows, logger.info)
 
 
 def show(report: PlatformReport, console: Console) -> str:
     """Prints the rows of each table."""
-    from services import human
+    from services import formatting as human
 
     for table, rows in report.rows.items():
         console.print(f"  {table:<8} {rows:>12,} rows")

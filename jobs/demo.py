@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, Show, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, Show, run_job
 from services.errors import InputError, ShorelineError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Report = TypeVar("Report")
 
 
 @dataclass(frozen=True)
-class Step:
+class DemoStep:
     """One job of the loop: what it did in a line, its seconds, and what AWS would bill for it."""
 
     job: str
@@ -36,7 +36,7 @@ class Step:
 class DemoReport:
     """The jobs of the loop, in order."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[DemoStep, ...]
 
 
 def command(ctx: typer.Context, as_json: Json = False) -> None:
@@ -65,7 +65,7 @@ def demo(run: Run, *, quiet: bool) -> DemoReport:
 
 def _backups(loop: _Loop) -> None:
     from jobs import backup, database, drill, restore, setup
-    from services import human
+    from services import formatting as human
 
     loop.step("setup", setup.setup, setup.show, lambda done: f"s3://{done.bucket}")
     loop.step(
@@ -100,7 +100,7 @@ def _backups(loop: _Loop) -> None:
 
 def _lake(loop: _Loop) -> None:
     from jobs import athena, generate, upload
-    from services import human
+    from services import formatting as human
     from services.lake.generate import DEFAULT_DAYS
     from services.lake.population import Population
 
@@ -147,10 +147,10 @@ class _Loop:
     """Runs one job after another and keeps what each did."""
 
     def __init__(self, run: Run, quiet: bool) -> None:
-        from jobs.console import Output
+        from jobs.cli.console import Output
 
         self.run = run
-        self.steps: list[Step] = []
+        self.steps: list[DemoStep] = []
         self._console = Output(quiet=quiet)
 
     def step(
@@ -175,13 +175,13 @@ class _Loop:
             raise failure
         usage = self.run.account.meter.snapshot() - before
         usd = self.run.account.biller.bill(usage).total + besides(report)
-        self.steps.append(Step(job, summary(report), round(seconds, 3), usd))
+        self.steps.append(DemoStep(job, summary(report), round(seconds, 3), usd))
 
 
 def show(report: DemoReport, console: Console) -> str:
     """Prints a line for each job, and the sum."""
-    from jobs.table import print_table
-    from services import human
+    from jobs.cli.console import print_table
+    from services import formatting as human
 
     console.rule("summary", align="left", characters="-")
     rows = [(step.job, step.done, human.seconds(step.seconds), human.money(step.usd)) for step in report.steps]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from jobs.restore import AllowUnencrypted, Before, CreateRoles, DatabaseName, Key, Latest, pick
-from jobs.run import Run
-from jobs.runner import Json, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.backups.catalog import Backup
     from services.backups.drill import Drill
     from services.errors import ShorelineError
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
 
 def command(
@@ -50,8 +50,8 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
     """Restores, compares, and records the outcome beside the manifest."""
     from loguru import logger
 
-    from jobs.archives import download_cost, identities
-    from jobs.drill_server import drill_server
+    from jobs.cli.drill_server import drill_server
+    from jobs.cli.repository import download_cost, identities
     from services.backups import drill as drilling
     from services.backups.load import LoadOptions
 
@@ -81,7 +81,7 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
 
 def verdict(report: Drill) -> ShorelineError | None:
     """A drill that found a difference failed."""
-    from services import human
+    from services import formatting as human
     from services.errors import DrillFailed
 
     if report.record.ok:
@@ -92,8 +92,8 @@ def verdict(report: Drill) -> ShorelineError | None:
 
 def show(report: Drill, console: Console) -> str | None:
     """Prints what was compared, and every difference."""
-    from jobs.drill_server import where
-    from services import human
+    from jobs.cli.drill_server import where
+    from services import formatting as human
 
     record = report.record
     console.print(f"  backup      {report.key}", soft_wrap=True)
@@ -113,12 +113,12 @@ def show(report: Drill, console: Console) -> str | None:
     return None
 
 
-def figures(report: Drill) -> list[Figure]:
+def figures(report: Drill) -> list[MetricSample]:
     """Whether the backup proved good, and the measured RTO."""
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
     labels = {"database": report.database}
     return [
-        Figure("shoreline_drill_success", float(report.record.ok), labels),
-        Figure("shoreline_drill_restore_seconds", report.record.restore_seconds, labels),
+        MetricSample("shoreline_drill_success", float(report.record.ok), labels),
+        MetricSample("shoreline_drill_restore_seconds", report.record.restore_seconds, labels),
     ]

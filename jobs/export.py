@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, rerun_command, run_job
 from jobs.lake import unreadable
-from jobs.run import Run
-from jobs.runner import Json, again, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.lake.declaration import Source
+    from services.lake.declaration import ExportSource
     from services.lake.export import ExportedTable, ExportReport
     from services.lake.export_plan import Wanted
     from services.lake.record import ExportRecord
@@ -43,8 +43,8 @@ def command(
     """Export PostgreSQL tables as Parquet under OUTPUT_DIR, partitioned by the day (UTC) of each row."""
 
     def work(run: Run) -> ExportReport:
-        from services.lake.days import span_of_days
         from services.lake.export_plan import Wanted
+        from services.lake.partitions import span_of_days
 
         wanted = Wanted(*span_of_days(first, last), full=full)
         return export(run, sources(table or [], file), wanted, workers or os.cpu_count() or 1, dry_run=dry_run)
@@ -59,7 +59,7 @@ def command(
     )
 
 
-def sources(tables: list[str], file: Path | None) -> tuple[Source, ...]:
+def sources(tables: list[str], file: Path | None) -> tuple[ExportSource, ...]:
     """The tables that were asked for: by option, else declared in a file, else the lake's own."""
     from services.errors import InputError
     from services.lake.declaration import declared_sources, from_options, from_toml
@@ -79,7 +79,7 @@ def sources(tables: list[str], file: Path | None) -> tuple[Source, ...]:
 
 
 def export(
-    run: Run, tables: tuple[Source, ...], wanted: Wanted, workers: int, *, dry_run: bool = False
+    run: Run, tables: tuple[ExportSource, ...], wanted: Wanted, workers: int, *, dry_run: bool = False
 ) -> ExportReport:
     """Writes the days that changed since they were last uploaded, all tables seen in one snapshot."""
     from services.lake.export import export
@@ -105,7 +105,7 @@ def _last_record(run: Run, table: str) -> ExportRecord | None:
 
 def show(report: ExportReport, console: Console) -> str:
     """Prints a line for each table, and what was cut or is no longer in PostgreSQL."""
-    from services import human
+    from services import formatting as human
 
     for table in report.tables:
         written = "" if report.dry_run else f" {human.count(table.files, 'file'):>12} {human.size(table.size):>10}"
@@ -118,7 +118,7 @@ def show(report: ExportReport, console: Console) -> str:
             console.print(f"    {line}", soft_wrap=True)
     if report.dry_run:
         console.print("Nothing was done.")
-        return again(without="--dry-run")
+        return rerun_command(without="--dry-run")
     if any(table.days for table in report.tables):
         console.print(f"Written under {report.output}")
     else:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,8 +38,8 @@ def command(
     """Write realistic sample rows as Parquet under OUTPUT_DIR, the same bytes for the same seed."""
 
     def work(run: Run) -> GenerateReport:
-        from services.lake.days import chosen_days
         from services.lake.generate import DEFAULT_DAYS, check_years, known_tables
+        from services.lake.partitions import chosen_days
         from services.lake.population import Population
 
         population = Population(users=users, rows_per_day=rows_per_day, seed=seed)
@@ -64,7 +64,7 @@ def generate(
 
 def show(report: GenerateReport, console: Console) -> str:
     """Prints a line for each table."""
-    from services import human
+    from services import formatting as human
 
     for table in report.tables:
         console.print(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from services.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.safety.policies import Target
+    from services.iam.policies import Target
 
 RoleName = Annotated[
     str | None, typer.Argument(metavar="ROLE", help="backup, lake, query, setup or cleanup; default: all.")
@@ -31,8 +31,8 @@ def command(ctx: typer.Context, role: RoleName = None, account: Account = None, 
 
 def iam(run: Run, role: str | None, account: str | None) -> dict[str, Any]:
     """The policies by role."""
-    from services.safety.grants import ROLES
-    from services.safety.policies import policy
+    from services.iam.grants import ROLES
+    from services.iam.policies import policy
 
     if role is not None and role not in ROLES:
         raise InputError(f"{role!r} is no role: there are {', '.join(ROLES)}.")
@@ -44,7 +44,7 @@ def iam(run: Run, role: str | None, account: str | None) -> dict[str, Any]:
 
 def target_of(run: Run, account: str | None) -> Target:
     """What the policies are for, as the settings say; the account is asked of STS where nothing names it."""
-    from services.safety.policies import Target
+    from services.iam.policies import Target
 
     given = run.settings
     account_id = account or given.aws_expected_account_id or run.aws.account_id

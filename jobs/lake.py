@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from jobs.run import Run
+from jobs.cli.context import Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from services.errors import ShorelineError
     from services.lake.manifest import Unreadable
-    from services.queries.ask import Figures
+    from services.queries.answers import QueryPlan, Result
+    from services.queries.ask import QueryFigures
     from services.queries.athena.engine import AthenaEngine
-    from services.queries.catalog import Catalog
+    from services.queries.catalog import LakeCatalog
     from services.queries.ddl import Statement
     from services.queries.engine import Engine, Prepared
     from services.queries.named import NamedQuery
-    from services.queries.prediction import Lake
-    from services.queries.report import Plan, Result
+    from services.queries.prediction import LakeFiles
 
 
 @dataclass
@@ -43,15 +43,15 @@ class Queries:
             self.engine.close()
 
     @cached_property
-    def catalog(self) -> Catalog:
+    def catalog(self) -> LakeCatalog:
         """The declared tables, those that were exported besides, and the views under sql/athena/views/."""
         from loguru import logger
 
         from services.lake.remote import RemoteLake
         from services.lake.tables import TABLES
         from services.queries.catalog import catalog_of
+        from services.queries.manifest_tables import recorded_tables
         from services.queries.named import named_views
-        from services.queries.recorded import recorded_tables
 
         declared = catalog_of(self.run.settings.athena_database, TABLES, named_views())
         lake = RemoteLake(self.run.storage, self.run.settings.lake_prefix)
@@ -61,13 +61,13 @@ class Queries:
         return replace(declared, tables={**declared.tables, **recorded})
 
     @cached_property
-    def lake(self) -> Lake:
+    def lake(self) -> LakeFiles:
         """The lake's files in the bucket. Raises BucketMissing when there is none."""
         from services.queries.files import BucketFiles
-        from services.queries.prediction import Lake
+        from services.queries.prediction import LakeFiles
 
         self.run.storage.require()
-        return Lake(BucketFiles(self.run.storage, self.run.settings.lake_prefix))
+        return LakeFiles(BucketFiles(self.run.storage, self.run.settings.lake_prefix))
 
     @cached_property
     def engine(self) -> Engine:
@@ -101,7 +101,7 @@ class Queries:
         from services.lake.tables import TABLES
         from services.queries.ddl import statements
         from services.queries.ddl.statements import read_tables
-        from services.queries.recorded import recorded_ddl
+        from services.queries.manifest_tables import recorded_ddl
 
         mode = self.run.settings.athena_partitions
         address = self.run.storage.url(self.run.settings.lake_prefix)
@@ -131,10 +131,10 @@ class Queries:
                     raise error from None
             raise
 
-    def explain(self, query: NamedQuery) -> Plan:
+    def explain(self, query: NamedQuery) -> QueryPlan:
         """What a query would read and cost. Runs nothing, and tells a query over the limit as any other."""
+        from services.queries.answers import plan
         from services.queries.ask import figures
-        from services.queries.report import plan
 
         prepared = self.prepare(query)
         numbers = figures(prepared, prepared.prediction.bytes, self.usd_per_byte)
@@ -142,8 +142,8 @@ class Queries:
 
     def ask(self, query: NamedQuery) -> Result:
         """The answer of a query within the limit."""
+        from services.queries.answers import result
         from services.queries.ask import ask
-        from services.queries.report import result
 
         limit = self.run.settings.scan_limit_bytes
         prepared = self.prepare(query)
@@ -174,9 +174,9 @@ def unreadable(faults: Mapping[str, str], then: str = "upload") -> ShorelineErro
 
 def show_rows(found: Result, console: Console, most: int, rest: str) -> None:
     """Prints an answer as a table of at most so many rows; `rest` says what gives all."""
-    from jobs.table import print_table
-    from services import human
-    from services.queries.report import numeric, text
+    from jobs.cli.console import print_table
+    from services import formatting as human
+    from services.queries.answers import numeric, text
 
     heads = list(found.columns)
     right = [name for name, kind in found.columns.items() if numeric(kind)]
@@ -186,9 +186,9 @@ def show_rows(found: Result, console: Console, most: int, rest: str) -> None:
     console.print(f"{human.count(len(found.rows), 'row')}{more}", soft_wrap=True)
 
 
-def show_figures(numbers: Figures, console: Console, *, ran: bool, estimated: bool) -> None:
+def show_figures(numbers: QueryFigures, console: Console, *, ran: bool, estimated: bool) -> None:
     """Prints what was scanned, what that is billed, and what it would have been without the lake's two savings."""
-    from services import human
+    from services import formatting as human
 
     about = "about " if estimated else ""
     if ran:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
-from jobs.table import print_table
+from jobs.cli.console import print_table
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from services.errors import DatabaseError, InputError, NotAllowed, SettingsError, ShorelineError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from services.backups.checks import DumpProblem
-    from services.costs.usage import Usage
-    from services.safety.preflight import Preflight
-    from services.safety.probes import Finding
+    from services.costs.bill import Usage
+    from services.iam.preflight import Preflight
+    from services.iam.probes import Finding
 
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job to check.")]
 
@@ -50,7 +50,7 @@ def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) 
 
 def preflight(run: Run, job: str) -> PreflightReport:
     """Everything that can be known before."""
-    from services.safety.preflight import ROLES_OF_JOB
+    from services.iam.preflight import ROLES_OF_JOB
 
     if job not in ROLES_OF_JOB:
         raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLES_OF_JOB)}.")
@@ -82,10 +82,9 @@ def _require_addresses(run: Run) -> None:
     addresses = run.settings.notify_addresses()
     if not addresses:
         return
-    from services.operations.events import Moment
-    from services.operations.notify import send
+    from services.operations.notifications import EventType, send
 
-    if problems := send(addresses, Moment.FAILURE, None):
+    if problems := send(addresses, EventType.FAILURE, None):
         told = "".join(f"\n  NOTIFY_URLS  {problem}" for problem in problems)
         raise SettingsError(f"Settings need attention:{told}")
 
@@ -96,7 +95,7 @@ def before(run: Run) -> None:
         return
     from loguru import logger
 
-    from services.safety.preflight import ROLES_OF_JOB
+    from services.iam.preflight import ROLES_OF_JOB
 
     if run.job not in ROLES_OF_JOB:
         return
@@ -113,7 +112,7 @@ def before(run: Run) -> None:
 
 def require_caller(run: Run) -> None:
     """For what asks AWS without a role of its own: raises WrongAccount for another caller than the expected one."""
-    from services.safety.caller import find_caller, require
+    from services.iam.caller import find_caller, require
 
     given = run.settings
     if given.aws_endpoint_url is None:
@@ -123,8 +122,8 @@ def require_caller(run: Run) -> None:
 def look(run: Run, job: str) -> Preflight:
     """The look for one job. Root is refused on AWS only: LocalStack knows no one else."""
     from jobs.iam import target_of
-    from services.safety.preflight import grants_of
-    from services.safety.preflight import look as look_at
+    from services.iam.preflight import grants_of
+    from services.iam.preflight import look as look_at
 
     given = run.settings
     on_aws = given.aws_endpoint_url is None
@@ -140,7 +139,7 @@ def look(run: Run, job: str) -> Preflight:
 
 def _predict(run: Run, job: str) -> Usage | None:
     """At most what the job will use; None where its options decide."""
-    from jobs.archives import dump_options
+    from jobs.cli.repository import dump_options
     from jobs.upload import sending
     from services.costs import predict
 
@@ -159,9 +158,9 @@ def _predict(run: Run, job: str) -> Usage | None:
 
 def verdict(report: PreflightReport) -> ShorelineError | None:
     """Missing permissions fail it, and so does what would stop pg_dump."""
-    from services.safety.probes import Outcome
+    from services.iam.probes import ProbeOutcome
 
-    missing = [finding.action for finding in report.findings if finding.outcome is Outcome.MISSING]
+    missing = [finding.action for finding in report.findings if finding.outcome is ProbeOutcome.MISSING]
     if missing:
         return NotAllowed(f"{report.job} lacks {', '.join(missing)}.")
     if report.database_problems:
@@ -174,7 +173,7 @@ def verdict(report: PreflightReport) -> ShorelineError | None:
 
 def show(report: PreflightReport, console: Console) -> str | None:
     """Prints who asks, and a line for each permission."""
-    from services import human
+    from services import formatting as human
 
     expected = "as expected" if report.expected_account else "AWS_EXPECTED_ACCOUNT_ID is not set"
     console.print(f"  account     {report.account_id}, {expected}", soft_wrap=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.runner import Json, Yes, run_job, run_without_settings
+from jobs.cli.runner import Json, Yes, run_job, run_without_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from jobs.run import Run
+    from jobs.cli.context import Run
     from services.costs.refresh import Difference
 
 Region = Annotated[str | None, typer.Option("--region", metavar="REGION", help="Only this region's prices.")]
@@ -79,7 +79,7 @@ def prices(region: str | None) -> list[PriceRow]:
 
 def show(rows: list[PriceRow], console: Console) -> None:
     """Prints a table for each region, then the sources and the notes that it points to."""
-    from jobs.table import print_table
+    from jobs.cli.console import print_table
 
     notes = list(dict.fromkeys(row.note for row in rows if row.note))
     for region in dict.fromkeys(row.region for row in rows):
@@ -149,7 +149,7 @@ def refreshed(run: Run, region: str | None, *, yes: bool) -> RefreshReport:
 
 
 def _confirmed(found: list[Difference]) -> bool:
-    from jobs.console import Output
+    from jobs.cli.console import Output
 
     _show_differences(found, Output(stderr=True))
     return typer.confirm("Write these into the price file?", err=True)
@@ -173,7 +173,7 @@ def show_refreshed(report: RefreshReport, console: Console) -> str | None:
 
 
 def _show_differences(found: Sequence[Difference], console: Console) -> None:
-    from jobs.table import print_table
+    from jobs.cli.console import print_table
     from services.costs.bill import plain
 
     rows = [

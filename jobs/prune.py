@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.console import Console
 
-    from services.backups.catalog import Listed
+    from services.backups.catalog import ListedBackup
     from services.backups.retention import Decision
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def prune(run: Run, *, dry_run: bool = False) -> PruneReport:
     """Plans, and carries the plan out unless it is a dry run. Raises CheckFailed when there is no recent backup."""
     from loguru import logger
 
-    from jobs.archives import archive_of
+    from jobs.cli.repository import archive_of
 
     run.storage.require()
     archive = archive_of(run)
@@ -57,22 +57,22 @@ def prune(run: Run, *, dry_run: bool = False) -> PruneReport:
     return PruneReport(dry_run, tuple(decisions), sum(each.stored_bytes for each in doomed))
 
 
-def _plan(run: Run, backups: tuple[Listed, ...], now: datetime) -> tuple[list[Decision], list[Listed]]:
+def _plan(run: Run, backups: tuple[ListedBackup, ...], now: datetime) -> tuple[list[Decision], list[ListedBackup]]:
     """The decisions for each database that the settings name, and the backups that are to go."""
-    from jobs.archives import retention_of
-    from services.backups.archive import decide, let_go
+    from jobs.cli.repository import retention_of
+    from services.backups.repository import decide, select_expired
 
     decisions = []
     for name in run.settings.database_names:
         decisions += decide([each for each in backups if each.summary.database == name], retention_of(run), now)
-    return decisions, let_go(backups, decisions)
+    return decisions, select_expired(backups, decisions)
 
 
-def _require_recent(run: Run, backups: tuple[Listed, ...], now: datetime) -> None:
+def _require_recent(run: Run, backups: tuple[ListedBackup, ...], now: datetime) -> None:
     """Old backups are all there is when new ones fail: then none is removed."""
     from datetime import timedelta
 
-    from services import human
+    from services import formatting as human
     from services.errors import CheckFailed
 
     limit = timedelta(hours=run.settings.backup_max_age_hours)
@@ -87,7 +87,7 @@ def _require_recent(run: Run, backups: tuple[Listed, ...], now: datetime) -> Non
 
 def show(report: PruneReport, console: Console) -> str:
     """Prints every decision with its reason."""
-    from services import human
+    from services import formatting as human
 
     width = max((len(each.key) for each in report.decisions), default=0)
     verb = "remove" if report.dry_run else "removed"
@@ -103,8 +103,8 @@ def show(report: PruneReport, console: Console) -> str:
     return "shoreline prune" if report.dry_run and removed else "shoreline backups"
 
 
-def figures(report: PruneReport) -> list[Figure]:
+def figures(report: PruneReport) -> list[MetricSample]:
     """What retention made of the backups; a dry run changes nothing that could be told."""
-    from jobs.archives import retention_figures
+    from jobs.cli.repository import retention_figures
 
     return [] if report.dry_run else retention_figures(report.decisions)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
+    from services.queries.answers import Format as FileFormat
+    from services.queries.answers import QueryPlan, Result
     from services.queries.named import NamedQuery
-    from services.queries.output import Format as FileFormat
-    from services.queries.report import Plan, Result
 
 EngineName = Literal["duckdb", "athena"]
 Format = Literal["table", "csv", "json", "parquet"]
@@ -45,7 +45,7 @@ def command(
     from services.errors import InputError
     from services.queries.named import query_text
 
-    def explained(run: Run) -> Plan:
+    def explained(run: Run) -> QueryPlan:
         _require_no_form(form, output, "--explain runs nothing that could be written")
         return plan(run, query_text(sql), engine)
 
@@ -98,7 +98,7 @@ def _require_place(form: Format, output: Path | None) -> None:
         raise FolderUnusable(f"'{output}' cannot be written: permission denied; nothing was asked yet.")
 
 
-def plan(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Plan:
+def plan(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> QueryPlan:
     """What the query would read, and cost."""
     from jobs.lake import Queries
 
@@ -114,10 +114,10 @@ def query(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Resu
         return queries.ask(asked)
 
 
-def show_plan(found: Plan, console: Console) -> None:
+def show_plan(found: QueryPlan, console: Console) -> None:
     """Prints the partitions and columns that each scan reads, and the numbers."""
     from jobs.lake import show_figures
-    from services import human
+    from services import formatting as human
 
     for scan in found.scans:
         named = scan.table if scan.name.lower() == scan.table else f"{scan.table} AS {scan.name}"
@@ -151,7 +151,7 @@ def show(found: Result, console: Console, form: Format, output: Path | None, *, 
 def write(found: Result, form: FileFormat, output: Path | None, *, csv_safe: bool = False) -> None:
     """Writes the rows to a file or to standard output. Raises FolderUnusable for a file that cannot be written."""
     from services.errors import FolderUnusable
-    from services.queries.output import encoded
+    from services.queries.answers import encoded
 
     body = encoded(found.columns, found.rows, form, csv_safe=csv_safe)
     if output is None:
@@ -164,8 +164,8 @@ def write(found: Result, form: FileFormat, output: Path | None, *, csv_safe: boo
         raise FolderUnusable(f"'{output}' cannot be written: {(error.strerror or 'error').lower()}.") from None
 
 
-def figures(found: Result) -> list[Figure]:
+def figures(found: Result) -> list[MetricSample]:
     """What the query scanned."""
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
-    return [Figure("shoreline_query_scanned_bytes", found.figures.scanned, {"query": found.query})]
+    return [MetricSample("shoreline_query_scanned_bytes", found.figures.scanned, {"query": found.query})]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,8 +58,8 @@ def receipts(run: Run, job: str | None) -> ReceiptsReport:
 
 def show(report: ReceiptsReport, console: Console) -> None:
     """Prints a line for each job and the sum."""
-    from jobs.table import print_table
-    from services import human
+    from jobs.cli.console import print_table
+    from services import formatting as human
 
     heads = ["job", "runs", "requests", "retries", "sent", "received", "USD"]
     rows = [

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, Yes, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, Yes, run_job
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from services.backups.catalog import Backup
     from services.backups.restore import Restored
-    from services.database import Database
+    from services.postgres.client import Database
 
 Key = Annotated[
     str | None, typer.Option("--key", metavar="KEY", help="The backup with this key, or the last part of the key.")
@@ -118,10 +118,10 @@ def restore(
 
     from loguru import logger
 
-    from jobs.archives import download_cost, identities, shrank_alarm
+    from jobs.cli.repository import download_cost, identities, shrank_alarm
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
-    from services.backups.replaced import name_of_old
+    from services.backups.restore import name_of_old
     from services.errors import InputError
 
     _given("--into", into)
@@ -151,8 +151,7 @@ def restore(
 
 def _agree(run: Run, backup: Backup, target: Database) -> None:
     """Shows a database that holds something beside the backup, and asks for its name. Raises NotConfirmed."""
-    from jobs.confirm import confirm
-    from jobs.console import Output
+    from jobs.cli.console import Output, confirm
     from services.backups.restore import is_empty
     from services.errors import NotConfirmed
 
@@ -171,8 +170,8 @@ def _agree(run: Run, backup: Backup, target: Database) -> None:
 
 def _sides(run: Run, backup: Backup, target: Database) -> str:
     """Both sides of a replacement, a line each."""
-    from services import human
-    from services.backups.replaced import live
+    from services import formatting as human
+    from services.backups.restore import live
 
     now, held = live(target), backup.summary
     sessions = f", {human.count(now.sessions, 'session')} that will end" if now.sessions else ""
@@ -188,7 +187,7 @@ def pick(
     run: Run, *, latest: bool = False, before: str | None = None, key: str | None = None, database: str | None = None
 ) -> Backup:
     """The backup that the options name. Raises InputError when they name more than one, or none."""
-    from jobs.archives import archive_of
+    from jobs.cli.repository import archive_of
     from services.errors import InputError
 
     _given("--database", database)
@@ -223,7 +222,7 @@ def moment(text: str) -> datetime:
 
 def show(report: Restored, console: Console) -> str:
     """Prints what was restored."""
-    from services import human
+    from services import formatting as human
 
     console.print(f"  from        {report.key}", soft_wrap=True)
     replaced = f", in place of {report.kept_as or 'the old one'}" if report.replaced else ""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from services.errors import CheckFailed, SettingsError, ShorelineError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _SILENCE = timedelta(minutes=3)  # how long the scheduler may write nothing befo
 
 
 @dataclass(frozen=True)
-class Entry:
+class ScheduledJob:
     """A schedule, when it is next due, and since when it is late."""
 
     name: str
@@ -44,7 +44,7 @@ class ScheduleReport:
 
     zone: str
     alive: bool | None
-    entries: tuple[Entry, ...]
+    entries: tuple[ScheduledJob, ...]
 
 
 def command(
@@ -102,29 +102,29 @@ def keep(run: Run, *, embedded: bool) -> ScheduleReport:
     """Keeps the timetable until the process is told to stop."""
     from loguru import logger
 
-    from jobs.watch import tell
-    from services.operations.diary import Diary
-    from services.operations.events import Event, Moment
+    from jobs.cli.notifications import send
+    from services.operations.notifications import Event, EventType
     from services.operations.scheduler import Scheduler
+    from services.operations.state import SchedulerState
 
     found = schedules(run)
     options = ["--embedded"] if embedded else []
 
     def tell_late(schedule: Schedule, due: datetime) -> None:
-        late = Event(Moment.LATE, schedule.name, run.settings.pgdatabase, datetime.now(UTC), late_since=due)
-        tell(late, run.settings)
+        late = Event(EventType.LATE, schedule.name, run.settings.pgdatabase, datetime.now(UTC), late_since=due)
+        send(late, run.settings)
 
     for entry in look(run, check=False).entries:
         logger.info("{}: '{}' in {}, next at {}", entry.name, entry.cron, run.settings.schedule_timezone, entry.next)
-    diary = Diary.open(run.settings.schedule_state, tuple(found), run.started)
+    diary = SchedulerState.open(run.settings.schedule_state, tuple(found), run.started)
     Scheduler(found, diary, lambda job: [*_PROGRAM, *options, *shlex.split(job)], tell_late).run()
     return look(run, check=False)
 
 
 def look(run: Run, *, check: bool) -> ScheduleReport:
     """Reads what the scheduler has written, and says what is next and what is late."""
-    from services.operations.diary import read
     from services.operations.schedule import Past, late_since, timetable
+    from services.operations.state import read
 
     page = read(run.settings.schedule_state)
     pasts = {} if page is None else page.pasts
@@ -132,7 +132,9 @@ def look(run: Run, *, check: bool) -> ScheduleReport:
     for schedule, due in timetable(schedules(run).values(), run.started):
         past = pasts.get(schedule.name, Past(since=run.started))
         late = late_since(schedule, past, run.started)
-        entries.append(Entry(schedule.name, schedule.cron, schedule.jobs, due, past.started, past.exit_code, late))
+        entries.append(
+            ScheduledJob(schedule.name, schedule.cron, schedule.jobs, due, past.started, past.exit_code, late)
+        )
     beat = None if page is None else page.beat
     alive = beat is not None and abs(run.started - beat) < _SILENCE if check else None
     return ScheduleReport(run.settings.schedule_timezone, alive, tuple(entries))
@@ -149,7 +151,7 @@ def verdict(report: ScheduleReport) -> ShorelineError | None:
 
 def show(report: ScheduleReport, console: Console) -> None:
     """Prints a line for each schedule."""
-    from services import human
+    from services import formatting as human
 
     for entry in report.entries:
         due = "never" if entry.next is None else human.moment(entry.next)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.bucket import SetupReport, Step
     from services.errors import ShorelineError
+    from services.s3.bucket import SetupReport, SetupStep
 
 
 def command(
@@ -30,10 +30,10 @@ def command(
 
 def setup(run: Run, *, check: bool = False) -> SetupReport:
     """Brings the bucket to what the plan says, and looks again; or only looks."""
-    from jobs.archives import retention_of
+    from jobs.cli.repository import retention_of
     from services.backups.lifecycle import rules, transition
-    from services.bucket import Bucket
     from services.costs.prices import load_prices
+    from services.s3.bucket import Bucket
 
     given, policy = run.settings, retention_of(run)
     cheaper = transition(policy, load_prices(), given.aws_region)
@@ -50,17 +50,17 @@ def setup(run: Run, *, check: bool = False) -> SetupReport:
     return replace(report, steps=(*report.steps, *_workgroup(run)))
 
 
-def _workgroup(run: Run) -> list[Step]:
+def _workgroup(run: Run) -> list[SetupStep]:
     """Makes Athena's workgroup where Athena answers the queries, and runs a test query in it."""
     from jobs.lake import Queries
-    from services.bucket import Step
+    from services.s3.bucket import SetupStep
 
     if run.settings.query_engine != "athena":
         return []
     with Queries(run, "athena") as queries:
         made = queries.athena.setup()
     outcome = f"{run.settings.athena_workgroup}: {'made' if made else 'as it should be'}"
-    return [Step("workgroup", outcome), Step("test query", "answered")]
+    return [SetupStep("workgroup", outcome), SetupStep("test query", "answered")]
 
 
 def verdict(report: SetupReport) -> ShorelineError | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jobs.runner import Json, run_without_settings
+from jobs.cli.runner import Json, run_without_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ def down_command(ctx: typer.Context, as_json: Json = False) -> None:
 
 def up() -> StackReport:
     """Starts what does not run yet."""
-    from jobs.embedded import embedded_settings, embedded_stack
+    from jobs.cli.embedded import embedded_settings, embedded_stack
 
     found = embedded_settings("up")
     password = shlex.quote(str(embedded_stack().cluster.password_file))
@@ -50,7 +50,7 @@ def up() -> StackReport:
 
 def down() -> StackReport:
     """Ends what runs."""
-    from jobs.embedded import embedded_stack
+    from jobs.cli.embedded import embedded_stack
 
     embedded_stack().down()
     return StackReport(None, None)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 from services.errors import ShorelineError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def accept(run: Run, key: str) -> None:
 
     from loguru import logger
 
-    from jobs.archives import archive_of
+    from jobs.cli.repository import archive_of
     from services.backups.naming import ACCEPTED
     from services.errors import InputError
 
@@ -61,7 +61,7 @@ def status(run: Run, accept_shrink: str | None = None) -> Status:
     """Reads the manifests and judges them."""
     from datetime import timedelta
 
-    from jobs.archives import archive_of, retention_of
+    from jobs.cli.repository import archive_of, retention_of
     from services.backups.health import judge
     from services.backups.lease import current
 
@@ -92,7 +92,7 @@ def _connection(run: Run) -> str:
 
 def verdict(report: Status) -> ShorelineError | None:
     """A status with a problem fails, for a monitor."""
-    from jobs.archives import shrank_step
+    from jobs.cli.repository import shrank_step
     from services.errors import CheckFailed
 
     if not report.problems:
@@ -109,8 +109,8 @@ def show(report: Status, console: Console) -> str | None:
     """Prints a block for each database."""
     from datetime import timedelta
 
-    from jobs.drill_server import where
-    from services import human
+    from jobs.cli.drill_server import where
+    from services import formatting as human
 
     def when(at: datetime | None, age_seconds: float | None) -> str:
         if at is None or age_seconds is None:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.run import Run
-from jobs.runner import Json, run_job
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from services.errors import ShorelineError
     from services.queries.ddl import Statement
-    from services.queries.tables import TableReport
+    from services.queries.manifest_tables import TableReport
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def command(
 def tables(run: Run) -> TablesReport:
     """What the footers of the lake's files say."""
     from jobs.lake import Queries
-    from services.queries.tables import describe
+    from services.queries.manifest_tables import describe
 
     with Queries(run, run.settings.query_engine) as queries:
         found = describe(queries.catalog, queries.lake)
@@ -67,8 +67,8 @@ def statements(run: Run) -> list[Statement]:
 
 def show(report: TablesReport, console: Console) -> str | None:
     """Prints a line for each table, and its columns."""
-    from jobs.table import print_table
-    from services import human
+    from jobs.cli.console import print_table
+    from services import formatting as human
 
     heads = ["table", "partitions", "files", "rows", "bytes", "newest"]
     rows = [

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.cli.context import Run
+from jobs.cli.runner import Json, rerun_command, run_job
 from jobs.lake import unreadable
-from jobs.run import Run
-from jobs.runner import Json, again, run_job
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.costs.usage import Usage
-    from services.lake.manifest import Manifest
+    from services.costs.bill import Usage
+    from services.lake.manifest import LakeManifest
     from services.lake.plan import TablePlan
     from services.lake.upload import UploadReport
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
 _SHOWN = 20  # changes of a table that a dry run lists
 
@@ -87,20 +87,20 @@ def upload(
     )
 
 
-def count_by_sql(run: Run, manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
+def count_by_sql(run: Run, manifest: LakeManifest, days: Iterable[date]) -> dict[date, int]:
     """The rows of days in the bucket, by SQL."""
     from services.queries.files import BucketFiles
-    from services.queries.prediction import Lake
-    from services.queries.recorded import count_rows, recorded_schema
+    from services.queries.manifest_tables import count_rows, recorded_schema
+    from services.queries.prediction import LakeFiles
 
-    return count_rows(Lake(BucketFiles(run.storage, run.settings.lake_prefix)), recorded_schema(manifest), days)
+    return count_rows(LakeFiles(BucketFiles(run.storage, run.settings.lake_prefix)), recorded_schema(manifest), days)
 
 
 def sending(sizes: Iterable[int]) -> Usage:
     """The requests that sending files of so many bytes takes: a large one goes in parts."""
     from services.costs import predict
-    from services.costs.usage import Usage
-    from services.lake.checksum import part_size
+    from services.costs.bill import Usage
+    from services.lake.files import part_size
 
     def one(size: int) -> Usage:
         return predict.upload(size, lambda _: part_size(size))
@@ -110,7 +110,7 @@ def sending(sizes: Iterable[int]) -> Usage:
 
 def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
     """Holds what the upload will cost against the run's limit. Raises BudgetExceeded."""
-    from services import human
+    from services import formatting as human
 
     sizes = [change.size for plan in plans for change in plan.send]
     run.account.expect(sending(sizes), f"Uploading {human.count(len(sizes), 'file')} ({human.size(sum(sizes))})")
@@ -118,7 +118,7 @@ def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
 
 def show(report: UploadReport, console: Console) -> str:
     """Prints a line for each table; for a dry run each change too."""
-    from services import human
+    from services import formatting as human
 
     for plan in report.plans:
         sent, removed = ("to send", "to remove") if report.dry_run else ("sent", "removed")
@@ -142,7 +142,7 @@ def show(report: UploadReport, console: Console) -> str:
             _show_changes(plan, console)
     if report.dry_run:
         console.print("Nothing was done.")
-        return again(without="--dry-run")
+        return rerun_command(without="--dry-run")
     console.print(f"Verified at {report.target}")
     for name, (first, last) in report.widened.items():
         console.print(
@@ -161,10 +161,10 @@ def _show_changes(plan: TablePlan, console: Console) -> None:
         console.print(f"    and {len(lines) - _SHOWN} more")
 
 
-def figures(report: UploadReport) -> list[Figure]:
+def figures(report: UploadReport) -> list[MetricSample]:
     """Each table's rows in the lake; a dry run changes nothing that could be told."""
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
     if report.dry_run:
         return []
-    return [Figure("shoreline_lake_rows", rows, {"table": table}) for table, rows in report.rows.items()]
+    return [MetricSample("shoreline_lake_rows", rows, {"table": table}) for table, rows in report.rows.items()]

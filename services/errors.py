@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from services.operations.figures import Figure
+    from services.operations.figures import MetricSample
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says of a disk, or a user's share of it, that takes no more."""
@@ -23,7 +23,7 @@ class ShorelineError(Exception):
 
     exit_code = 1
     next_step = ""
-    figures: Sequence[Figure] = ()
+    figures: Sequence[MetricSample] = ()
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)

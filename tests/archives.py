@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from services.backups.archive import Archive
 from services.backups.catalog import Backup
-from services.backups.making import DumpOptions
 from services.backups.naming import Naming
-from services.backups.parts import SMALLEST, PartPlan
-from services.backups.streams import Digest
-from services.database import Database
-from services.storage import Storage
+from services.backups.repository import BackupRepository, DumpOptions
+from services.backups.stream import Digest
+from services.postgres.client import Database
+from services.s3.multipart import SMALLEST, PartPlan
+from services.s3.objects import Storage
 
 PREFIX = "backups/postgres"
 SMALL_PARTS = DumpOptions(parts=PartPlan(first=SMALLEST), globals="none")
@@ -25,9 +24,9 @@ class Archives:
 
     storage: Storage
 
-    def of(self, storage: Storage | None = None, lease_seconds: float = LEASE_SECONDS) -> Archive:
+    def of(self, storage: Storage | None = None, lease_seconds: float = LEASE_SECONDS) -> BackupRepository:
         """The archive of a new run."""
-        return Archive(storage or self.storage, Naming(PREFIX), secrets.token_hex(4), lease_seconds)
+        return BackupRepository(storage or self.storage, Naming(PREFIX), secrets.token_hex(4), lease_seconds)
 
     def back_up(self, database: Database, storage: Storage | None = None, options: DumpOptions = SMALL_PARTS) -> Backup:
         """A whole run of the backup job, but for its retention."""

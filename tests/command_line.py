@@ -97,7 +97,7 @@ def _become(arguments: list[str], env: dict[str, str], folder: Path, output: Pat
         if custom.exists():
             runpy.run_path(str(custom))
     sys.argv = ["shoreline", *arguments]
-    from jobs.cli import main
+    from jobs.cli.main import main
 
     main()
 

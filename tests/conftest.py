@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from services.aws import Aws, AwsAccess
-from services.database import Connection, Database
 from services.local.postgres import Cluster
 from services.local.stack import HOME, PROJECT, Stack
-from services.storage import Storage
+from services.postgres.client import Connection, Database
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 from tests import command_line
 from tests.archives import Archives
 from tests.command_line import Outcome as Outcome

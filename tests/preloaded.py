@@ -9,7 +9,7 @@ from botocore.loaders import JSONFileLoader
 import jobs
 import services
 import tests.conftest  # noqa: F401
-from services.aws import Aws, AwsAccess
+from services.s3.client import Aws, AwsAccess
 
 for _package in (jobs, services):
     for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):

@@ -13,8 +13,8 @@ from benchmarks.harness.record import Record
 from benchmarks.harness.results import CaseResult, GrowthResult, Measured, Verdict, faster
 from benchmarks.harness.table import number, ratio, value, work
 from benchmarks.harness.world import PATIENCE, ROUNDS, Size
-from services import human
-from services.costs.report.charts import bar_chart, line_chart
+from services import formatting as human
+from services.cost_analysis.report.charts import bar_chart, line_chart
 
 _TEMPLATE = Path(__file__).with_name("page.md")
 _CHARTS = "charts/benchmarks"

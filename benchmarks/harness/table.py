@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness.results import CaseResult, GrowthResult, Measured, Ratio, Verdict, faster
-from services import human
+from services import formatting as human
 
 
 def work(case: CaseResult) -> str:

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 from benchmarks.harness.case import Role
 from benchmarks.harness.peers import Peers
 from benchmarks.inside.put import put_object
-from services import platform
-from services.aws import Aws, AwsAccess
-from services.database import Database
 from services.lake.generate import generate
 from services.lake.population import Population
 from services.local.stack import HOME, PROJECT, Stack
-from services.storage import Storage
+from services.postgres import sample_database as platform
+from services.postgres.client import Database
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 
 Size = Literal["small", "medium", "large"]
 T = TypeVar("T")

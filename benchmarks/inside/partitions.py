@@ -16,7 +16,7 @@ from services.lake.tables import ORDERS
 from services.queries.ask import prepare
 from services.queries.catalog import catalog_of
 from services.queries.files import FolderFiles
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 
 YEARS = (2000, 2029)  # of the table's partitions
 _QUERY = "SELECT status, sum(amount) FROM orders WHERE year = 2000 AND month = 1 GROUP BY status"
@@ -25,7 +25,7 @@ _QUERY = "SELECT status, sum(amount) FROM orders WHERE year = 2000 AND month = 1
 def main() -> None:
     """Prepares the query and reports the seconds."""
     catalog = catalog_of("lake", {"orders": replace(ORDERS, keys=keys(*YEARS))})
-    lake = Lake(FolderFiles(Path(sys.argv[1])))
+    lake = LakeFiles(FolderFiles(Path(sys.argv[1])))
     if sys.argv[2] == "warm":
         prepare(_QUERY, catalog, lake)
     began = time.perf_counter()

@@ -24,7 +24,7 @@ from services.queries.catalog import catalog_of
 from services.queries.files import FolderFiles
 from services.queries.named import QUERIES, read_query
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 
 _NEEDS = {  # by query: the folder below which it reads, and the columns
     "01_orders_of_a_day": ("orders/year=2025/month=01/day=10", "order_id user_id amount status created_at"),
@@ -41,7 +41,7 @@ def main() -> None:
     query = read_query(QUERIES / f"{name}.sql")
     for _ in range(2):
         began = time.perf_counter()
-        catalog, lake = catalog_of("lake", TABLES), Lake(FolderFiles(folder))
+        catalog, lake = catalog_of("lake", TABLES), LakeFiles(FolderFiles(folder))
         engine = DuckDbEngine(lake)
         asked = ask(prepare(query.sql, catalog, lake), engine, limit=10**12, usd_per_byte=Decimal(0))
         seconds = time.perf_counter() - began

@@ -16,10 +16,10 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 
-from services.aws import Aws, AwsAccess
 from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
+from services.s3.client import Aws, AwsAccess
 
 _OWNER = "000000000000"
 

@@ -9,7 +9,7 @@ import json
 import time
 
 from services.backups.dump import PlainDump
-from services.database import Connection, Database
+from services.postgres.client import Connection, Database
 from services.settings import load
 
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from services.database import Connection, Database
 from services.local.postgres import Cluster, programs
 from services.local.processes import free_port, unprivileged
+from services.postgres.client import Connection, Database
 
 PATIENCE = 600.0  # seconds until something that should have happened counts as failed
 PAGE = 8192

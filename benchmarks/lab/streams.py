@@ -14,7 +14,7 @@ from typing import IO, cast
 
 from isal import igzip_threaded
 
-from services.backups.streams import GZIP_LEVEL
+from services.backups.stream import GZIP_LEVEL
 
 _BLOCK = 2**20
 

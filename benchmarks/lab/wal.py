@@ -12,8 +12,8 @@ from typing import IO, cast
 from isal import igzip
 
 from benchmarks.lab.server import PATIENCE, Lab, lsn
-from services.backups.streams import GZIP_LEVEL
-from services.database import Database
+from services.backups.stream import GZIP_LEVEL
+from services.postgres.client import Database
 
 SEGMENT = 16 * 2**20
 _LOAD = """\\set order_id random(1, {orders})

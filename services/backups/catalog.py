@@ -9,24 +9,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from services import human
+from services import formatting as human
 from services.backups.lease import is_lease_of_others
-from services.backups.manifest import DrillRecord, Manifest, Summary
+from services.backups.manifest import BackupManifest, BackupSummary, DrillRecord
 from services.backups.naming import ACCEPTED, DRILL, MANIFEST, Name, Naming, folder_of
 from services.backups.shrinkage import Shrinkage
 from services.bounds import DOCUMENT_BYTES
 from services.errors import BackupDamaged, BackupNotFound
-from services.storage import ObjectDamaged, Storage, StoredObject
+from services.s3.objects import ObjectDamaged, Storage, StoredObject
 
 _READERS = 16  # manifests that are read at once
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedBackup:
     """One complete backup of many. `stored_at` is when its manifest was written, by the store's clock, in UTC."""
 
     name: Name
-    summary: Summary
+    summary: BackupSummary
     stored_at: datetime
     keys: tuple[str, ...]
     drill: DrillRecord | None = None
@@ -63,17 +63,17 @@ class Listed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backup(Listed):
+class Backup(ListedBackup):
     """One complete backup with its whole manifest; `storage_class` is that of its dump."""
 
-    manifest: Manifest
+    manifest: BackupManifest
     storage_class: str = "STANDARD"
 
     @classmethod
     def of(
         cls,
         name: Name,
-        manifest: Manifest,
+        manifest: BackupManifest,
         stored_at: datetime,
         keys: tuple[str, ...],
         drill: DrillRecord | None = None,
@@ -82,9 +82,9 @@ class Backup(Listed):
         return cls(name=name, summary=manifest.summary, stored_at=stored_at, keys=keys, drill=drill, manifest=manifest)
 
     @property
-    def listed(self) -> Listed:
+    def listed(self) -> ListedBackup:
         """It without its manifest."""
-        return Listed(self.name, self.summary, self.stored_at, self.keys, self.drill)
+        return ListedBackup(self.name, self.summary, self.stored_at, self.keys, self.drill)
 
 
 @dataclass(frozen=True)
@@ -96,18 +96,18 @@ class Damaged:
 
 
 @dataclass(frozen=True)
-class Contents:
+class BackupListing:
     """What lies under the prefix: complete backups, newest first; damaged ones; keys that belong to neither.
 
     `inner` are folders with a lease of their own: prefixes of other runs, in which nothing is ours.
     """
 
-    backups: tuple[Listed, ...]
+    backups: tuple[ListedBackup, ...]
     damaged: tuple[Damaged, ...]
     leftovers: tuple[str, ...]
     inner: frozenset[str] = frozenset()
 
-    def of(self, database: str) -> tuple[Listed, ...]:
+    def of(self, database: str) -> tuple[ListedBackup, ...]:
         """The complete backups of one database, newest first."""
         return tuple(backup for backup in self.backups if backup.summary.database == database)
 
@@ -115,22 +115,22 @@ class Contents:
 Files = Mapping[str, StoredObject]  # by suffix
 
 
-class Catalog:
+class BackupCatalog:
     """Reads what lies under the naming's prefix."""
 
     def __init__(self, storage: Storage, naming: Naming) -> None:
         self._storage = storage
         self._naming = naming
 
-    def read(self) -> Contents:
+    def read(self) -> BackupListing:
         """All of it: one listing, and one small read for each manifest and drill record."""
         listed, inner = self._listed()
         leftovers = [item.key for files in listed.values() if MANIFEST not in files for item in files.values()]
         committed = [(name, files) for name, files in listed.items() if MANIFEST in files]
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(lambda pair: self._look(*pair), committed))
-        return Contents(
-            backups=tuple(item for item in found if isinstance(item, Listed)),
+        return BackupListing(
+            backups=tuple(item for item in found if isinstance(item, ListedBackup)),
             damaged=tuple(item for item in found if isinstance(item, Damaged)),
             leftovers=tuple(leftovers),
             inner=inner,
@@ -212,7 +212,7 @@ class Catalog:
         ours = [(name, files) for name, files in listed.items() if name.folder not in others]
         return dict(sorted(ours, key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True)), others
 
-    def _look(self, name: Name, files: Files) -> Listed | Damaged:
+    def _look(self, name: Name, files: Files) -> ListedBackup | Damaged:
         opened = self._open(name, files)
         return opened.listed if isinstance(opened, Backup) else opened
 
@@ -224,7 +224,7 @@ class Catalog:
         if text is None:
             return Damaged(name, "its manifest was deleted meanwhile")
         try:
-            manifest = Manifest.from_json(text)
+            manifest = BackupManifest.from_json(text)
         except ValueError as error:
             return Damaged(name, f"its manifest cannot be read: {error}")
         keys = tuple(item.key for item in files.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from services.database import Database
+from services.postgres.client import Database
 
 _NAMED = 5  # tables that a message names
 # What pg_dump reads or locks: no temporary tables, and of an extension's tables only what it marks as configuration.

@@ -9,20 +9,19 @@ from datetime import datetime
 
 from services.backups.catalog import Backup
 from services.backups.dump import fingerprint
-from services.backups.encryption import Identity
+from services.backups.encryption import AgeIdentity, opened
 from services.backups.facts import Comparison, compare_facts
 from services.backups.fingerprint import Fingerprint, compared_by_name, differences, reordered
 from services.backups.load import Advance, LoadOptions, check, load
-from services.backups.manifest import DrillRecord, Manifest, ServerKind
+from services.backups.manifest import BackupManifest, DrillRecord, ServerKind
 from services.backups.naming import DRILL
 from services.backups.rehearsal import rehearse
 from services.backups.reread import rows_in_any_order
 from services.backups.scratch import scratch
-from services.backups.sealing import opened
-from services.database import Database
 from services.errors import BackupDamaged, BackupFailed, DatabaseError, RestoreFailed, ShorelineError
-from services.operations.figures import Figure
-from services.storage import Storage
+from services.operations.figures import MetricSample
+from services.postgres.client import Database
+from services.s3.objects import Storage
 
 _NAMED = 20  # tables that a sentence names
 _NEVER_COMPARED = (
@@ -79,7 +78,7 @@ def drill(
                 raise reason from error
             told, version = f"it could not be restored: {error}", str(fresh.version())
             _record(storage, backup, DrillRecord(now, False, seconds, 0, version, 0, 0, (told,), server_kind))
-            error.figures = [Figure("shoreline_drill_success", 0.0, {"database": manifest.database})]
+            error.figures = [MetricSample("shoreline_drill_success", 0.0, {"database": manifest.database})]
             raise
         record = _compare(storage, backup, fresh, options.identities, now, time.monotonic() - began, advance)
         differing = (*record.differences, *applied.differences)
@@ -95,7 +94,7 @@ def _compare(
     storage: Storage,
     backup: Backup,
     fresh: Database,
-    identities: Sequence[Identity],
+    identities: Sequence[AgeIdentity],
     now: datetime,
     restored: float,
     advance: Advance,
@@ -126,7 +125,7 @@ def _compare(
 
 
 def _found(
-    storage: Storage, backup: Backup, fresh: Database, identities: Sequence[Identity], advance: Advance
+    storage: Storage, backup: Backup, fresh: Database, identities: Sequence[AgeIdentity], advance: Advance
 ) -> tuple[Fingerprint, tuple[str, ...]]:
     """Return the fingerprint of the copy as if its rows were in the backup's order, and a note if they are not."""
     expected = backup.manifest.fingerprint
@@ -143,7 +142,7 @@ def _found(
     return replace(found, tables={**found.tables, **moved}), (note,)
 
 
-def _not_compared(manifest: Manifest, found: Fingerprint, *, same_words: bool) -> tuple[str, ...]:
+def _not_compared(manifest: BackupManifest, found: Fingerprint, *, same_words: bool) -> tuple[str, ...]:
     """What this drill does not look at, each with its reason where other drills do."""
     told = list(_NEVER_COMPARED)
     if manifest.facts is None:

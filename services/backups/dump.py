@@ -13,12 +13,12 @@ from services.backups.facts import snapshot, warnings_of
 from services.backups.fingerprint import Fingerprint
 from services.backups.manifest import CatalogFacts
 from services.backups.naming import Format
-from services.backups.programs import Program
 from services.backups.scanner import Scanner
-from services.backups.streams import Blocks, Digest, ahead, compressed, told
-from services.backups.waiting import DumpWatch, Limits
-from services.database import Database
+from services.backups.stream import Blocks, Digest, compressed, prefetch, report_progress
 from services.errors import BackupFailed
+from services.postgres.client import Database
+from services.postgres.process import Program
+from services.postgres.waiting import DumpWatch, Limits
 
 Advance = Callable[[int], None]
 _ZLIB_LEVEL = 1  # of pg_dump's own compression: level 6 takes three times as long for a few hundredths of the size
@@ -56,7 +56,7 @@ class Dump(ABC):
     def blocks(self) -> Blocks:
         """What is to be stored. Raises BackupFailed, here in the stream, unless pg_dump wrote a whole dump."""
         with snapshot(self._database) as shared, self._program(f"--snapshot={shared.name}") as program:
-            blocks = ahead(self._packed(shared.released(program.blocks(self._watch.on_silence))))
+            blocks = prefetch(self._packed(shared.released(program.blocks(self._watch.on_silence))))
             try:
                 yield from self.digest.watch(encrypted(blocks, self._recipients) if self._recipients else blocks)
             except BackupFailed as error:
@@ -105,7 +105,7 @@ class PlainDump(Dump):
         return pg_dump(self._database, self._encoding, *self._watch.options, *options)
 
     def _packed(self, dumped: Iterable[bytes]) -> Iterable[bytes]:
-        return compressed(ahead(self._scanner.watch(told(dumped, self._advance))))
+        return compressed(prefetch(self._scanner.watch(report_progress(dumped, self._advance))))
 
 
 class CustomDump(Dump):
@@ -125,7 +125,7 @@ class CustomDump(Dump):
             Program(command, environment, BackupFailed, reads=True, writes=True) as reader,
             ThreadPoolExecutor(1, thread_name_prefix="scan") as scanner,
         ):
-            sql = self._scanner.watch(told(reader.blocks(), self._advance))
+            sql = self._scanner.watch(report_progress(reader.blocks(), self._advance))
             scanned = scanner.submit(lambda: deque(sql, maxlen=0))
             try:
                 for block in dumped:

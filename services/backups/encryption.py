@@ -4,13 +4,57 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyrage
+from pydantic import TypeAdapter
 
-from services.backups.streams import BLOCK, Blocks
+from services.backups.manifest import DatabaseTraits, RoleSetting, Setting
+from services.backups.stream import BLOCK, Blocks
 from services.errors import BackupDamaged, BackupFailed, SettingsError
+
+
+@dataclass(frozen=True)
+class _Settings:
+    settings: tuple[Setting, ...]
+    role_settings: tuple[RoleSetting, ...]
+
+
+_SETTINGS = TypeAdapter(_Settings)
+
+
+def sealed(traits: DatabaseTraits, recipients: Sequence[Recipient]) -> DatabaseTraits:
+    """The traits, with their settings readable to the recipients only; as they are where there are no recipients."""
+    if not recipients or not (traits.settings or traits.role_settings):
+        return traits
+    text = _SETTINGS.dump_json(_Settings(traits.settings, traits.role_settings))
+    closed = b64encode(b"".join(encrypted([text], list(recipients)))).decode()
+    return replace(traits, settings=(), role_settings=(), sealed=closed)
+
+
+def opened(traits: DatabaseTraits, identities: Sequence[AgeIdentity], *, encrypted: bool) -> DatabaseTraits:
+    """Return the traits with their settings.
+
+    Raises BackupDamaged when the identities do not open them, when they are not settings, or when those of an
+    `encrypted` backup are in plain text: whoever wrote them did not need its recipients.
+    """
+    if traits.sealed is None:
+        if encrypted and (traits.settings or traits.role_settings):
+            raise BackupDamaged(
+                "The settings in the manifest of this encrypted backup are not encrypted.",
+                next_step="Pass --allow-unencrypted if you know that an early version of Shoreline made it.",
+            )
+        return traits
+    try:
+        text = b"".join(decrypted([b64decode(traits.sealed)], list(identities)))
+        found = _SETTINGS.validate_json(text)
+    except ValueError as error:
+        raise BackupDamaged("The encrypted settings in its manifest cannot be read.") from error
+    return replace(traits, settings=found.settings, role_settings=found.role_settings, sealed=None)
+
 
 _AHEAD = 4  # blocks
 
@@ -19,7 +63,7 @@ class Recipient(Protocol):
     """A public key."""
 
 
-class Identity(Protocol):
+class AgeIdentity(Protocol):
     """A secret key."""
 
 
@@ -38,13 +82,13 @@ def recipients_of(text: str) -> list[Recipient]:
     return recipients
 
 
-def identities_of(text: str) -> list[Identity]:
+def identities_of(text: str) -> list[AgeIdentity]:
     """The secret keys in the text of an identity file of age-keygen or ssh-keygen. Raises SettingsError."""
     try:
         if "PRIVATE KEY-----" in text:
             return [pyrage.ssh.Identity.from_buffer(text.encode())]
         lines = [line.strip() for line in text.splitlines()]
-        keys: list[Identity] = [pyrage.x25519.Identity.from_str(line) for line in lines if line.startswith("AGE-")]
+        keys: list[AgeIdentity] = [pyrage.x25519.Identity.from_str(line) for line in lines if line.startswith("AGE-")]
     except pyrage.IdentityError:
         keys = []
     if not keys:
@@ -60,7 +104,7 @@ def encrypted(blocks: Iterable[bytes], recipients: list[Recipient]) -> Blocks:
         raise BackupFailed(f"The backup could not be encrypted: {error}.") from error
 
 
-def decrypted(blocks: Iterable[bytes], identities: list[Identity]) -> Blocks:
+def decrypted(blocks: Iterable[bytes], identities: list[AgeIdentity]) -> Blocks:
     """What was encrypted. Raises BackupDamaged when it was altered, or is for other recipients."""
     try:
         yield from _through(blocks, lambda reader, writer: pyrage.decrypt_io(reader, writer, identities))

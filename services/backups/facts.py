@@ -9,8 +9,8 @@ from typing import Any
 
 from services.backups.encodings import codec
 from services.backups.manifest import CatalogFacts, Extension
-from services.database import Database
 from services.errors import DatabaseError
+from services.postgres.client import Database
 
 _OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
 # Names travel as bytes: a database of SQL_ASCII may hold some that are not text.

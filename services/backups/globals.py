@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from services.backups.programs import Program
-from services.database import Database
 from services.errors import BackupFailed
+from services.postgres.client import Database
+from services.postgres.process import Program
 
 GlobalsPolicy = Literal["full", "no-passwords", "none"]
 _TRAILER = b"-- PostgreSQL database cluster dump complete"

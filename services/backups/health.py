@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services import human
-from services.backups.catalog import Contents, Listed
+from services import formatting as human
+from services.backups.catalog import BackupListing, ListedBackup
 from services.backups.manifest import ServerKind
 from services.backups.naming import MANIFEST
 from services.backups.retention import Candidate, Retention, plan
@@ -50,7 +50,7 @@ class Status:
 
 
 def judge(
-    contents: Contents,
+    contents: BackupListing,
     databases: Sequence[str],
     policy: Retention,
     max_age: timedelta,
@@ -71,7 +71,7 @@ def judge(
     return Status(found, tuple(problems), unproved, writer)
 
 
-def _status(name: str, backups: Sequence[Listed], policy: Retention, now: datetime) -> DatabaseStatus:
+def _status(name: str, backups: Sequence[ListedBackup], policy: Retention, now: datetime) -> DatabaseStatus:
     newest = backups[0] if backups else None
     drills = [each.drill for each in backups if each.drill is not None]
     last = max(drills, key=lambda drill: drill.drilled_at, default=None)
@@ -93,7 +93,7 @@ def _status(name: str, backups: Sequence[Listed], policy: Retention, now: dateti
     )
 
 
-def _next_expiry(backups: Sequence[Listed], policy: Retention, now: datetime) -> datetime | None:
+def _next_expiry(backups: Sequence[ListedBackup], policy: Retention, now: datetime) -> datetime | None:
     """When a backup is removed next, as the plan has it at the moments when one becomes old enough."""
     candidates = [candidate(each) for each in backups]
     age = timedelta(days=policy.days)
@@ -127,7 +127,7 @@ def _content(size: Shrinkage) -> str:
     return f"{human.count(size.rows, 'row')} ({human.size(size.plain_bytes)} as SQL)"
 
 
-def candidate(backup: Listed) -> Candidate:
+def candidate(backup: ListedBackup) -> Candidate:
     """What retention needs to know of a backup."""
     proved = backup.drill is not None and backup.drill.ok
     shrank_from = backup.shrank.key if backup.shrank else None

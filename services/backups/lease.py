@@ -18,12 +18,12 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from services import human
+from services import formatting as human
 from services.backups.naming import LEASE
 from services.bounds import Count, Moment, ShortText, first_fault
 from services.costs.budget import releasing
 from services.errors import Busy, ShorelineError, StorageError
-from services.storage import KeyTaken, Stamped, Storage
+from services.s3.objects import ObjectWithAge, PreconditionFailed, Storage
 
 DEFAULT_SECONDS = 60.0
 _RENEWALS = 4  # while the lease lasts
@@ -35,7 +35,7 @@ _MOST_BYTES = 10_000  # of a lease
 
 
 @dataclass(frozen=True)
-class Holder:
+class LeaseHolder:
     """What the lease says: who has it, since when, for how long after each renewal. `token` grows with each holder."""
 
     job: ShortText
@@ -51,7 +51,7 @@ class Holder:
         return f"{self.job} (run {self.run_id} on {self.host}), since {human.moment(self.since)}"
 
 
-_HOLDER = TypeAdapter(Holder)
+_HOLDER = TypeAdapter(LeaseHolder)
 
 
 def lease_key(prefix: str) -> str:
@@ -62,7 +62,7 @@ def lease_key(prefix: str) -> str:
 class Lease:
     """A lease that this run holds. Made by `hold`."""
 
-    def __init__(self, storage: Storage, key: str, holder: Holder, etag: str) -> None:
+    def __init__(self, storage: Storage, key: str, holder: LeaseHolder, etag: str) -> None:
         self.holder = holder
         self._storage = storage
         self._key = key
@@ -98,7 +98,7 @@ class Lease:
         finally:
             self._lock.release()
 
-    def _write(self, holder: Holder) -> None:
+    def _write(self, holder: LeaseHolder) -> None:
         try:
             self._etag = self._storage.put(
                 self._key, _HOLDER.dump_json(holder), content_type="application/json", only_if_etag=self._etag
@@ -107,7 +107,7 @@ class Lease:
             self._etag = self._own_write(holder, error)
         self.holder = holder
 
-    def _own_write(self, wanted: Holder, error: StorageError) -> str:
+    def _own_write(self, wanted: LeaseHolder, error: StorageError) -> str:
         """The ETag of what a request that was repeated had written before. Raises Busy when it is another's."""
         found = self._storage.stamped(self._key, max_bytes=_MOST_BYTES)
         holder = _read(found)
@@ -124,7 +124,9 @@ class Lease:
 
 
 @contextmanager
-def hold(storage: Storage, key: str, wanted: Holder, say: Callable[[str], None] = lambda _: None) -> Iterator[Lease]:
+def hold(
+    storage: Storage, key: str, wanted: LeaseHolder, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Lease]:
     """Takes the lease, keeps it alive in the background, and releases it at the end.
 
     Waits for a holder that does not renew it any more, as long as its lease lasts. Raises Busy, which says who holds
@@ -137,7 +139,7 @@ def hold(storage: Storage, key: str, wanted: Holder, say: Callable[[str], None] 
         lease.release()
 
 
-def _take(storage: Storage, key: str, wanted: Holder, say: Callable[[str], None]) -> Lease:
+def _take(storage: Storage, key: str, wanted: LeaseHolder, say: Callable[[str], None]) -> Lease:
     seen: str | None = None
     tries = 0
     while True:
@@ -169,7 +171,7 @@ def _take(storage: Storage, key: str, wanted: Holder, say: Callable[[str], None]
         time.sleep(min((holder or wanted).seconds / _LOOKS, _LONGEST_PAUSE))
 
 
-def _try(storage: Storage, key: str, wanted: Holder, found: Stamped | None) -> Lease | None:
+def _try(storage: Storage, key: str, wanted: LeaseHolder, found: ObjectWithAge | None) -> Lease | None:
     """Takes a lease that is free, or gives None when someone else was faster."""
     try:
         etag = storage.put(
@@ -179,7 +181,7 @@ def _try(storage: Storage, key: str, wanted: Holder, found: Stamped | None) -> L
             only_if_absent=found is None,
             only_if_etag=found.etag if found else None,
         )
-    except KeyTaken:
+    except PreconditionFailed:
         now = storage.stamped(key, max_bytes=_MOST_BYTES)
         if now is None or _read(now) != wanted:
             return None
@@ -187,7 +189,7 @@ def _try(storage: Storage, key: str, wanted: Holder, found: Stamped | None) -> L
     return Lease(storage, key, wanted, etag)
 
 
-def _read(found: Stamped | None) -> Holder | None:
+def _read(found: ObjectWithAge | None) -> LeaseHolder | None:
     """What the lease says; None when there is none, or it is not a readable lease."""
     if found is None:
         return None
@@ -197,7 +199,7 @@ def _read(found: Stamped | None) -> Holder | None:
         return None
 
 
-def _warn(storage: Storage, key: str, found: Stamped) -> None:
+def _warn(storage: Storage, key: str, found: ObjectWithAge) -> None:
     from loguru import logger  # which costs the start of every run, for what hardly ever happens
 
     try:
@@ -206,7 +208,7 @@ def _warn(storage: Storage, key: str, found: Stamped) -> None:
         logger.warning("{} is not a readable lease and counts as none: {}", storage.url(key), first_fault(error))
 
 
-def _is_free(found: Stamped, holder: Holder | None, patience: float) -> bool:
+def _is_free(found: ObjectWithAge, holder: LeaseHolder | None, patience: float) -> bool:
     """Whether nobody holds the lease any more.
 
     One that cannot be read may be of a later version, which renews it: it is free when it was not written for

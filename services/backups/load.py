@@ -17,20 +17,18 @@ from typing import IO
 
 from psycopg2 import sql
 
-from services import human
+from services import formatting as human
 from services.backups.catalog import Backup
-from services.backups.download import download
 from services.backups.encodings import codec
-from services.backups.encryption import Identity, decrypted
+from services.backups.encryption import AgeIdentity, decrypted
 from services.backups.fingerprint import plain_name
-from services.backups.ordered import in_order
-from services.backups.programs import Program
 from services.backups.reread import sql_of
-from services.backups.script import sql_only, within
-from services.backups.streams import Digest, ahead, decompressed, told
-from services.database import Database
+from services.backups.script import in_order, sql_only, within
+from services.backups.stream import Digest, decompressed, download, prefetch, report_progress
 from services.errors import BackupDamaged, DatabaseUnreachable, InputError, RestoreFailed, SettingsError, ShorelineError
-from services.storage import Storage
+from services.postgres.client import Database
+from services.postgres.process import Program
+from services.s3.objects import Storage
 
 Advance = Callable[[int], None]
 _FOLDER, _ARCHIVE = "shoreline-restore-", "archive.dump"  # where `jobs` read from
@@ -56,7 +54,7 @@ class LoadOptions:
     Tables by name, all of one schema where they have one. More than one of `jobs` needs the archive on disk meanwhile.
     """
 
-    identities: Sequence[Identity] = ()
+    identities: Sequence[AgeIdentity] = ()
     tables: tuple[str, ...] = ()
     schema_only: bool = False
     jobs: int = 1
@@ -82,8 +80,8 @@ def load(storage: Storage, backup: Backup, fresh: Database, options: LoadOptions
     """
     check(backup, options)
     file, digest = backup.manifest.object, Digest()
-    stored = digest.watch(told(download(storage, backup.key, file.bytes), advance))
-    opened: Iterable[bytes] = ahead(stored)
+    stored = digest.watch(report_progress(download(storage, backup.key, file.bytes), advance))
+    opened: Iterable[bytes] = prefetch(stored)
     if backup.manifest.encrypted:
         opened = decrypted(opened, list(options.identities))
     if options.tables:
@@ -213,7 +211,7 @@ def _through_psql(fresh: Database, statements: Iterable[bytes]) -> None:
     program = fresh.program("psql")
     with (
         Program([program, *options], _environment(fresh), RestoreFailed, reads=True) as psql,
-        closing(ahead(in_order(statements))) as blocks,
+        closing(prefetch(in_order(statements))) as blocks,
     ):
         psql.write(sql_only(blocks, program))
 

@@ -41,7 +41,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Grant:
+class DatabaseGrant:
     """A privilege on the database itself; `role` is None for PUBLIC."""
 
     role: _Name | None
@@ -75,7 +75,7 @@ class DatabaseTraits:
     owner: _Name | None = None
     comment: _Text | None = None
     settings: tuple[Setting, ...] = ()
-    grants: tuple[Grant, ...] | None = None
+    grants: tuple[DatabaseGrant, ...] | None = None
     roles: tuple[_Name, ...] = ()
     role_settings: tuple[RoleSetting, ...] = ()
     connection_limit: _Limit = -1
@@ -109,7 +109,7 @@ class CatalogFacts:
 
 
 @dataclass(frozen=True)
-class Summary:
+class BackupSummary:
     """What is kept of a manifest where there are many: one of a large schema takes a megabyte."""
 
     database: str
@@ -123,7 +123,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class BackupManifest:
     """One backup. `taken_at` is in UTC, by the object store's clock; `plain_bytes` is the size of the dump as SQL.
 
     `warnings` is what pg_dump said, a line each: what it may not read and passes over, it only warns of. `facts` is
@@ -152,9 +152,9 @@ class Manifest:
     facts: CatalogFacts | None = None
 
     @property
-    def summary(self) -> Summary:
+    def summary(self) -> BackupSummary:
         """What lists, retention and forecasts need of it."""
-        return Summary(
+        return BackupSummary(
             database=self.database,
             taken_at=self.taken_at,
             object=self.object,
@@ -170,7 +170,7 @@ class Manifest:
         return _MANIFEST.dump_json(self, indent=1)
 
     @classmethod
-    def from_json(cls, text: bytes) -> Manifest:
+    def from_json(cls, text: bytes) -> BackupManifest:
         """Reads a stored manifest. Raises ValueError when it is none, or of a later format."""
         try:
             manifest = _MANIFEST.validate_json(text)
@@ -216,5 +216,5 @@ class DrillRecord:
             raise ValueError(first_fault(error)) from None
 
 
-_MANIFEST = TypeAdapter(Manifest)
+_MANIFEST = TypeAdapter(BackupManifest)
 _DRILL = TypeAdapter(DrillRecord)

@@ -11,13 +11,12 @@ import psycopg2
 from psycopg2 import sql
 
 from services.backups.catalog import Backup
-from services.backups.download import download
-from services.backups.encryption import Identity, decrypted
-from services.backups.streams import decompressed
-from services.database import Database
+from services.backups.encryption import AgeIdentity, decrypted
+from services.backups.stream import decompressed, download
 from services.errors import StackError
 from services.local.throwaway import NAME_A_SERVER
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 
 # Statements of pg_dumpall, a line each. The grantor of a membership is left out: it need not be one here.
 _ROLE = re.compile(r"(?:CREATE ROLE |ALTER ROLE (?:\"(?:[^\"]|\"\")+\"|\S+) WITH ).+;")
@@ -26,7 +25,7 @@ _TABLESPACE = re.compile(r"(CREATE TABLESPACE .+ LOCATION ).+;")
 _EXTENSION = "EXTENSION "
 
 
-def provide_server(server: Database, storage: Storage, backup: Backup, identities: Sequence[Identity]) -> None:
+def provide_server(server: Database, storage: Storage, backup: Backup, identities: Sequence[AgeIdentity]) -> None:
     """Create the roles and tablespaces that the backup's globals name, and see that its extensions can be created.
 
     Without globals the roles that the manifest names become superusers, which own whatever they owned.
@@ -42,7 +41,7 @@ def provide_server(server: Database, storage: Storage, backup: Backup, identitie
     _try_extensions(server, backup)
 
 
-def _statements(storage: Storage, backup: Backup, identities: Sequence[Identity]) -> Iterator[str]:
+def _statements(storage: Storage, backup: Backup, identities: Sequence[AgeIdentity]) -> Iterator[str]:
     file = backup.manifest.globals
     if file is None:
         return

@@ -7,25 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.backups.catalog import Backup
-from services.backups.download import download
-from services.backups.encryption import Identity, decrypted
+from services.backups.encryption import AgeIdentity, decrypted
 from services.backups.fingerprint import Content
-from services.backups.programs import Program
 from services.backups.scanner import Scanner
-from services.backups.streams import ahead, decompressed
-from services.database import Database
+from services.backups.stream import decompressed, download, prefetch
 from services.errors import BackupDamaged
-from services.storage import Storage
+from services.postgres.client import Database
+from services.postgres.process import Program
+from services.s3.objects import Storage
 
 
 def rows_in_any_order(
-    storage: Storage, backup: Backup, identities: Sequence[Identity], programs: Database, tables: Collection[str]
+    storage: Storage, backup: Backup, identities: Sequence[AgeIdentity], programs: Database, tables: Collection[str]
 ) -> Mapping[str, Content]:
     """Return the content of a stored backup's tables; the rows of those that `tables` names are hashed in any order.
 
     `programs` is the database whose client programs read the backup. Raises BackupDamaged.
     """
-    stored: Iterable[bytes] = ahead(download(storage, backup.key, backup.manifest.object.bytes))
+    stored: Iterable[bytes] = prefetch(download(storage, backup.key, backup.manifest.object.bytes))
     if backup.manifest.encrypted:
         stored = decrypted(stored, list(identities))
     sql = decompressed(stored) if backup.manifest.format == "plain" else sql_of(stored, programs)

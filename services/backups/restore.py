@@ -6,17 +6,56 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.backups.catalog import Backup
+from services.backups.encryption import opened
 from services.backups.load import Advance, LoadOptions, check, load
 from services.backups.manifest import DatabaseTraits
-from services.backups.replication import lost_by_replacing
-from services.backups.scratch import scratch, swap
-from services.backups.sealing import opened
+from services.backups.scratch import lost_by_replacing, scratch, swap
 from services.backups.traits import lacks_tablespace
-from services.database import MAINTENANCE, Database
 from services.errors import InputError, RestoreFailed
-from services.storage import Storage
+from services.postgres.client import MAINTENANCE, Database
+from services.s3.objects import Storage
+
+_NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
+_LIVE = """
+SELECT pg_catalog.pg_database_size(pg_catalog.current_database()),
+ (SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_catalog.pg_stat_user_tables),
+ (SELECT count(*) FROM pg_catalog.pg_stat_activity
+  WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid())
+"""
+
+
+@dataclass(frozen=True)
+class LiveDatabase:
+    """What a database holds now."""
+
+    bytes: int  # on the server's disk
+    rows: int  # as the server's statistics estimate them
+    sessions: int  # of others
+
+
+def live(database: Database) -> LiveDatabase:
+    """Return what a database holds now, without reading its tables."""
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(_LIVE)
+        return LiveDatabase(*cursor.fetchone())
+
+
+def name_of_old(database: Database, now: datetime) -> str:
+    """Return the name for a database that is kept when another takes its place: shop_before_20261128_1632.
+
+    Raises RestoreFailed when there is such a database already.
+    """
+    suffix = f"_before_{now:%Y%m%d_%H%M}"
+    name = database.name.encode()[: _NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix
+    if database.sibling(name).exists():
+        raise RestoreFailed(
+            f"There is a database {name} already.", next_step="Try again in a minute, or drop it first."
+        )
+    return name
+
 
 _FIRST_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
 _CATALOGS = (

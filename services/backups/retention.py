@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services import human
+from services import formatting as human
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from services.backups.entries import HEADER, Entries
 from services.backups.fingerprint import Content, Fingerprint
 from services.backups.rows import Hash, Reordered, Rows, Unordered
-from services.backups.streams import Blocks
+from services.backups.stream import Blocks
 from services.errors import BackupFailed
 
 # What hides text from SQL, or opens a table's rows. Searched from places that are outside of all of them.

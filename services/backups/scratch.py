@@ -13,8 +13,33 @@ from psycopg2 import errorcodes, sql
 from services.backups.configuration import RefusedSetting
 from services.backups.manifest import DatabaseTraits
 from services.backups.traits import apply, create_like, provide_roles
-from services.database import IS_SCRATCH, MAINTENANCE, SCRATCH, Database
 from services.errors import DatabaseError, RestoreFailed, ShorelineError
+from services.postgres.client import IS_SCRATCH, MAINTENANCE, SCRATCH, Database
+
+# A subscription's slot is on its publisher, which dropping a copy's subscription must not touch.
+_SUBSCRIBED = """
+SELECT subslotname || ' of subscription ' || subname
+FROM pg_subscription JOIN pg_database d ON d.oid = subdbid
+WHERE datname = %s AND subslotname IS NOT NULL ORDER BY 1
+"""
+_PUBLISHED = "SELECT slot_name FROM pg_replication_slots WHERE database = %s AND slot_type = 'logical' ORDER BY 1"
+
+
+def lost_by_replacing(cursor: Any, database: str) -> Iterator[str]:
+    """A sentence for each kind of replication slot that replacing a database leaves behind or drops; none as a rule."""
+
+    def names(query: str) -> str:
+        cursor.execute(query, (database,))
+        return ", ".join(name for (name,) in cursor.fetchall())
+
+    if subscribed := names(_SUBSCRIBED):
+        yield (
+            f"Slots stay on the publishers, which keep WAL for them: {subscribed}."
+            " Drop each there with pg_drop_replication_slot, unless the restored subscription goes on with it."
+        )
+    if published := names(_PUBLISHED):
+        yield f"Slots of {database} go with it, and who reads from them has to start anew: {published}."
+
 
 _NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 _ATTEMPTS = 20

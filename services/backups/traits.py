@@ -10,9 +10,9 @@ import psycopg2
 from psycopg2 import errorcodes, sql
 
 from services.backups.configuration import RefusedSetting, apply_settings
-from services.backups.manifest import DatabaseTraits, Grant, LocaleProvider, Privilege, RoleSetting
-from services.database import Database
+from services.backups.manifest import DatabaseGrant, DatabaseTraits, LocaleProvider, Privilege, RoleSetting
 from services.errors import DatabaseError, RestoreFailed
+from services.postgres.client import Database
 
 _FIRST_WITH_PROVIDERS = 15_00_00  # PostgreSQL 15. Source: CREATE DATABASE, LOCALE_PROVIDER
 _FIRST_WITH_ICU_RULES = 16_00_00  # Source: CREATE DATABASE, ICU_RULES
@@ -105,7 +105,7 @@ def read_shared(cursor: Any, name: str) -> DatabaseTraits:
         owner=owner,
         comment=comment,
         settings=tuple(row[0] for row in rows(_SETTINGS)),
-        grants=unless_default(tuple(Grant(*row) for row in rows(_GRANTS)), owner),
+        grants=unless_default(tuple(DatabaseGrant(*row) for row in rows(_GRANTS)), owner),
         role_settings=tuple(RoleSetting(*row) for row in rows(_ROLE_SETTINGS)),
         connection_limit=limit,
         icu_rules=icu_rules,
@@ -114,10 +114,10 @@ def read_shared(cursor: Any, name: str) -> DatabaseTraits:
     )
 
 
-def unless_default(grants: tuple[Grant, ...] | None, owner: str | None) -> tuple[Grant, ...] | None:
+def unless_default(grants: tuple[DatabaseGrant, ...] | None, owner: str | None) -> tuple[DatabaseGrant, ...] | None:
     """Return grants, or None for those that a new database has. Source: PostgreSQL, acldefault."""
-    default = {Grant(owner, privilege) for privilege in _PRIVILEGES}
-    default |= {Grant(None, "CONNECT"), Grant(None, "TEMPORARY")}
+    default = {DatabaseGrant(owner, privilege) for privilege in _PRIVILEGES}
+    default |= {DatabaseGrant(None, "CONNECT"), DatabaseGrant(None, "TEMPORARY")}
     return None if not grants or set(grants) == default else grants
 
 
@@ -203,7 +203,7 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
 
 
 def _revoked_from_owner(
-    database: sql.Identifier, owner: str | None, grants: tuple[Grant, ...]
+    database: sql.Identifier, owner: str | None, grants: tuple[DatabaseGrant, ...]
 ) -> Iterator[sql.Composed]:
     """Take from the owner what it has in a new database and had not in the one that was backed up."""
     kept = {grant.privilege for grant in grants if grant.role == owner}

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from services import human
-from services.backups.parts import PartPlan
-from services.backups.streams import Digest
+from services import formatting as human
+from services.backups.stream import Digest
 from services.costs.budget import releasing
 from services.errors import BackupFailed, ShorelineError
-from services.multipart import MultipartUpload
-from services.storage import KeyTaken, Storage
+from services.s3.multipart import MultipartUpload, PartPlan
+from services.s3.objects import PreconditionFailed, Storage
 
 _OWNER = "run"  # the object's metadata that names the run
 _AT_ONCE = 4  # parts on their way
@@ -44,7 +43,7 @@ def upload(
             storage.put(key, first, metadata=metadata, only_if_absent=True)
         else:
             _upload_parts(storage, key, itertools.chain([first], parts), digest, plan, metadata)
-    except KeyTaken as error:
+    except PreconditionFailed as error:
         stored = storage.head(key)
         if stored is None or stored.metadata.get(_OWNER) != owner:
             raise BackupFailed(f"The upload was ended by someone else: {error}") from error

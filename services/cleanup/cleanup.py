@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from services.backups.scratch import abandoned, drop_abandoned
-from services.cleanup.catalog import CatalogInventory, RemovedFromCatalog, look_at_catalog, remove_from_catalog
+from services.cleanup.glue import CatalogInventory, RemovedFromCatalog, look_at_catalog, remove_from_catalog
 from services.cleanup.inventory import BucketInventory, backup_of, look
-from services.cleanup.output import look_at_output, look_at_receipts, remove_output, remove_receipts
+from services.cleanup.listing import Scope
+from services.cleanup.local_files import look_at_output, look_at_receipts, remove_output, remove_receipts
 from services.cleanup.ownership import require_account, require_alone, require_bucket
-from services.cleanup.plan import Inventory, Plan, plan
-from services.cleanup.proof import PATIENCE, Proof
+from services.cleanup.plan import CleanupPlan, Inventory, plan
 from services.cleanup.removal import Held, Removal, Removed
-from services.cleanup.report import CleanupReport
-from services.cleanup.scope import Scope
-from services.cleanup.trail import Trail
+from services.cleanup.verification import PATIENCE, Check, Proof
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
-from services.database import Database
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 
 
-class Progress(Protocol):
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One answered call: its HTTP status and AWS's id of it."""
+
+    service: str
+    operation: str
+    status: int
+    request_id: str
+
+
+class RequestLog:
+    """Keeps the request ids of every call of the clients that it is attached to.
+
+    Appending to a list is safe from many threads.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def attach(self, client: Any) -> None:
+        """Keep the client's request ids from now on. Attaching it again changes nothing."""
+        client.meta.events.register("after-call", self._after_call, unique_id=f"shoreline-trail-{id(self)}")
+
+    def _after_call(self, parsed: Mapping[str, Any], event_name: str, **_: Any) -> None:
+        _event, service, operation = event_name.split(".")
+        answer = parsed.get("ResponseMetadata", {})
+        self.requests.append(Request(service, operation, answer.get("HTTPStatusCode", 0), answer.get("RequestId", "")))
+
+
+@dataclass(frozen=True)
+class CleanupReport:
+    """`checks` and `requests` are empty when nothing was carried out."""
+
+    plan: CleanupPlan
+    carried_out: bool
+    removed: Removed
+    catalog: RemovedFromCatalog
+    checks: tuple[Check, ...]
+    requests: tuple[Request, ...]
+
+
+class CleanupProgress(Protocol):
     """Shows long work as it goes."""
 
     def task(
@@ -67,9 +106,9 @@ class Cleanup:
     whole_account: bool
     biller: Biller
     now: datetime
-    progress: Progress
+    progress: CleanupProgress
 
-    def plan(self, *, keep_backups: bool = False, receipts: bool = False, scratch: bool = False) -> Plan:
+    def plan(self, *, keep_backups: bool = False, receipts: bool = False, scratch: bool = False) -> CleanupPlan:
         """Looks at everything and decides; removes nothing.
 
         Raises WrongAccount or BucketNotOurs, and whatever a failed look raises: a plan is never partial.
@@ -96,7 +135,7 @@ class Cleanup:
         names = self.names
         return look_at_catalog(self.storage.aws, names.database, names.workgroup, names.locations, names.views)
 
-    def planned(self, decided: Plan) -> CleanupReport:
+    def planned(self, decided: CleanupPlan) -> CleanupReport:
         """The report of a dry run."""
         return CleanupReport(decided, False, Removed(), RemovedFromCatalog(), checks=(), requests=())
 
@@ -111,13 +150,13 @@ class Cleanup:
         ]
         return tuple(sorted(found))
 
-    def carry_out(self, decided: Plan, lease: Held | None, removed: Removed | None = None) -> CleanupReport:
+    def carry_out(self, decided: CleanupPlan, lease: Held | None, removed: Removed | None = None) -> CleanupReport:
         """Removes what the plan says and proves it, by a second look through clients of its own.
 
         `lease` is None when there is no bucket. `removed` counts along, for a caller that may be stopped.
         """
         removed = removed if removed is not None else Removed()
-        trail = Trail()
+        trail = RequestLog()
         worker = Storage(self.storage.aws.again(trail.attach), self.storage.bucket)
         catalog = RemovedFromCatalog()
         if decided.catalog is not None:

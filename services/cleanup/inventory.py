@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,22 +10,46 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from services.aws import error_code, translated
 from services.backups.naming import LEASE, MANIFEST, Name, Naming
-from services.cleanup.listing import Entry, parts_size, version_pages
-from services.cleanup.neighbours import neighbour_of
-from services.cleanup.scope import Area, Scope
-from services.cleanup.standing import Standing
+from services.cleanup.listing import Area, ObjectVersion, Scope, StorageCost, parts_size, version_pages
+from services.concurrency import each
 from services.costs.prices import StorageClass
-from services.parallel import each
-from services.storage import Storage, Upload
+from services.s3.client import error_code, translate_errors
+from services.s3.objects import Storage, Upload
+
+_LEASE = re.compile(rf"(?P<home>.+)/{re.escape(LEASE)}")
+_LAKE = re.compile(r"(?P<home>.+)/_manifest/[^/]+\.json")
+_BACKUP = re.compile(rf"(?P<home>.+)/\d{{4}}/\d\d/\d\d/backup_\d{{8}}_\d{{6}}{re.escape(MANIFEST)}")
+
+
+def neighbour_of(key: str, scope: Scope) -> str | None:
+    """The prefix of another installation, when a key shows one: its lease, a manifest of its lake or of its backups.
+
+    One below a prefix of ours shows itself like any other. A folder of our backups may be a database's, and is another
+    installation's only when it has a lease.
+    """
+    if not key.endswith(".json"):
+        return None
+    backups = {area.prefix for area in scope.areas if area.holds_backups}
+    others = {area.prefix for area in scope.areas if not area.holds_backups}
+    if found := _LEASE.fullmatch(key):
+        ours = f"{found['home']}/" in backups
+    elif found := _LAKE.fullmatch(key):
+        ours = f"{found['home']}/" in others
+    elif found := _BACKUP.fullmatch(key):
+        home = f"{found['home']}/"
+        ours = bool({home, f"{found['home'].rpartition('/')[0]}/"} & backups)
+    else:
+        return None
+    return None if ours else found["home"]
+
 
 _SAMPLE = 5  # keys that are named where there are too many to list
 _NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NoSuchBucket"}
 
 
 @dataclass
-class Amount:
+class ResourceAmount:
     """Counts of one area; `bytes` of versions, `upload_bytes` of the parts of unfinished uploads.
 
     `lease` is how many of the versions and markers are the lease's own, which goes by itself.
@@ -38,14 +63,14 @@ class Amount:
     upload_bytes: int = 0
     lease: int = 0
     backups: list[Name] = field(default_factory=list)
-    standing: Standing = field(default_factory=lambda: Standing({}))
+    standing: StorageCost = field(default_factory=lambda: StorageCost({}))
 
     @property
     def entries(self) -> int:
         """Versions, delete markers and uploads: each is removed by itself."""
         return self.versions + self.markers + self.uploads
 
-    def add(self, entry: Entry, now: datetime, area: Area) -> None:
+    def add(self, entry: ObjectVersion, now: datetime, area: Area) -> None:
         """Count a version or a delete marker. An object is a key whose latest version is no delete marker."""
         self.standing.add(entry, now)
         if area.holds_backups:
@@ -101,7 +126,7 @@ class BucketInventory:
     """
 
     exists: bool
-    amounts: dict[Area, Amount] = field(default_factory=dict)
+    amounts: dict[Area, ResourceAmount] = field(default_factory=dict)
     others: Others = field(default_factory=Others)
     locked: Locked = field(default_factory=Locked)
     neighbours: dict[str, str] = field(default_factory=dict)
@@ -121,7 +146,7 @@ def look(
     classes: Mapping[str, StorageClass],
 ) -> BucketInventory:
     """Lists the whole bucket once. A call that fails ends it: an inventory is never partial."""
-    found = BucketInventory(True, {area: Amount(standing=Standing(classes)) for area in scope.areas})
+    found = BucketInventory(True, {area: ResourceAmount(standing=StorageCost(classes)) for area in scope.areas})
     for page in _inspected(storage, version_pages(storage, ""), now, found.locked, scope):
         for entry in page:
             area = scope.area_of(entry.key)
@@ -151,8 +176,8 @@ def _look_at_uploads(storage: Storage, scope: Scope, found: BucketInventory) -> 
 
 
 def _inspected(
-    storage: Storage, pages: Iterable[list[Entry]], now: datetime, locked: Locked, scope: Scope
-) -> Iterator[list[Entry]]:
+    storage: Storage, pages: Iterable[list[ObjectVersion]], now: datetime, locked: Locked, scope: Scope
+) -> Iterator[list[ObjectVersion]]:
     """The pages as they are; in a bucket with Object Lock each version is asked for its lock on the way."""
     if not _has_object_lock(storage):
         yield from pages
@@ -166,7 +191,7 @@ def _inspected(
 
 
 def _has_object_lock(storage: Storage) -> bool:
-    with translated():
+    with translate_errors():
         try:
             answer = storage.aws.s3.get_object_lock_configuration(Bucket=storage.bucket)
         except ClientError as error:
@@ -176,8 +201,8 @@ def _has_object_lock(storage: Storage) -> bool:
     return answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
 
 
-def _lock(storage: Storage, entry: Entry) -> tuple[datetime | None, bool]:
+def _lock(storage: Storage, entry: ObjectVersion) -> tuple[datetime | None, bool]:
     """Until when a version is retained, and whether it is under a legal hold."""
-    with translated():
+    with translate_errors():
         answer: Any = storage.aws.s3.head_object(Bucket=storage.bucket, Key=entry.key, VersionId=entry.version_id)
     return answer.get("ObjectLockRetainUntilDate"), answer.get("ObjectLockLegalHoldStatus") == "ON"

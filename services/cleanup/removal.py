@@ -12,14 +12,13 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from services.aws import error_code, translated
-from services.cleanup.listing import Entry, parts_size, version_pages
-from services.cleanup.plan import Entries, Plan
-from services.cleanup.scope import Area, Scope
-from services.cleanup.settings import take_settings
+from services.cleanup.listing import Area, ObjectVersion, Scope, parts_size, version_pages
+from services.cleanup.ownership import take_settings
+from services.cleanup.plan import CleanupPlan, Entries
+from services.concurrency import each
 from services.errors import StorageError, StorageUnreachable
-from services.parallel import each
-from services.storage import DELETE_BATCH, Storage, Upload
+from services.s3.client import error_code, translate_errors
+from services.s3.objects import DELETE_BATCH, Storage, Upload
 
 _ATTEMPTS = 6  # of one batch, and of one upload's abort
 _STALLED = 3  # listings in a row that begin like the one before: what is left will not go
@@ -93,7 +92,7 @@ class Removal:
         self,
         storage: Storage,
         scope: Scope,
-        plan: Plan,
+        plan: CleanupPlan,
         lease: Held,
         progress: Callable[[int], None] = lambda _: None,
         removed: Removed | None = None,
@@ -160,7 +159,7 @@ class Removal:
     def _goes(self, key: str) -> bool:
         return key != self._lease.key and self._scope.area_of(key) in self._plan.areas
 
-    def _batches(self, prefix: str) -> Iterator[list[Entry]]:
+    def _batches(self, prefix: str) -> Iterator[list[ObjectVersion]]:
         entries = (entry for page in version_pages(self._storage, prefix) for entry in page if self._goes(entry.key))
         while batch := list(islice(entries, DELETE_BATCH)):
             yield batch
@@ -169,7 +168,7 @@ class Removal:
         """The uploads of all areas: some stores list none when they are asked for those below a prefix."""
         return (upload for upload in self._storage.uploads("") if self._goes(upload.key))
 
-    def _delete(self, batch: list[Entry]) -> _Batch:
+    def _delete(self, batch: list[ObjectVersion]) -> _Batch:
         """Deletes a batch; keys that failed in passing are tried again, those refused for good are named."""
         names = frozenset((entry.key, entry.version_id) for entry in batch)
         waiting = set(names)
@@ -194,7 +193,7 @@ class Removal:
         """The error of each key that was not deleted, or None when S3 did not answer."""
         objects: Any = [{"Key": key, "VersionId": version} for key, version in sorted(names)]
         try:
-            with translated():
+            with translate_errors():
                 answer = self._s3.delete_objects(
                     Bucket=self._storage.bucket, Delete={"Objects": objects, "Quiet": True}
                 )
@@ -233,7 +232,7 @@ class Removal:
     def _remove_bucket(self) -> None:
         """Removes the bucket; what was written to it meanwhile is removed first, up to a bound."""
         for attempt in range(_ATTEMPTS):
-            with translated():
+            with translate_errors():
                 try:
                     self._s3.delete_bucket(Bucket=self._storage.bucket)
                 except ClientError as error:

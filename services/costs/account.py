@@ -6,12 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from services.costs.bill import Biller
+from services.costs.bill import Biller, Usage
 from services.costs.budget import Budget
 from services.costs.ledger import Ledger
 from services.costs.meter import Meter
 from services.costs.receipt import Receipt, make_receipt
-from services.costs.usage import Usage
 
 
 class Account:

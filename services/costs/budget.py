@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
 
-from services.costs.bill import Biller
-from services.costs.usage import Call, Scan, Tally, Usage
+from services.costs.bill import AthenaScan, Biller, Call, Tally, Usage
 from services.errors import BudgetExceeded
 
 NEVER_STOPPED = frozenset({"restore", "drill"})
@@ -51,7 +50,7 @@ class Budget:
         """What these requests cost."""
         return self._biller.cost_of(call, tally)
 
-    def price_scan(self, scan: Scan) -> Decimal:
+    def price_scan(self, scan: AthenaScan) -> Decimal:
         """What these queries cost."""
         return self._biller.cost(Usage(scan=scan))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from services import human
+from services import formatting as human
 from services.errors import BackupNotFound
 
 YEAR_DAYS = 365

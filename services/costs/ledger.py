@@ -10,8 +10,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from services.costs.bill import STANDARD
 from services.costs.meter import length_sent
-from services.costs.usage import STANDARD
 
 _PARAMS = "shoreline-ledger"
 _Object = tuple[str, str]

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from services.costs.usage import STANDARD, Call, Scan, Tally, Usage, athena_billed_bytes, class_of_part
+from services.costs.bill import STANDARD, AthenaScan, Call, Tally, Usage, athena_billed_bytes, class_of_part
 
 
 class Gate(Protocol):
@@ -23,7 +23,7 @@ class Gate(Protocol):
     def price(self, call: Call, tally: Tally) -> Decimal:
         """What these requests cost."""
 
-    def price_scan(self, scan: Scan) -> Decimal:
+    def price_scan(self, scan: AthenaScan) -> Decimal:
         """What these queries cost."""
 
     def check(self, cost: Decimal) -> None:
@@ -151,7 +151,7 @@ class Meter:
             state=state,
             reused=statistics.get("ResultReuseInformation", {}).get("ReusedPreviousResult", False),
         )
-        scan = Scan(queries=1, scanned_bytes=scanned, billed_bytes=billed)
+        scan = AthenaScan(queries=1, scanned_bytes=scanned, billed_bytes=billed)
         self._counted.scan += scan
         if self.gate is not None:
             self._spent += self.gate.price_scan(scan)
@@ -181,7 +181,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self.tallies: dict[Call, Tally] = {}
-        self.scan = Scan()
+        self.scan = AthenaScan()
 
     def add(self, call: Call, tally: Tally) -> None:
         self.tallies[call] = self.tallies.get(call, Tally()) + tally

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.costs.usage import STANDARD, Call, Scan, Tally, Usage, athena_billed_bytes, class_of_part
+from services.costs.bill import STANDARD, AthenaScan, Call, Tally, Usage, athena_billed_bytes, class_of_part
 
 
 def upload(size: int, part_size: Callable[[int], int], *, storage_class: str = STANDARD) -> Usage:
@@ -39,4 +39,4 @@ def requests(operation: str, count: int, *, service: str = "s3", storage_class: 
 def query(scanned: int) -> Usage:
     """One query that scans `scanned` bytes, with Athena's floor."""
     billed = athena_billed_bytes(scanned, statement_type="DML", state="SUCCEEDED")
-    return Usage(scan=Scan(queries=1, scanned_bytes=scanned, billed_bytes=billed))
+    return Usage(scan=AthenaScan(queries=1, scanned_bytes=scanned, billed_bytes=billed))

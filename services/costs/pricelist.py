@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from services.aws import translated
 from services.costs.refresh import Offer
 from services.errors import InputError
+from services.s3.client import translate_errors
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class AwsPriceList:
             key += str(sorted(filters.items()))
         if key not in self._products:
             asked = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()]
-            with translated():
+            with translate_errors():
                 pages = self._client.get_paginator("get_products").paginate(ServiceCode=lookup.service, Filters=asked)
                 self._products[key] = [json.loads(text) for page in pages for text in page["PriceList"]]
         return self._products[key]

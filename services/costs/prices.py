@@ -36,7 +36,7 @@ class PriceMissing(InputError):
 
 
 @dataclass(frozen=True)
-class Source:
+class PriceSource:
     """Where a figure was read, and the date that the source states, as exactly as it does: '2026-06', '2026-08-01'."""
 
     key: str
@@ -53,7 +53,7 @@ class Price:
     region: str
     unit: str
     usd: Decimal
-    source: Source
+    source: PriceSource
     per: Decimal = Decimal(1)
     tier_from: Decimal = Decimal(0)
     note: str = ""
@@ -75,7 +75,7 @@ class StorageClass:
     archive_overhead_bytes: int
     standard_overhead_bytes: int
     restore_hours: int
-    source: Source
+    source: PriceSource
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Allowance:
     usage: str
     amount: Decimal
     offer: str
-    source: Source
+    source: PriceSource
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _check_tiers(name: str, tiers: Sequence[Price]) -> None:
         raise InputError(f"The price file: the tiers of {name} do not begin at 0 and rise.")
 
 
-def _price(region: str, row: Mapping[str, Any], sources: Mapping[str, Source]) -> Price:
+def _price(region: str, row: Mapping[str, Any], sources: Mapping[str, PriceSource]) -> Price:
     name = f"{row.get('usage')} in {region}"
     unknown = set(row) - {"usage", "unit", "usd", "per", "from", "source", "note"}
     if unknown or not {"usage", "unit", "usd", "source"} <= set(row):
@@ -207,15 +207,15 @@ def _number(name: str, value: object) -> Decimal:
     return number
 
 
-def _known(name: str, key: str, sources: Mapping[str, Source]) -> Source:
+def _known(name: str, key: str, sources: Mapping[str, PriceSource]) -> PriceSource:
     if key not in sources:
         raise InputError(f"The price file: {name} names the source {key!r}, which is not under [sources].")
     return sources[key]
 
 
-def _source(key: str, row: Mapping[str, str]) -> Source:
+def _source(key: str, row: Mapping[str, str]) -> PriceSource:
     try:
-        source = Source(key, row["title"], row["date"], row["url"])
+        source = PriceSource(key, row["title"], row["date"], row["url"])
     except KeyError as error:
         raise InputError(f"The price file: the source {key!r} has no {error.args[0]}.") from error
     if not DATE.fullmatch(source.date):
@@ -225,6 +225,6 @@ def _source(key: str, row: Mapping[str, str]) -> Source:
     return source
 
 
-def _storage_class(key: str, row: Mapping[str, Any], sources: Mapping[str, Source]) -> StorageClass:
+def _storage_class(key: str, row: Mapping[str, Any], sources: Mapping[str, PriceSource]) -> StorageClass:
     source = _known(key, row["source"], sources)
     return StorageClass(key, source=source, **{name: value for name, value in row.items() if name != "source"})

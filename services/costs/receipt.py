@@ -11,10 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from services.costs.bill import Bill, Biller, Line, nano, plain
+from services.costs.bill import Bill, Biller, Line, Usage, nano, plain
 from services.costs.budget import NEVER_STOPPED
-from services.costs.usage import Usage
-from services.folders import write_private
+from services.files import write_private
 
 FORMAT = "shoreline-receipt/1"
 

@@ -13,12 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import Busy, LakeError, ShorelineError
-from services.lake.agreement import Count
-from services.lake.checksum import of_files
 from services.lake.encrypted import is_encrypted
-from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter
+from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter, local_files, of_files
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
-from services.lake.local import local_files
 from services.lake.manifest import Unreadable
 from services.lake.partitions import MERGED, OWN, file_number, is_own, is_read
 from services.lake.plan import TablePlan
@@ -27,7 +24,8 @@ from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
 from services.lake.transfer import THREADS
 from services.lake.upload import Rules, Task, upload
-from services.storage import StoredObject
+from services.lake.verification import Count
+from services.s3.objects import StoredObject
 
 SMALL_BYTES = 64_000_000
 _SORTED_BYTES = 50_000_000  # of files whose rows are sorted in memory, which takes several times as much

@@ -14,12 +14,12 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv
 
-from services.database import Database
 from services.errors import DatabaseError, LakeError
-from services.lake.convert import convert
-from services.lake.pgtypes import Kept
+from services.lake.layout import convert
+from services.lake.postgres_types import Kept
 from services.lake.source import SESSION
-from services.pipes import widen
+from services.postgres.client import Database
+from services.postgres.process import widen
 
 BLOCKS = (4 << 20, 32 << 20, 256 << 20)  # bytes that are parsed at once: a row must lie in two of them
 _OPTIONS = ("-X", "-q", "-v", "ON_ERROR_STOP=1")

@@ -24,7 +24,7 @@ _OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """A table of PostgreSQL, and what becomes of it in the lake.
 
     `name` is the table in the lake, `schema` and `relation` name it in PostgreSQL. Rows go into the day of
@@ -48,32 +48,32 @@ class Source:
         return f"{self.schema}.{self.relation}"
 
 
-def declared_sources() -> tuple[Source, ...]:
+def declared_sources() -> tuple[ExportSource, ...]:
     """The tables of `services/lake/tables.py`."""
     return tuple(_declared(table) for table in TABLES.values())
 
 
-def _declared(table: Table) -> Source:
+def _declared(table: Table) -> ExportSource:
     schema, relation = table.source.split(".")
-    return Source(table.name, schema, relation, table.time_column, sort_by=table.sort_by, declared=table)
+    return ExportSource(table.name, schema, relation, table.time_column, sort_by=table.sort_by, declared=table)
 
 
-def from_options(options: Sequence[str]) -> tuple[Source, ...]:
+def from_options(options: Sequence[str]) -> tuple[ExportSource, ...]:
     """The tables of `--table public.orders:created_at`. Raises InputError."""
     return _distinct([_from_option(option) for option in options])
 
 
-def _from_option(option: str) -> Source:
+def _from_option(option: str) -> ExportSource:
     table, _, column = option.rpartition(":")
     if not table or not column:
         raise InputError(
             f"--table '{option}' names no time column.", next_step="Write --table public.orders:created_at."
         )
     schema, relation = _split(table)
-    return Source(_lake_name(relation), schema, relation, column)
+    return ExportSource(_lake_name(relation), schema, relation, column)
 
 
-def from_toml(text: str, where: str) -> tuple[Source, ...]:
+def from_toml(text: str, where: str) -> tuple[ExportSource, ...]:
     """The tables of a lake.toml. Raises InputError, which lists every problem."""
     try:
         document = tomllib.loads(text)
@@ -120,9 +120,9 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, kind)
 
 
-def _from_section(name: str, options: Mapping[str, Any]) -> Source:
+def _from_section(name: str, options: Mapping[str, Any]) -> ExportSource:
     schema, relation = _split(options.get("source", name))
-    return Source(
+    return ExportSource(
         name=name,
         schema=schema,
         relation=relation,
@@ -163,7 +163,7 @@ def _lake_name(relation: str) -> str:
     return name
 
 
-def _distinct(sources: Sequence[Source]) -> tuple[Source, ...]:
+def _distinct(sources: Sequence[ExportSource]) -> tuple[ExportSource, ...]:
     names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:

@@ -14,17 +14,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.database import Database
 from services.errors import LakeError
 from services.lake.copy import BLOCKS, RowTooWide, copy
-from services.lake.declaration import Source
+from services.lake.declaration import ExportSource
 from services.lake.export_plan import TableExport, Wanted, prepare
 from services.lake.files import DayFiles
 from services.lake.layout import TooLarge, write_sorted, write_unsorted
 from services.lake.manifest import Unreadable
+from services.lake.partitions import SPAN_BYTES, Span
 from services.lake.record import ExportRecord, write_record
 from services.lake.source import snapshot
-from services.lake.spans import SPAN_BYTES, Span
+from services.postgres.client import Database
 
 Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Opens a progress display with a label and a total in rows, and gives what is told of rows done."""
@@ -69,7 +69,7 @@ class _Written:
 
 def export(
     database: Database,
-    sources: Sequence[Source],
+    sources: Sequence[ExportSource],
     output: Path,
     wanted: Wanted,
     last_record: Callable[[str], ExportRecord | None],

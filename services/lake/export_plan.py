@@ -10,13 +10,12 @@ from pathlib import Path
 
 from services.errors import LakeError
 from services.identifiers import quote
-from services.lake.convert import stored_schema
-from services.lake.declaration import Source
-from services.lake.layout import Layout
-from services.lake.pgtypes import Kept, map_columns
+from services.lake.declaration import ExportSource
+from services.lake.layout import Layout, stored_schema
+from services.lake.partitions import Span, cut_spans
+from services.lake.postgres_types import Kept, map_columns
 from services.lake.record import DayRecord, DayState, ExportRecord, changed_days
 from services.lake.source import Relation, Snapshot, day_of_row, from_where
-from services.lake.spans import Span, cut_spans
 from services.lake.tables import TABLES
 
 
@@ -42,7 +41,7 @@ class TableExport:
     to write with the reason for each, `record` what the lake holds afterwards.
     """
 
-    source: Source
+    source: ExportSource
     relation: Relation
     columns: tuple[Kept, ...]
     layout: Layout
@@ -85,7 +84,7 @@ class TableExport:
 
 def prepare(
     seen: Snapshot,
-    source: Source,
+    source: ExportSource,
     output: Path,
     wanted: Wanted,
     last_record: Callable[[str], ExportRecord | None],
@@ -123,7 +122,7 @@ def _named(columns: Sequence[Kept], source_name: str) -> str:
     return next(column.name for column in columns if column.source == source_name)
 
 
-def _sort_by(source: Source, relation: Relation, columns: Sequence[Kept]) -> tuple[str, ...]:
+def _sort_by(source: ExportSource, relation: Relation, columns: Sequence[Kept]) -> tuple[str, ...]:
     """The order of a day's rows: as declared, else by time and then by the primary key."""
     names = {column.source: column.name for column in columns if column.converted != "array"}
     if missing := [name for name in source.sort_by if name not in names]:
@@ -150,7 +149,7 @@ def _unqualified(select: str) -> str:
     return select.replace("pg_catalog.", "")
 
 
-def _check_declared(source: Source, columns: Sequence[Kept]) -> None:
+def _check_declared(source: ExportSource, columns: Sequence[Kept]) -> None:
     """A table of the lake's own name must have its shape, or no query would read it."""
     declared = TABLES.get(source.name)
     if declared is None:
@@ -171,7 +170,7 @@ def _check_declared(source: Source, columns: Sequence[Kept]) -> None:
         )
 
 
-def _check_years(source: Source, states: Mapping[date, DayState]) -> None:
+def _check_years(source: ExportSource, states: Mapping[date, DayState]) -> None:
     """A row of a year that the table's partitions are not declared for would never be found by a query."""
     declared = TABLES.get(source.name)
     if declared is None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,9 +18,191 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.errors import DISK_FULL, FolderUnusable
-from services.folders import make_private
-from services.lake.partitions import OWN, file_name, file_number
+from services.errors import DISK_FULL, FolderUnusable, LakeError
+from services.files import make_private, walk
+from services.lake.encrypted import is_encrypted
+from services.lake.manifest import Schema
+from services.lake.partitions import HIDDEN, OWN, day_of, file_name, file_number, file_stem
+from services.lake.types import athena_type
+from services.s3.responses import MAX_PARTS_PER_UPLOAD
+
+PART_BYTES = 8 * 1024 * 1024
+_THREADS = 8
+
+
+def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
+    """The bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
+    return max(part_bytes, -(-size // MAX_PARTS_PER_UPLOAD))
+
+
+def of_digests(digests: Sequence[bytes]) -> str:
+    """The checksum of a file by the SHA-256 of its only part, or of each: in hex, then '-' and their number.
+
+    Source: Amazon S3 User Guide, "Checking object integrity", composite checksums.
+    """
+    if len(digests) == 1:
+        return digests[0].hex()
+    return f"{hashlib.sha256(b''.join(digests)).hexdigest()}-{len(digests)}"
+
+
+def of_s3(told: str) -> str:
+    """The checksum as S3 tells it, in base64."""
+    digest, dash, parts = told.partition("-")
+    return b64decode(digest).hex() + dash + parts
+
+
+def is_of(body: bytes, checksum: str) -> bool:
+    """Whether the bytes have this checksum, or the SHA-256 of all of them, which older versions kept of many parts."""
+    step = part_size(len(body))
+    digests = [hashlib.sha256(body[start : start + step]).digest() for start in range(0, max(len(body), 1), step)]
+    return checksum in {of_digests(digests), hashlib.sha256(body).hexdigest()}
+
+
+def read_part(file: RawIOBase, step: int) -> bytes:
+    """The next `step` bytes of an unbuffered file, fewer only at its end: one read may give less than it is asked."""
+    part = file.read(step) or b""
+    if len(part) in {0, step}:  # as good as always, and without a copy
+        return part
+    found = [part]
+    while (rest := step - sum(map(len, found))) and (part := file.read(rest) or b""):
+        found.append(part)
+    return b"".join(found)
+
+
+def of_files(files: Sequence[tuple[Path, int]]) -> list[str]:
+    """The checksums of files, given with their sizes in bytes. Memory holds a part for each of a few threads."""
+    large = {path: size for path, size in files if size > PART_BYTES}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        hashed = dict(zip(large, pool.map(_of_file, large, large.values()), strict=True))
+    # A small one is hashed in less time than it takes to hand it to a thread.
+    return [hashed[path] if path in hashed else _of_file(path, size) for path, size in files]
+
+
+def _of_file(path: Path, size: int) -> str:
+    return of_digests([hashlib.sha256(part).digest() for part in _parts(path, part_size(size))])
+
+
+def _parts(path: Path, step: int) -> Iterator[bytes]:
+    """The file's parts; an empty file is one of no bytes."""
+    with path.open("rb", buffering=0) as file:
+        part = read_part(file, step)
+        yield part
+        while len(part) == step and (part := read_part(file, step)):
+            yield part
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the lake: `path` is relative to its table's folder, `size` in bytes.
+
+    `modified_ns` tells whether it was written to since it was found.
+    """
+
+    table: str
+    path: str
+    location: Path
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True)
+class FolderContents:
+    """What a Parquet file's footer says; `least` and `most` by column, for numbers and times only."""
+
+    rows: int
+    schema: Schema
+    least: dict[str, str]
+    most: dict[str, str]
+
+
+def local_files(output: Path) -> tuple[LocalFile, ...]:
+    """The data files of each table under `output`, in the order of their paths.
+
+    Hidden files, such as those that a killed run left half written, are passed over. Raises LakeError for a
+    file that does not lie in a day's folder, OSError for a folder that cannot be listed.
+    """
+    return tuple(_local_file(output, path) for path in sorted(_parquet_files(str(output))))
+
+
+def _parquet_files(output: str) -> Iterator[str]:
+    """The paths below the output folder of what lies in a table's folder and is not hidden."""
+    for folder, folders, names in walk(output):
+        folders[:] = [name for name in folders if not name.startswith(HIDDEN)]
+        if folder != output:
+            below = os.path.relpath(folder, output)
+            yield from (f"{below}/{name}" for name in names if _is_parquet(name))
+
+
+def _is_parquet(name: str) -> bool:
+    return name.endswith(".parquet") and not name.startswith(HIDDEN)
+
+
+def _local_file(output: Path, relative: str) -> LocalFile:
+    location = output / relative
+    table, path = relative.split("/", 1)
+    day_folder, _, name = path.rpartition("/")
+    if day_of(day_folder) is None or file_stem(name) is None:
+        raise LakeError(
+            f"{location} does not lie in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
+            next_step="Move it away, or give it the layout of the others.",
+        )
+    status = location.stat()
+    return LocalFile(table, path, location, status.st_size, status.st_mtime_ns)
+
+
+def contents(files: Sequence[LocalFile]) -> list[FolderContents]:
+    """What is in each file. Raises LakeError for one that is no whole Parquet file."""
+    return [_contents(file) for file in files]
+
+
+def _contents(file: LocalFile) -> FolderContents:
+    try:
+        footer = pq.read_metadata(file.location)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LakeError(
+            f"{file.location} is no whole Parquet file: {error}", next_step="Generate or export its day again."
+        ) from error
+    if is_encrypted(file.location, footer):
+        raise LakeError(
+            f"{file.location} has encrypted columns, which Athena does not read.",
+            next_step="Write it again without Parquet's encryption; the bucket's own protects it.",
+        )
+    try:
+        schema = Schema.of(
+            {field.name: (str(field.type), athena_type(field.type)) for field in footer.schema.to_arrow_schema()}
+        )
+    except ValueError as error:
+        raise LakeError(f"{file.location}: {error}", next_step="Leave that column out.") from error
+    least, most = _extremes(footer)
+    return FolderContents(footer.num_rows, schema, least, most)
+
+
+def _extremes(footer: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """The least and greatest value of each column of numbers or times, from the row groups' statistics.
+
+    Text is left out: the manifest is no place for a person's address.
+    """
+    least: dict[str, Any] = {}
+    most: dict[str, Any] = {}
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        for index in range(group.num_columns):
+            chunk = group.column(index)
+            statistics = chunk.statistics
+            if statistics is None or not statistics.has_min_max:
+                continue
+            low, high = statistics.min, statistics.max  # each look decodes it
+            if isinstance(low, str | bytes | bool):
+                continue
+            name = chunk.path_in_schema
+            least[name] = min(least.get(name, low), low)
+            most[name] = max(most.get(name, high), high)
+    return {name: _text(value) for name, value in least.items()}, {name: _text(value) for name, value in most.items()}
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
 
 ROWS_PER_GROUP = 1 << 20
 MAX_FILE_BYTES = 256_000_000

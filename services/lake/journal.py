@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 
 from services.bounds import DOCUMENT_BYTES, document
 from services.errors import Busy, LakeError
-from services.lake.checksum import is_of
-from services.lake.manifest import Manifest, TableName
+from services.lake.files import is_of
+from services.lake.manifest import LakeManifest, TableName
 from services.lake.remote import RemoteLake
-from services.storage import KeyTaken, StoredObject
+from services.s3.objects import PreconditionFailed, StoredObject
 
 _VERSION = 1
 
@@ -25,7 +25,7 @@ class DayMerge:
     sources: Mapping[str, str]
     results: Mapping[str, str]
 
-    def is_recorded(self, manifest: Manifest) -> bool:
+    def is_recorded(self, manifest: LakeManifest) -> bool:
         """Whether the manifest names all results: from then on the sources are superfluous."""
         entries = {path: manifest.files.get(path) for path in self.results}
         return all(entry is not None and entry.sha256 == self.results[path] for path, entry in entries.items())
@@ -79,7 +79,7 @@ def open_journal(lake: RemoteLake, journal: Journal) -> None:
     """Keeps the journal. Raises Busy when another compact has one."""
     try:
         lake.storage.put(lake.journal_key, journal.to_json(), content_type="application/json", only_if_absent=True)
-    except KeyTaken as error:
+    except PreconditionFailed as error:
         raise Busy("Another compact began while this one was running.") from error
 
 
@@ -112,13 +112,13 @@ def superfluous(lake: RemoteLake, journal: Journal) -> set[str]:
     }
 
 
-def _superfluous(lake: RemoteLake, table: str, days: Mapping[str, DayMerge], manifest: Manifest) -> list[str]:
+def _superfluous(lake: RemoteLake, table: str, days: Mapping[str, DayMerge], manifest: LakeManifest) -> list[str]:
     listed = lake.listed(table)
     return [path for folder, day in days.items() for path in _of_day(lake, f"{table}/{folder}", day, manifest, listed)]
 
 
 def _of_day(
-    lake: RemoteLake, name: str, day: DayMerge, manifest: Manifest, listed: Mapping[str, StoredObject]
+    lake: RemoteLake, name: str, day: DayMerge, manifest: LakeManifest, listed: Mapping[str, StoredObject]
 ) -> Iterator[str]:
     named = {
         path

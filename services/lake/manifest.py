@@ -22,7 +22,7 @@ _YEARS_AHEAD = 10  # that a table is declared for, beyond the newest day there i
 
 
 @dataclass(frozen=True)
-class Column:
+class ManifestColumn:
     """A stored column: its type as Parquet's readers see it, and as Athena's DDL declares it."""
 
     name: ColumnName
@@ -34,12 +34,12 @@ class Column:
 class Schema:
     """The stored columns of a file, in order."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[ManifestColumn, ...]
 
     @classmethod
     def of(cls, types: Mapping[str, tuple[str, str]]) -> Schema:
         """From each column's type and Athena type."""
-        return cls(tuple(Column(name, *both) for name, both in types.items()))
+        return cls(tuple(ManifestColumn(name, *both) for name, both in types.items()))
 
     @property
     def digest(self) -> str:
@@ -53,8 +53,8 @@ class Schema:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `sha256` as `services.lake.checksum` has it.
+class ManifestEntry:
+    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `sha256` as `services.lake.files` has it.
 
     `schema` is a digest; `least` and `most` hold the extremes of each column of numbers or times.
     """
@@ -69,12 +69,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class LakeManifest:
     """What a table holds: its files by their path below the table's folder."""
 
     table: str
     schemas: Mapping[str, Schema] = field(default_factory=dict)
-    files: Mapping[str, Entry] = field(default_factory=dict)
+    files: Mapping[str, ManifestEntry] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -110,7 +110,7 @@ class Manifest:
         columns = {column.name: column for schema in self.schemas.values() for column in schema.columns}
         return Schema(tuple(columns.values()))
 
-    def with_files(self, files: Mapping[str, Entry], schemas: Mapping[str, Schema]) -> Manifest:
+    def with_files(self, files: Mapping[str, ManifestEntry], schemas: Mapping[str, Schema]) -> LakeManifest:
         """The same table holding `files`; of the schemas those that any of them has stay, older ones first."""
         used = {entry.schema for entry in files.values()}
         known = {digest: schema for digest, schema in {**self.schemas, **schemas}.items() if digest in used}
@@ -129,7 +129,7 @@ class Manifest:
         return json.dumps(document).encode()  # not indented: that takes Python's own encoder, ten times as long
 
     @classmethod
-    def from_json(cls, text: bytes, where: str) -> Manifest:
+    def from_json(cls, text: bytes, where: str) -> LakeManifest:
         """The manifest that was stored. Raises LakeError, which names `where`, when it is none."""
         try:
             stored: _Stored = document(text, _VERSION, _STORED)
@@ -143,7 +143,8 @@ class Manifest:
                 " the files and their checksums hold what it said.",
             ) from error
         schemas = {
-            digest: Schema(tuple(Column(*column) for column in columns)) for digest, columns in stored.schemas.items()
+            digest: Schema(tuple(ManifestColumn(*column) for column in columns))
+            for digest, columns in stored.schemas.items()
         }
         return cls(stored.table, schemas, stored.files)
 
@@ -159,7 +160,7 @@ class _Stored:
     version: int
     table: TableName
     schemas: Mapping[str, tuple[tuple[ColumnName, str, str], ...]]
-    files: Mapping[str, Entry]
+    files: Mapping[str, ManifestEntry]
 
 
 _STORED = TypeAdapter(_Stored)

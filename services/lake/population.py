@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from services.lake.columns import from_numpy
+from services.lake.layout import from_numpy
 from services.lake.tables import EVENTS, ORDERS
 
 Integers = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from services.bounds import Count, document
-from services.folders import write_private
+from services.files import write_private
 from services.lake.manifest import TableName, Unreadable
 
 _VERSION = 1

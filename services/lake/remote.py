@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 from services.bounds import DOCUMENT_BYTES
 from services.errors import BucketMissing, Busy
-from services.lake.checksum import of_s3
-from services.lake.local import LocalFile
-from services.lake.manifest import Manifest, Unreadable
+from services.lake.files import LocalFile, of_s3
+from services.lake.manifest import LakeManifest, Unreadable
 from services.lake.plan import Stored
 from services.lake.record import ExportRecord
 from services.lake.transfer import THREADS
-from services.storage import KeyTaken, ObjectDamaged, Storage, StoredObject
+from services.s3.objects import ObjectDamaged, PreconditionFailed, Storage, StoredObject
 
 _FOLDER = "_manifest"  # hidden from query engines, and beside the tables' folders
 
@@ -23,7 +22,7 @@ _FOLDER = "_manifest"  # hidden from query engines, and beside the tables' folde
 class Recorded:
     """A table's manifest, and the ETag that it was read with; None when there is none yet."""
 
-    manifest: Manifest
+    manifest: LakeManifest
     etag: str | None
 
 
@@ -68,8 +67,8 @@ class RemoteLake:
         except ObjectDamaged as error:
             raise Unreadable(f"{error}", next_step="Delete it and run `shoreline upload`.") from error
         if found is None:
-            return Recorded(Manifest(table), None)
-        manifest = Manifest.from_json(found.body, url)
+            return Recorded(LakeManifest(table), None)
+        manifest = LakeManifest.from_json(found.body, url)
         if manifest.table != table:
             raise Unreadable(
                 f"{url} is the manifest of another table, {manifest.table}.",
@@ -77,7 +76,7 @@ class RemoteLake:
             )
         return Recorded(manifest, found.etag)
 
-    def record(self, manifest: Manifest, before: Recorded) -> None:
+    def record(self, manifest: LakeManifest, before: Recorded) -> None:
         """Writes a table's manifest. Raises Busy when it is not the one that was read `before` any more."""
         self._write(manifest.table, manifest.to_json(), before)
 
@@ -97,7 +96,7 @@ class RemoteLake:
                 only_if_absent=before.etag is None,
                 only_if_etag=before.etag,
             )
-        except KeyTaken as error:
+        except PreconditionFailed as error:
             raise Busy(f"Another upload of {table} ended while this one was running.") from error
 
     def export_record(self, table: str) -> ExportRecord | None:
@@ -124,7 +123,7 @@ class RemoteLake:
         self.storage.delete([self._export_key(table)])
 
     def identify(
-        self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: Manifest
+        self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: LakeManifest
     ) -> dict[str, Stored]:
         """The files with their checksums, as far as those matter.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from services.errors import LakeError
-from services.lake.manifest import Column, Schema
+from services.lake.manifest import ManifestColumn, Schema
 from services.lake.tables import Table
 from services.lake.types import athena_type
 
@@ -21,7 +21,7 @@ class SchemaDrift(LakeError):
 
 def schema_of(table: Table) -> Schema:
     """The shape that a table is declared with."""
-    return Schema(tuple(Column(each.name, str(each.type), athena_type(each.type)) for each in table.schema))
+    return Schema(tuple(ManifestColumn(each.name, str(each.type), athena_type(each.type)) for each in table.schema))
 
 
 def drift(before: Schema, after: Schema) -> list[str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.connection import SAFE_PATH
-from services.database import Database
 from services.errors import InputError, LakeError
 from services.identifiers import quote
-from services.lake.declaration import Source
-from services.lake.pgtypes import PgColumn
+from services.lake.declaration import ExportSource
+from services.lake.postgres_types import PgColumn
 from services.lake.record import DayState
+from services.postgres.client import Database
+from services.postgres.connection import SAFE_PATH
 
 # One text for one value, whatever the server is set to; hidden rows are an error, not a smaller table; and no timeout,
 # of which older servers have fewer, ends the transaction that keeps the snapshot while others copy.
@@ -143,7 +143,7 @@ class Snapshot:
         self.horizon = horizon
         self.moment = moment
 
-    def relation(self, source: Source) -> Relation:
+    def relation(self, source: ExportSource) -> Relation:
         """What the source is. Raises InputError when it is not there, LakeError when its time column is none."""
         self._cursor.execute(_RELATION, (source.schema, source.relation))
         found = self._cursor.fetchone()
@@ -169,7 +169,7 @@ class Snapshot:
         )
 
     def days(
-        self, source: Source, relation: Relation, first: date | None, last: date | None, *, transactions: bool
+        self, source: ExportSource, relation: Relation, first: date | None, last: date | None, *, transactions: bool
     ) -> dict[date, DayState]:
         """The rows of each day from `first` to `last`, as PostgreSQL counts them.
 
@@ -246,12 +246,12 @@ def _origin(cursor: Any) -> str:
     return f"{server}/{cursor.fetchone()[0]}"
 
 
-def day_of_row(source: Source) -> str:
+def day_of_row(source: ExportSource) -> str:
     """The SQL of the day in UTC that a row belongs to, in a session that is in UTC."""
     return f"{quote(source.time_column)}::pg_catalog.date"
 
 
-def from_where(source: Source, relation: Relation, first: date | None, last: date | None) -> str:
+def from_where(source: ExportSource, relation: Relation, first: date | None, last: date | None) -> str:
     """The SQL of the rows from `first` to `last`, both included, by bounds that an index can find."""
     column = quote(source.time_column)
     zone = "+00" if relation.time_type == "timestamptz" else ""

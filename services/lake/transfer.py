@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError, ShorelineError
-from services.lake.checksum import PART_BYTES, of_digests, part_size, read_part
-from services.lake.local import LocalFile
-from services.storage import Storage
+from services.lake.files import PART_BYTES, LocalFile, of_digests, part_size, read_part
+from services.s3.objects import Storage
 
 THREADS = 32  # small files: they wait for the store
 _PART_THREADS = 8  # large files: memory holds a part for each
@@ -37,7 +36,7 @@ class Sending:
 
 @dataclass(frozen=True)
 class Sent:
-    """What S3 holds of a file: its ETag, and its checksum as `services.lake.checksum` has it."""
+    """What S3 holds of a file: its ETag, and its checksum as `services.lake.files` has it."""
 
     etag: str
     sha256: str

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError
-from services.lake.agreement import Count, agree_with_export, require_exported_days
-from services.lake.checksum import of_files
-from services.lake.local import Contents, LocalFile, contents, local_files
-from services.lake.manifest import Entry, Manifest, Schema, Unreadable
+from services.lake.files import FolderContents, LocalFile, contents, local_files, of_files
+from services.lake.manifest import LakeManifest, ManifestEntry, Schema, Unreadable
 from services.lake.partitions import day_of_file
 from services.lake.plan import Stored, TablePlan, plan_table
 from services.lake.record import ExportRecord, read_records
@@ -22,7 +20,8 @@ from services.lake.remote import Recorded, RemoteLake
 from services.lake.shape import check_shape, schema_of
 from services.lake.tables import TABLES
 from services.lake.transfer import Advance, Sending, Sent, require_unchanged, send_all
-from services.storage import StoredObject
+from services.lake.verification import Count, agree_with_export, require_exported_days
+from services.s3.objects import StoredObject
 
 
 class Task(Protocol):
@@ -74,11 +73,11 @@ class _Table:
     local: Mapping[str, LocalFile]
     sums: Mapping[str, str]
     before: Recorded
-    present: Manifest
+    present: LakeManifest
     listed: Mapping[str, StoredObject]
     stored: Mapping[str, Stored]
     plan: TablePlan
-    described: Mapping[str, Contents]
+    described: Mapping[str, FolderContents]
 
 
 def upload(
@@ -135,7 +134,7 @@ def upload(
     return UploadReport(lake.url, dry_run, plans, rows, widened, unreadable)
 
 
-def _widened(table: _Table, after: Manifest) -> tuple[str, tuple[int, int]] | None:
+def _widened(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] | None:
     declared, wanted = table.before.manifest.years, after.years
     if table.name in TABLES or declared is None or wanted is None:
         return None
@@ -176,7 +175,7 @@ def _look(
     return _Table(name, local, sums, before, _present(before.manifest, listed), listed, stored, plan, described)
 
 
-def _present(manifest: Manifest, listed: Mapping[str, StoredObject]) -> Manifest:
+def _present(manifest: LakeManifest, listed: Mapping[str, StoredObject]) -> LakeManifest:
     """The manifest without files that are gone from the bucket, or that someone else wrote over."""
     files = {
         path: entry
@@ -220,7 +219,7 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, S
         return send_all(lake.storage, files, advance)
 
 
-def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> Manifest:
+def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> LakeManifest:
     """Verifies that all files of the table are there, records them, removes strays; gives what there is now."""
     listed = lake.listed(table.name) if table.plan.send else table.listed
     files = dict(_present(table.before.manifest, listed).files)
@@ -246,10 +245,10 @@ def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> Manife
     return after
 
 
-def _entry(table: _Table, path: str, there: Sent) -> Entry:
+def _entry(table: _Table, path: str, there: Sent) -> ManifestEntry:
     found = table.described.get(path)
     if found is None:
         return replace(table.before.manifest.files[path], etag=there.etag)
-    return Entry(
+    return ManifestEntry(
         table.local[path].size, found.rows, there.sha256, there.etag, found.schema.digest, found.least, found.most
     )

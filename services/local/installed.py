@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.database import Version
 from services.errors import StackError
 from services.local.postgres import programs
+from services.postgres.client import Version
 
 _NEEDED = ("postgres", "initdb", "pg_dump", "psql", "pg_restore")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")

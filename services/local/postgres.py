@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.database import Connection
 from services.errors import StackError
-from services.local.processes import Identity, free_port, unprivileged
+from services.local.processes import ProcessIdentity, free_port, unprivileged
+from services.postgres.client import Connection
 
 _ATTEMPTS = 3  # another program may take the free port before the server does
 SUPERUSER = "postgres"
@@ -36,10 +36,10 @@ class Cluster:
         self._options = dict(options or {})
         self.password_file = self.folder / "password"
         self._log = self.folder / "server.log"
-        self._known: Identity | None = None
+        self._known: ProcessIdentity | None = None
 
     @property
-    def _identity(self) -> Identity:
+    def _identity(self) -> ProcessIdentity:
         if self._known is None:
             self._known = unprivileged(programs() / "postgres", self.folder)
         return self._known

@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True)
-class Identity:
+class ProcessIdentity:
     """Who a server runs as: `prefix` goes before its commands, `uid` owns its files (None: whoever we are)."""
 
     prefix: tuple[str, ...] = ()
@@ -49,17 +49,17 @@ class Identity:
             os.chown(folder, self.uid, self.uid)
 
 
-def unprivileged(program: Path, folder: Path) -> Identity:
+def unprivileged(program: Path, folder: Path) -> ProcessIdentity:
     """An identity that is not root and can run `program` and reach `folder`.
 
     An ordinary user is one already. Root becomes 'nobody' where nobody may read the project, or else an
     ordinary user of a user namespace of its own. Raises StackError when neither is possible.
     """
     if os.geteuid() != 0:
-        return Identity()
-    candidates = [Identity(uid=_NOBODY)]
+        return ProcessIdentity()
+    candidates = [ProcessIdentity(uid=_NOBODY)]
     if shutil.which("unshare"):
-        candidates.append(Identity(prefix=("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")))
+        candidates.append(ProcessIdentity(prefix=("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")))
     for identity in candidates:
         try:
             reached = identity.run(["/bin/sh", "-c", 'cd "$0" && "$1" --version', folder, program], cwd="/")

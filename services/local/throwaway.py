@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from services import human
-from services.database import MAINTENANCE, Connection
+from services import formatting as human
 from services.errors import FolderUnusable, ShorelineError, StackError
 from services.local import sandbox
 from services.local.installed import ServerPrograms
 from services.local.locales import compile_locales
 from services.local.postgres import SUPERUSER
-from services.local.processes import Identity, unprivileged
+from services.local.processes import ProcessIdentity, unprivileged
+from services.postgres.client import MAINTENANCE, Connection
 
 _PREFIX, _LOCK = "shoreline-drill-", "lock"
 _START_SECONDS, _END_SECONDS, _POLL_SECONDS = 120, 60, 0.02
@@ -187,7 +187,7 @@ def _watchdog(folder: Path, lock: IO[str]) -> Iterator[IO[bytes]]:
 
 def _initialise(
     programs: ServerPrograms,
-    identity: Identity,
+    identity: ProcessIdentity,
     folder: Path,
     objects: int,
     environment: dict[str, str],
@@ -236,7 +236,7 @@ def _initialise(
 @contextmanager
 def _running(
     programs: ServerPrograms,
-    identity: Identity,
+    identity: ProcessIdentity,
     folder: Path,
     environment: dict[str, str],
     lock: IO[str],

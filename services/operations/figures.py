@@ -35,7 +35,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricSample:
     """One number of a job's report. `name` is a key of METRICS; `labels` are those that METRICS names, and `database`
     where it is another than the run's."""
 

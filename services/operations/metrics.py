@@ -15,31 +15,31 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from services.operations.events import Event, Moment
-from services.operations.figures import METRICS, Figure
+from services.operations.figures import METRICS, MetricSample
+from services.operations.notifications import Event, EventType
 
 Series = tuple[str, tuple[tuple[str, str], ...]]  # a metric's name, and its labels by name
 
 
-def run_figures(event: Event) -> list[Figure]:
+def run_figures(event: Event) -> list[MetricSample]:
     """What the end of a run tells: of the run itself, and of its report."""
     labels = {"job_name": event.job}
     ended = event.at.timestamp()
-    good = event.moment is Moment.SUCCESS
+    good = event.moment is EventType.SUCCESS
     figures = [
-        Figure("shoreline_run_timestamp_seconds", ended, labels),
-        Figure("shoreline_run_success", float(good), labels),
-        Figure("shoreline_run_exit_code", float(event.exit_code or 0), labels),
-        Figure("shoreline_run_duration_seconds", event.seconds or 0.0, labels),
+        MetricSample("shoreline_run_timestamp_seconds", ended, labels),
+        MetricSample("shoreline_run_success", float(good), labels),
+        MetricSample("shoreline_run_exit_code", float(event.exit_code or 0), labels),
+        MetricSample("shoreline_run_duration_seconds", event.seconds or 0.0, labels),
     ]
     if event.usd is not None:
-        figures.append(Figure("shoreline_run_cost_usd", float(event.usd), labels))
+        figures.append(MetricSample("shoreline_run_cost_usd", float(event.usd), labels))
     if good:  # a failure leaves the last success as it was
-        figures.append(Figure("shoreline_last_success_timestamp_seconds", ended, labels))
+        figures.append(MetricSample("shoreline_last_success_timestamp_seconds", ended, labels))
     return [*figures, *event.figures]
 
 
-def series(figures: Iterable[Figure], databases: Sequence[str]) -> dict[Series, float]:
+def series(figures: Iterable[MetricSample], databases: Sequence[str]) -> dict[Series, float]:
     """Each figure as a series with its value, for each database of the run that it does not name itself."""
     return {
         (each.name, tuple(sorted({"database": database, **each.labels}.items()))): each.value

@@ -13,8 +13,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from loguru import logger
 
-from services.operations.diary import Diary
 from services.operations.schedule import Schedule, late_since, missed, overdue_plan
+from services.operations.state import SchedulerState
 
 BEAT = timedelta(seconds=15)  # how often the diary says that the scheduler lives, and lateness is looked for
 STOPPED = -1  # the exit code of a run that was stopped with the scheduler
@@ -29,7 +29,7 @@ class Scheduler:
     """
 
     schedules: Mapping[str, Schedule]
-    diary: Diary
+    diary: SchedulerState
     command: Callable[[str], Sequence[str]]
     tell_late: Callable[[Schedule, datetime], None]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)

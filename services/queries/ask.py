@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services import human
-from services.costs.usage import athena_billed_bytes
-from services.queries.catalog import Catalog
+from services import formatting as human
+from services.costs.bill import athena_billed_bytes
+from services.queries.catalog import LakeCatalog
 from services.queries.engine import Answer, Engine, Prepared
 from services.queries.guard import check
 from services.queries.guard.rule import check_existing
-from services.queries.prediction import Lake, predict
+from services.queries.prediction import LakeFiles, predict
 from services.queries.resolve import resolve
 from services.queries.time_limit import WatchedCall
 from services.queries.understanding import QueryNotUnderstood
@@ -20,7 +20,7 @@ PLANNING_SECONDS = 60.0  # the parser takes twice as long for each level of some
 
 
 @dataclass(frozen=True)
-class Figures:
+class QueryFigures:
     """The numbers of a query, in bytes, and its cost in dollars.
 
     `billed` is at least 10 MB and rounded up to the MB, as Athena bills. `unfiltered` is what the same columns take
@@ -36,15 +36,15 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryExecution:
     """An answered query: what was predicted, what came of it, and what it would cost on Athena."""
 
     prepared: Prepared
     answer: Answer
-    figures: Figures
+    figures: QueryFigures
 
 
-def prepare(sql: str, catalog: Catalog, lake: Lake) -> Prepared:
+def prepare(sql: str, catalog: LakeCatalog, lake: LakeFiles) -> Prepared:
     """The query, proved to be held to its partitions, with its prediction. Reads footers and no data.
 
     Raises QueryRefused where a rule of the lake is broken, LakeError where its files are.
@@ -60,17 +60,17 @@ def _too_long(seconds: float) -> QueryNotUnderstood:
     return QueryNotUnderstood(f"The query is too complex: it could not be checked within {human.seconds(seconds)}.")
 
 
-def ask(prepared: Prepared, engine: Engine, *, limit: int, usd_per_byte: Decimal) -> Asked:
+def ask(prepared: Prepared, engine: Engine, *, limit: int, usd_per_byte: Decimal) -> QueryExecution:
     """Runs a prepared query whose prediction is within `limit` bytes. Raises ScanTooLarge otherwise."""
     prepared.prediction.check(limit)
     answer = engine.run(prepared)
-    return Asked(prepared, answer, figures(prepared, answer.scanned, usd_per_byte))
+    return QueryExecution(prepared, answer, figures(prepared, answer.scanned, usd_per_byte))
 
 
-def figures(prepared: Prepared, scanned: int, usd_per_byte: Decimal) -> Figures:
+def figures(prepared: Prepared, scanned: int, usd_per_byte: Decimal) -> QueryFigures:
     """The numbers of a query that scanned so many bytes."""
     billed = athena_billed_bytes(scanned, statement_type="DML", state="SUCCEEDED")
-    return Figures(
+    return QueryFigures(
         predicted=prepared.prediction.bytes,
         scanned=scanned,
         billed=billed,

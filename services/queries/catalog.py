@@ -40,7 +40,7 @@ class TableSchema:
 
 
 @dataclass(frozen=True)
-class Catalog:
+class LakeCatalog:
     """One Athena database: its tables and views by lower-case name."""
 
     database: str
@@ -52,9 +52,9 @@ class Catalog:
         return ", ".join(sorted([*self.tables, *self.views]))
 
 
-def catalog_of(database: str, tables: Mapping[str, Table], views: Mapping[str, str] | None = None) -> Catalog:
+def catalog_of(database: str, tables: Mapping[str, Table], views: Mapping[str, str] | None = None) -> LakeCatalog:
     """The catalog of the lake's declared tables."""
     schemas = {
         name: TableSchema(name, table.athena_columns, table.keys, table.time_column) for name, table in tables.items()
     }
-    return Catalog(database, schemas, views or {})
+    return LakeCatalog(database, schemas, views or {})

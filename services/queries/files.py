@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from services.errors import LakeError
-from services.folders import walk
+from services.files import walk
 from services.queries.catalog import TableSchema
-from services.storage import Storage
+from services.s3.objects import Storage
 
 
 class FileChanged(LakeError):

@@ -8,15 +8,14 @@ from functools import cached_property
 from itertools import groupby
 
 from services.errors import LakeError, QueryRefused
-from services.human import count, size
+from services.formatting import count, size
 from services.queries.catalog import TableSchema
 from services.queries.files import Files, LakeFile, list_table
 from services.queries.footers import Footer, Footers, RowGroup, differing
 from services.queries.guard import PartitionSet
 from services.queries.guard.rule import Selection
 from services.queries.resolve import Resolved
-from services.queries.statistics import can_hold, column_tests
-from services.queries.text import csv_bytes
+from services.queries.statistics import can_hold, column_tests, csv_bytes
 
 _COSTLIEST = 5
 
@@ -112,7 +111,7 @@ class Prediction:
         raise ScanTooLarge("\n".join(lines))
 
 
-class Lake:
+class LakeFiles:
     """The files and footers of a lake, as they were when first looked at."""
 
     def __init__(self, files: Files) -> None:
@@ -135,7 +134,7 @@ class Lake:
         return self._text[key]
 
 
-def predict(resolved: Resolved, lake: Lake) -> Prediction:
+def predict(resolved: Resolved, lake: LakeFiles) -> Prediction:
     """The prediction of a resolved query. Reads the footers of the selected partitions that were not read before.
 
     Raises FileDamaged for a file that is no Parquet file, and SchemaDiffers for one of other types than declared.
@@ -144,7 +143,7 @@ def predict(resolved: Resolved, lake: Lake) -> Prediction:
     return Prediction(tuple(_predict_scan(selection, columns, lake) for selection, columns in scans))
 
 
-def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: Lake) -> ScanPrediction:
+def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: LakeFiles) -> ScanPrediction:
     table = selection.scan.table
     listed = lake.files_of(table)
     chosen = [file for file in listed if file.values in selection.partitions]
@@ -188,7 +187,7 @@ def _length(groups: Sequence[RowGroup], name: str) -> int:
     return sum(chunk.length for group in groups for chunk in group.chunks.get(name, ()))
 
 
-def _without_filter(selection: Selection, columns: tuple[str, ...], lake: Lake) -> tuple[int, int, bool]:
+def _without_filter(selection: Selection, columns: tuple[str, ...], lake: LakeFiles) -> tuple[int, int, bool]:
     """The bytes of these columns in all partitions, those of everything as CSV, and whether they are estimates.
 
     A file whose footer was not read counts by its size, in the proportion of those whose footer was.

@@ -16,8 +16,8 @@ from sqlglot.schema import MappingSchema
 
 from services.errors import QueryRefused
 from services.queries.catalog import TableSchema
-from services.queries.guard import Judged
-from services.queries.guard.statement import DIALECT, Span
+from services.queries.guard import CheckedQuery
+from services.queries.guard.statement import DIALECT, TextSpan
 from services.queries.understanding import understood
 
 SCAN = "scan_{}"
@@ -45,14 +45,14 @@ class Resolved:
     are the stored columns that each scan of `needed` reads.
     """
 
-    judged: Judged
+    judged: CheckedQuery
     tree: exp.Query
     needed: exp.Query
     columns: tuple[tuple[str, ...], ...]
 
 
 @understood("resolved")
-def resolve(judged: Judged) -> Resolved:
+def resolve(judged: CheckedQuery) -> Resolved:
     """Resolves names as Athena does.
 
     Raises NameUnknown for a name that is not there or ambiguous, and HiddenColumn for "$path" and its like.
@@ -82,7 +82,7 @@ def _types(table: TableSchema) -> dict[str, object]:
     }
 
 
-def _isolate(judged: Judged) -> exp.Query:
+def _isolate(judged: CheckedQuery) -> exp.Query:
     """A copy of the query in which each scan reads a relation of its own, under the name that it had."""
     tree = judged.tree.copy()
     for column in tree.find_all(exp.Column):
@@ -134,7 +134,7 @@ def _refuse_hidden(tree: exp.Query) -> None:
     given |= {column.name.lower() for alias in tree.find_all(exp.TableAlias) for column in alias.columns}
     for column in named:
         if column.name.lower() not in given:
-            span = Span(column.this)
+            span = TextSpan(column.this)
             raise HiddenColumn(
                 f'"{column.name}" (line {span.line}, column {span.column}) is a hidden column of Athena\'s: '
                 "which files rows are in is not answered here."
@@ -200,7 +200,7 @@ def _names(source: exp.Table, table: TableSchema) -> dict[str, str]:
     return dict(zip(renamed or table.names, table.names, strict=False))
 
 
-def _reason(error: SqlglotError, judged: Judged) -> str:
+def _reason(error: SqlglotError, judged: CheckedQuery) -> str:
     text = _PLACE.sub("", str(error).split("\n")[0]).rstrip(".")
     for number, selection in enumerate(judged.selections):
         text = text.replace(SCAN.format(number), selection.scan.table.name)

@@ -9,14 +9,65 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from sqlglot import exp
 
-from services.queries.footers import Chunk, RowGroup
+from services.queries.catalog import TableSchema
+from services.queries.footers import Chunk, Footer, RowGroup
 from services.queries.guard.expressions import columns_in, conjuncts, mirrored
-from services.queries.guard.scans import Scan
+from services.queries.guard.scans import TableScan
+
+MAX_PRECISION = 38  # digits of a decimal of Athena's
+_TIMESTAMP = len("2025-01-10 14:30:22.000")
+_DATE = len("2025-01-10")
+_UNKNOWN = 8
+_LENGTH_PREFIX = 4  # bytes before each string of Parquet's PLAIN encoding
+
+
+def csv_bytes(footer: Footer, table: TableSchema) -> int:
+    """The estimated size of all the file's rows as CSV: every column, the partition keys among them.
+
+    Numbers count the digits of their bounds' mean; text counts its plain length in the file, or the mean length of
+    its bounds where a dictionary hides it; each value has a separator.
+    """
+    keys = sum(len(str(value)) + 1 for value in footer.file.values)
+    total = float(keys * footer.rows)
+    for name, kind in table.columns.items():
+        for group in footer.groups:
+            for chunk in group.chunks.get(name, ()):
+                total += group.rows * (_width(chunk, kind, group.rows) + 1)
+    return round(total)
+
+
+def _width(chunk: Chunk, kind: str, rows: int) -> float:
+    if kind == "timestamp":
+        return _TIMESTAMP
+    if kind == "date":
+        return _DATE
+    stored = max(0.0, chunk.plain_length / max(1, rows) - _LENGTH_PREFIX)
+    if kind == "string" and not chunk.dictionary:
+        return stored
+    if chunk.low is None or chunk.high is None:
+        return _UNKNOWN
+    if kind == "string":
+        # A dictionary of few values takes next to nothing a row; one of mostly different values, their length.
+        bounds = (len(str(chunk.low)) + len(str(chunk.high))) / 2
+        return max(stored, bounds) if stored > bounds / 2 else bounds
+    return len(str(_mean(chunk.low, chunk.high)))
+
+
+def _mean(low: Any, high: Any) -> Any:
+    """The middle of two bounds, with the places that values of the column have."""
+    if isinstance(low, int):
+        return (low + high) // 2
+    if isinstance(low, Decimal):
+        with localcontext() as exact:  # Python's own context has 28 digits, and an Athena decimal 38
+            exact.prec = 2 * MAX_PRECISION
+            return ((low + high) / 2).quantize(low)
+    return low
+
 
 Test = Callable[[Chunk, int], bool]
 """Whether a chunk, of a row group of so many rows, can hold a value that passes."""
@@ -32,7 +83,7 @@ _INTEGERS = {"tinyint", "smallint", "int", "bigint"}
 _FRACTION = 6  # digits of a second: Python would cut off more, and move the moment
 
 
-def column_tests(scan: Scan) -> list[tuple[str, Test]]:
+def column_tests(scan: TableScan) -> list[tuple[str, Test]]:
     """The conditions of a scan's WHERE that bounds can decide, each with the column that it is on."""
     where = scan.block.node.args.get("where")
     if where is None or scan.nullable:
@@ -56,7 +107,7 @@ def _passes(chunks: Mapping[str, tuple[Chunk, ...]], name: str, test: Test, rows
     return len(found) != 1 or test(found[0], rows)
 
 
-def _only_column(node: exp.Expr, scan: Scan) -> str | None:
+def _only_column(node: exp.Expr, scan: TableScan) -> str | None:
     """The stored column of this scan that a condition is on, when it is on no other and holds no subquery."""
     names: set[str] = set()
     for column in columns_in(node):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-from services import human
+from services import formatting as human
 from services.errors import QueryFailed
 
 QUERY_SECONDS = 1800.0

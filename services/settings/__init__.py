@@ -1,6 +1,6 @@
 """The only reader of the environment: every setting, checked, with all problems told at once."""
 
 from services.settings.load import load, log_format, named
-from services.settings.rooms import Settings
+from services.settings.models import Settings
 
 __all__ = ["Settings", "load", "log_format", "named"]

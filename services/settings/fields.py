@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from services.operations.cron import parse
-from services.operations.events import Moment
+from services.operations.notifications import EventType
+from services.operations.schedule import parse
 
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -167,8 +167,8 @@ def addresses(value: str) -> tuple[str, ...]:
 
 def moments(value: tuple[str, ...]) -> tuple[str, ...]:
     """When people are told. Raises ValueError for a word that is no such moment."""
-    if odd := [word for word in value if word not in set(Moment)]:
-        raise ValueError(f"'{odd[0]}' is none of {', '.join(Moment)}")
+    if odd := [word for word in value if word not in set(EventType)]:
+        raise ValueError(f"'{odd[0]}' is none of {', '.join(EventType)}")
     return value
 
 

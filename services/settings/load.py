@@ -4,19 +4,99 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.errors import SettingsError
-from services.settings.aws_profile import region_of_profile
-from services.settings.env_file import read_dotenv
 from services.settings.libpq import service_settings, unsupported
+from services.settings.models import DatabaseSettings, Settings
 from services.settings.names import misspelt
-from services.settings.profile import clashes
-from services.settings.rooms import DatabaseSettings, Settings
+
+COMPOSE_FILE_OF_PROFILE = "COMPOSE_PROFILE_FILE"  # written by docker-compose.yml's profile-* services before each job
+LOCALSTACK = "http://localstack:4566"  # as the jobs' containers see it
+
+
+def clashes(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """What is wrong with the endpoint for the profile that is on, by variable.
+
+    Compose tells no container which profile is on, so that `--profile aws` with an endpoint for `localstack` in .env
+    would write a backup to LocalStack, and the other way round would clean up a real account. Outside Compose there
+    is no profile, and nothing to say.
+    """
+    path = environment.get(COMPOSE_FILE_OF_PROFILE)
+    if not path:
+        return {}
+    try:
+        profile = Path(path).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return {}
+    endpoint = environment.get("AWS_ENDPOINT_URL") or None
+    local = urlsplit(endpoint or "").hostname == urlsplit(LOCALSTACK).hostname
+    if profile == "aws" and local:
+        return {
+            "AWS_ENDPOINT_URL": "is LocalStack's, and the profile aws is on: "
+            "take it out of .env (or put AWS_ENDPOINT_URL= before the command), or use COMPOSE_PROFILES=localstack"
+        }
+    if profile == "localstack" and not local:
+        where = "AWS itself" if endpoint is None else repr(endpoint)
+        return {
+            "AWS_ENDPOINT_URL": f"means {where}, and the profile localstack is on: "
+            f"set AWS_ENDPOINT_URL={LOCALSTACK}, or use COMPOSE_PROFILES=aws"
+        }
+    return {}
+
+
+def region_of_profile(name: str | None) -> str | None:
+    """The region of a profile, or of the default one; None where it names none, or is not there.
+
+    A profile that is not there is told when it is asked for credentials: with a key it is not needed.
+    """
+    # Only a run on AWS without a region comes here: the others are not to wait for the import.
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    # not by the environment: an empty variable counts as unset
+    unset = (None, None, None, None)
+    session = botocore.session.Session({"profile": unset, "region": ("region", None, None, None)}, profile=name)
+    try:
+        found: str | None = session.get_config_variable("region")
+    except BotoCoreError:
+        return None
+    return found
+
+
+def read_dotenv(path: Path) -> dict[str, str | None]:
+    """The variables that the file gives; none when there is no such file.
+
+    Raises SettingsError for one that cannot be read, and names a line that is none, never what it holds.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        return {}
+    except UnicodeDecodeError:
+        raise SettingsError(f"'{path}' is no text in UTF-8.", next_step="Save it as UTF-8.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"'{path}' cannot be read: {(error.strerror or 'error').lower()}.",
+            next_step="Let the user that runs the job read it, or move it away and set the environment instead.",
+        ) from None
+    for line in parse_stream(StringIO(text)):
+        if line.error:
+            number = line.original.line + (len(line.original.string) - len(line.original.string.lstrip("\r\n")))
+            raise SettingsError(
+                f"'{path}' has a line that sets nothing, number {number}.",
+                next_step="Write NAME=value, in quotes where it holds spaces, '#' or quotes.",
+            )
+    return dotenv_values(stream=StringIO(text))
+
 
 _LIMITS = {
     "greater_than_equal": ("ge", "at least"),

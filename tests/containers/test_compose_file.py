@@ -123,7 +123,7 @@ def test_the_image_holds_what_jobs_need_and_nothing_else(image: str) -> None:
     assert not [path for path in there if path.endswith(("/uv", "/gcc", "/pytest"))]
     arrow = "import polars, duckdb, pyarrow.compute, pyarrow.dataset, pyarrow.fs, pyarrow.parquet"
     assert docker("run", "--rm", "--entrypoint", "python", image, "-c", arrow).exit_code == 0
-    code = "from services.aws import *; a = Aws(AwsAccess('us-east-1')); a.s3, a.sts, a.athena, a.glue"
+    code = "from services.s3.client import *; a = Aws(AwsAccess('us-east-1')); a.s3, a.sts, a.athena, a.glue"
     assert docker("run", "--rm", "--entrypoint", "python", image, "-c", code).exit_code == 0
 
 

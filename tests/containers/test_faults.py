@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.containers.project import Project, docker, eventually
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from services.storage import Storage
+from services.s3.objects import Storage
 
 STORED = Path(__file__).with_name("stored")
 """A folder a version: `bucket/` by key, `receipts/`, `schedule.json`."""

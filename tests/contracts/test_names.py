@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import typer.main
 
-from jobs.cli import app
+from jobs.cli.main import app
 from services.errors import ShorelineError
 from services.operations.figures import METRICS
 from services.settings import Settings

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from jobs.demo import DemoReport, Step
-from jobs.jsonable import jsonable
+from jobs.cli.console import jsonable
+from jobs.demo import DemoReport, DemoStep
 from jobs.stack import StackReport
-from services.database import Database
 from services.lake.journal import DayMerge, Journal
 from services.lake.remote import RemoteLake
-from services.operations.diary import Diary
 from services.operations.schedule import Past
-from services.storage import Storage
+from services.operations.state import SchedulerState
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.contracts.conftest import Matches
 from tests.contracts.record import Record, tree, union
@@ -45,7 +45,7 @@ EXPORT = ("export", "--table", "public.invoices:issued_at")
 BUILT = {
     "up": StackReport("host:1", "http://host:2, bucket b", "psql"),
     "down": StackReport(None, None),
-    "demo": DemoReport((Step("setup", "done", 0.5, Decimal(1)),)),
+    "demo": DemoReport((DemoStep("setup", "done", 0.5, Decimal(1)),)),
 }
 """Reports of jobs that start servers, or that run all others: they are not run for this."""
 
@@ -180,7 +180,7 @@ def _look(runs: Runs) -> None:
 def write_state(path: Path) -> None:
     """Write what a scheduler keeps: a schedule that ran, and one that is running."""
     past = Past(since=AT).begin(AT).end(AT, 0)
-    Diary(path, {"backup": past, "drill": Past(since=AT).begin(AT)}).write(AT)
+    SchedulerState(path, {"backup": past, "drill": Past(since=AT).begin(AT)}).write(AT)
 
 
 def write_journal(storage: Storage) -> None:

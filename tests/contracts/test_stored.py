@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.database import Database
 from services.lake.record import ExportRecord
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.contracts.stored import STORED, load
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.aws import Aws, AwsAccess
-from services.database import Connection, Database
-from services.storage import Storage
+from services.postgres.client import Connection, Database
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 from tests.faults.proxy import FaultProxy
 
 

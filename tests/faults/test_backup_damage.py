@@ -10,19 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from services.backups.archive import decide
 from services.backups.catalog import Backup
 from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
-from services.backups.manifest import Manifest
+from services.backups.manifest import BackupManifest
 from services.backups.naming import MANIFEST, Format
+from services.backups.repository import DumpOptions, decide
 from services.backups.restore import restore
 from services.backups.retention import Retention
-from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, DatabaseError, RestoreFailed, ShorelineError
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.archives import Archives
 from tests.conftest import Shoreline
 from tests.faults.conftest import filled
@@ -207,7 +206,7 @@ def test_a_role_that_the_server_lacks_is_told_before_anything_is_made(
     text = archives.storage.read(key) or b""
     archives.storage.put(key, text.replace(b'"roles": [', b'"roles": ["nobody_here",').replace(b",]", b"]"))
     changed = archives.of().catalog.named(backup.key)
-    assert Manifest.from_json(archives.storage.read(key) or b"").traits.roles[0] == "nobody_here"
+    assert BackupManifest.from_json(archives.storage.read(key) or b"").traits.roles[0] == "nobody_here"
     with pytest.raises(ShorelineError, match="no role nobody_here"):
         restore(archives.storage, changed, database, LoadOptions(), replace=True)
     assert scratch_names(database.name) == []

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from services.backups.dump import fingerprint
-from services.backups.making import DumpOptions
-from services.database import Database
+from services.backups.repository import DumpOptions
 from services.local.stack import PROJECT
+from services.postgres.client import Database
 from tests.archives import Archives
 from tests.faults.conftest import filled
 

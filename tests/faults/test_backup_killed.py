@@ -15,16 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.aws import Aws, AwsAccess
-from services.backups.archive import Archive
-from services.backups.making import DumpOptions
 from services.backups.naming import Naming
-from services.backups.parts import SMALLEST, PartPlan
-from services.database import Connection, Database
+from services.backups.repository import BackupRepository, DumpOptions
 from services.errors import BackupFailed
 from services.local.postgres import Cluster
 from services.local.stack import PROJECT
-from services.storage import Storage
+from services.postgres.client import Connection, Database
+from services.s3.client import Aws, AwsAccess
+from services.s3.multipart import SMALLEST, PartPlan
+from services.s3.objects import Storage
 from tests.archives import LEASE_SECONDS, PREFIX, Archives
 from tests.command_line import FORKS
 from tests.faults.conftest import filled
@@ -120,7 +119,7 @@ def test_a_server_that_stops_in_the_middle_of_a_dump_leaves_no_backup(
 def back_up_in_a_process(connection: Connection, endpoint: str, bucket: str, run_id: str) -> None:
     """What a run of the backup job does; run in a process that may be killed."""
     storage = Storage(Aws(AwsAccess("us-east-1", endpoint_url=endpoint)), bucket)
-    archive = Archive(storage, Naming(PREFIX), run_id, LEASE_SECONDS)
+    archive = BackupRepository(storage, Naming(PREFIX), run_id, LEASE_SECONDS)
     with archive.lease("backup") as lease:
         archive.clear(archive.catalog.read(), lease)
         archive.create(Database(connection), lease, DumpOptions(parts=PartPlan(first=SMALLEST), globals="none"))

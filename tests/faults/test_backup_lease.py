@@ -7,12 +7,11 @@ import threading
 
 import pytest
 
-from services.backups.archive import Archive
-from services.backups.making import DumpOptions
 from services.backups.naming import Naming
-from services.database import Database
+from services.backups.repository import BackupRepository, DumpOptions
 from services.errors import BackupFailed, Busy
-from services.storage import KeyTaken
+from services.postgres.client import Database
+from services.s3.objects import PreconditionFailed
 from tests.archives import LEASE_SECONDS, PREFIX, Archives
 from tests.conftest import Shoreline
 
@@ -98,7 +97,7 @@ def test_something_else_under_the_leases_key_is_not_taken_for_a_lease(archives: 
     archives.storage.put(f"{PREFIX}/lease.json", b"not a lease")
     with archives.of().lease("backup") as lease:
         assert lease.token == 1
-        with pytest.raises(KeyTaken):
+        with pytest.raises(PreconditionFailed):
             archives.storage.put(f"{PREFIX}/lease.json", b"x", only_if_etag='"other"')
     assert LEASE_SECONDS < 1
 
@@ -106,7 +105,7 @@ def test_something_else_under_the_leases_key_is_not_taken_for_a_lease(archives: 
 def test_backups_whose_prefix_lies_below_are_another_runs_and_left_alone(
     archives: Archives, database: Database
 ) -> None:
-    inner = Archive(archives.storage, Naming(f"{PREFIX}/eu"), "inner")
+    inner = BackupRepository(archives.storage, Naming(f"{PREFIX}/eu"), "inner")
     with inner.lease("backup") as lease:
         made = inner.create(database, lease, DumpOptions(globals="none"))
         day = f"{inner.naming.prefix}/2025/06/10"
@@ -122,7 +121,7 @@ def test_backups_whose_prefix_lies_below_are_another_runs_and_left_alone(
 
 
 def test_no_backup_is_put_where_another_prefix_hides_it(archives: Archives, database: Database) -> None:
-    inner = Archive(archives.storage, Naming(f"{PREFIX}/{database.name}"), "inner")
+    inner = BackupRepository(archives.storage, Naming(f"{PREFIX}/{database.name}"), "inner")
     with inner.lease("backup") as lease:
         made = inner.create(database, lease, DumpOptions(globals="none"))
     outer = archives.of()

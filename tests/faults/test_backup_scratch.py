@@ -14,10 +14,10 @@ from services.backups.drill import drill
 from services.backups.load import LoadOptions
 from services.backups.restore import restore
 from services.backups.traits import traits_of
-from services.database import Connection, Database
 from services.errors import DatabaseError
 from services.local.postgres import Cluster
-from services.storage import Storage
+from services.postgres.client import Connection, Database
+from services.s3.objects import Storage
 from tests.archives import Archives
 from tests.command_line import FORKS
 from tests.conftest import Shoreline

@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.aws import Aws, AwsAccess
 from services.backups.drill import drill
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
 from services.backups.naming import MANIFEST
-from services.backups.parts import MIB, SMALLEST, PartPlan
-from services.backups.streams import Digest
+from services.backups.repository import DumpOptions
+from services.backups.stream import Digest
 from services.backups.upload import upload
-from services.database import Database
 from services.errors import BackupFailed, Busy, StorageError, StorageUnreachable
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.client import Aws, AwsAccess
+from services.s3.multipart import MIB, SMALLEST, PartPlan
+from services.s3.objects import Storage
 from tests.archives import Archives
 from tests.faults.proxy import SLOW_DOWN, Answer, Asked, Cut, Fault, FaultProxy, Reset, Stall, every
 

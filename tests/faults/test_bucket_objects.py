@@ -9,16 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.backups.archive import Archive
 from services.backups.drill import drill
 from services.backups.lease import current
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
 from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL, MANIFEST, Naming
-from services.database import Database
+from services.backups.repository import BackupRepository, DumpOptions
 from services.errors import BackupDamaged, Busy
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.archives import PREFIX, Archives
 from tests.conftest import Shoreline
 from tests.faults.proxy import Answer, Asked, FaultProxy
@@ -119,7 +118,7 @@ def test_lease_without_runs_hides_no_backups(archives: Archives, database: Datab
 
 
 def test_lease_held_below_protects_a_first_backup(archives: Archives) -> None:
-    inner = Archive(archives.storage, Naming(f"{PREFIX}/eu"), "inner")
+    inner = BackupRepository(archives.storage, Naming(f"{PREFIX}/eu"), "inner")
     with inner.lease("backup"):
         archives.storage.put(
             f"{PREFIX}/eu/2025/06/10/backup_20250610_143023.sql.gz", b"its manifest is not written yet"

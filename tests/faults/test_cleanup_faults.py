@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.conftest import Outcome, Shoreline
 from tests.faults.proxy import SLOW_DOWN, Answer, Asked, Fault, FaultProxy, Reset, every
 from tests.integration.filled import fill

@@ -14,7 +14,7 @@ import pytest
 from services.lake.generate import generate
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests import command_line
 from tests.conftest import Shoreline
 from tests.faults.proxy import Asked, FaultProxy

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
-from services.storage import Storage
+from services.s3.objects import Storage
 
 _PLACES = (
     "backups/postgres/2025/06/10/backup_{:05d}.sql.gz",

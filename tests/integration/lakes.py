@@ -8,14 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from services.lake.manifest import Manifest
+from services.lake.manifest import LakeManifest
 from services.lake.remote import RemoteLake
 from services.lake.transfer import Advance
 from services.lake.upload import Rules, UploadReport
 from services.lake.upload import upload as _upload
 from services.queries.files import BucketFiles
-from services.queries.prediction import Lake
-from services.queries.recorded import count_rows, recorded_schema
+from services.queries.manifest_tables import count_rows, recorded_schema
+from services.queries.prediction import LakeFiles
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def upload(
     """Uploads as the job does, SQL's count included."""
     rules = Rules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished)
 
-    def count(manifest: Manifest, days: Iterable[date]) -> dict[date, int]:
-        return count_rows(Lake(BucketFiles(lake.storage, lake.prefix)), recorded_schema(manifest), days)
+    def count(manifest: LakeManifest, days: Iterable[date]) -> dict[date, int]:
+        return count_rows(LakeFiles(BucketFiles(lake.storage, lake.prefix)), recorded_schema(manifest), days)
 
     return _upload(output, lake, no_task, rules=rules, count=count, **options)

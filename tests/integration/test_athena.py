@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from services.aws import Aws, AwsAccess
 from services.costs.meter import Meter
 from services.errors import InputError, LakeError, QueryFailed, ShorelineError, StorageError
 from services.lake.generate import generate
@@ -34,9 +33,10 @@ from services.queries.ddl import PartitionMode, Statement, statements
 from services.queries.ddl.statements import read_tables
 from services.queries.engine import Prepared, ResultTooLarge
 from services.queries.files import FolderFiles
-from services.queries.prediction import Lake, ScanTooLarge
+from services.queries.prediction import LakeFiles, ScanTooLarge
 from services.queries.time_limit import QueryTimedOut
-from services.storage import Storage
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.fakes.athena import Column, FakeAthena, Reply
 from tests.fakes.catalog import Shape
@@ -72,7 +72,7 @@ def engine(aws: Aws, pauses: list[float]) -> AthenaEngine:
 
 
 def query(sql: str = "SELECT count(*) FROM orders WHERE year = 2025;", folder: Path = Path("/nonexistent")) -> Prepared:
-    return prepare(sql, CATALOG, Lake(FolderFiles(folder)))
+    return prepare(sql, CATALOG, LakeFiles(FolderFiles(folder)))
 
 
 def test_a_query_runs_in_the_workgroup_and_database_and_its_figures_are_athenas(

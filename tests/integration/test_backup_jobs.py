@@ -17,12 +17,12 @@ from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.globals import dump_globals
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
 from services.backups.naming import MANIFEST
-from services.database import Database
+from services.backups.repository import DumpOptions
 from services.local.postgres import Cluster
 from services.local.stack import PROJECT
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.archives import Archives
 from tests.conftest import Shoreline
 from tests.faults.proxy import Answer, FaultProxy
@@ -403,7 +403,7 @@ _PEAK = """
 import re, sys
 from pathlib import Path
 sys.argv = ["shoreline", "backup"]
-from jobs.cli import main
+from jobs.cli.main import main
 try:
     main()
 finally:

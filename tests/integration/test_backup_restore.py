@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 import pyrage
 import pytest
 
-from services.backups.catalog import Catalog
+from services.backups.catalog import BackupCatalog
 from services.backups.fingerprint import Content, Fingerprint
 from services.backups.naming import Naming
-from services.database import Database
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.integration.schemas import AWKWARD
 from tests.unit.backups.test_values import MANIFEST
@@ -71,7 +71,7 @@ def test_what_is_held_of_many_backups_does_not_grow_with_their_schema(storage: S
         storage.put(name.key(".manifest.json"), replace(manifest, object=file).to_json())
     tracemalloc.start()
     try:
-        contents = Catalog(storage, naming).read()
+        contents = BackupCatalog(storage, naming).read()
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:

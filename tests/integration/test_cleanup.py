@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from services.aws import Aws
-from services.backups.archive import Archive
 from services.backups.naming import Naming
-from services.bucket import policy_statements
+from services.backups.repository import BackupRepository
 from services.errors import ShorelineError
 from services.local.stack import PROJECT
-from services.storage import Storage
+from services.s3.bucket import policy_statements
+from services.s3.client import Aws
+from services.s3.objects import Storage
 from tests.conftest import Outcome, Shoreline
 from tests.integration.filled import fill, neighbour_of
 
@@ -198,7 +198,7 @@ def test_cleanup_waits_for_no_running_backup_and_removes_nothing_under_it(
     shoreline: Shoreline, storage: Storage
 ) -> None:
     storage.put("backups/postgres/a.sql.gz", b"dump")
-    with Archive(storage, Naming("backups/postgres"), "run-1", lease_seconds=4).lease("backup"):
+    with BackupRepository(storage, Naming("backups/postgres"), "run-1", lease_seconds=4).lease("backup"):
         outcome = shoreline("cleanup", "--yes")
     assert outcome.exit_code == BUSY
     assert "backup (run run-1" in outcome.errors

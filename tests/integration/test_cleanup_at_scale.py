@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests import command_line
 from tests.conftest import Shoreline
 from tests.integration.filled import fill, neighbour_of

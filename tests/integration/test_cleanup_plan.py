@@ -12,11 +12,11 @@ import pytest
 
 import jobs.cleanup
 from jobs.cleanup import Options, cleanup
-from jobs.outcome import Terminated
-from services.cleanup.plan import Plan
-from services.cleanup.proof import Check, Verdict, _agreed
+from jobs.cli.result import Terminated
+from services.cleanup.plan import CleanupPlan
 from services.cleanup.removal import Removed
-from services.storage import Storage
+from services.cleanup.verification import Check, Verdict, _agreed
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.faults.proxy import Answer, Asked, Fault, FaultProxy
 from tests.integration.filled import fill
@@ -100,40 +100,40 @@ def test_less_removed_than_planned_contradicts_a_proof_of_nothing(
 class Work:
     """A cleanup whose bucket gets another backup while the lease is waited for."""
 
-    def __init__(self, plans: list[Plan], then: Callable[[Removed], Any]) -> None:
+    def __init__(self, plans: list[CleanupPlan], then: Callable[[Removed], Any]) -> None:
         self._plans, self._then = plans, then
-        self.carried_out: list[Plan] = []
+        self.carried_out: list[CleanupPlan] = []
 
-    def plan(self, **_: bool) -> Plan:
+    def plan(self, **_: bool) -> CleanupPlan:
         return self._plans.pop(0)
 
     def backups(self) -> tuple[str, ...]:
         return ("first", "second")
 
-    def carry_out(self, plan: Plan, _lease: object, removed: Removed) -> Any:
+    def carry_out(self, plan: CleanupPlan, _lease: object, removed: Removed) -> Any:
         self.carried_out.append(plan)
         return self._then(removed)
 
 
-def empty_plan(*backups: str) -> Plan:
+def empty_plan(*backups: str) -> CleanupPlan:
     return replace(
-        Plan("b", "1", (), (), (), (), (), (), (), {}, False, False, False, SimpleNamespace(), None, None, None),  # type: ignore[arg-type]
+        CleanupPlan("b", "1", (), (), (), (), (), (), (), {}, False, False, False, SimpleNamespace(), None, None, None),  # type: ignore[arg-type]
         backups=backups,
         bucket_exists=True,
     )
 
 
 @pytest.fixture
-def agreed(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+def agreed(monkeypatch: pytest.MonkeyPatch) -> list[CleanupPlan]:
     """The plans that somebody was shown, and agreed to."""
-    shown: list[Plan] = []
+    shown: list[CleanupPlan] = []
 
     @contextmanager
     def lease(*_: object) -> Iterator[None]:
         yield None
 
     monkeypatch.setattr(jobs.cleanup, "_agree", lambda plan, _: shown.append(plan))
-    monkeypatch.setattr("jobs.archives.archive_of", lambda _: SimpleNamespace(lease=lease))
+    monkeypatch.setattr("jobs.cli.repository.archive_of", lambda _: SimpleNamespace(lease=lease))
     return shown
 
 
@@ -143,7 +143,7 @@ def run_with(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backup_made_since_the_plan_is_shown_and_agreed_to_again(
-    agreed: list[Plan], monkeypatch: pytest.MonkeyPatch
+    agreed: list[CleanupPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after = empty_plan("first"), empty_plan("first", "second")
     work = Work([before, after], lambda _: None)
@@ -152,7 +152,7 @@ def test_a_backup_made_since_the_plan_is_shown_and_agreed_to_again(
     assert work.carried_out == [after]
 
 
-def test_an_unchanged_plan_is_agreed_to_once(agreed: list[Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_plan_is_agreed_to_once(agreed: list[CleanupPlan], monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work([empty_plan("first", "second")], lambda _: None)
     run_with(work, monkeypatch)
     assert len(agreed) == 1
@@ -162,7 +162,7 @@ def test_an_unchanged_plan_is_agreed_to_once(agreed: list[Plan], monkeypatch: py
 def test_a_stopped_cleanup_says_what_was_removed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from jobs.log import configure
+    from jobs.cli.logging import configure
 
     def stop(removed: Removed) -> None:
         removed.versions, removed.uploads, removed.bucket = 1200, 1, True

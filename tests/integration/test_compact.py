@@ -17,7 +17,7 @@ from services.lake.generate import generate
 from services.lake.journal import read_journal, recover
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.integration.lakes import no_task, upload
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.database import Database
+from services.postgres.client import Database
 from tests.conftest import Shoreline
 
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from services.aws import Aws
 from services.backups.lease import current
 from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
-from services.database import Database
 from services.errors import BudgetExceeded
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.client import Aws
+from services.s3.objects import Storage
 from tests.archives import PREFIX, Archives
 from tests.conftest import Shoreline
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.database import Database
+from services.postgres.client import Database
 from tests.conftest import Shoreline
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from jobs.demo import BUCKET, DATABASE, RESTORED
-from services.aws import Aws
-from services.database import Database
 from services.local.stack import PROJECT
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.client import Aws
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 
 LOOP = ["setup", "database", "backup", "restore", "drill", "generate", "upload", "athena", "cleanup"]

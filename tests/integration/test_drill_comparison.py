@@ -17,13 +17,13 @@ from services.backups.dump import fingerprint
 from services.backups.facts import compare_facts, facts_of
 from services.backups.fingerprint import differences
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
 from services.backups.manifest import DrillRecord
 from services.backups.naming import Format
+from services.backups.repository import DumpOptions
 from services.backups.restore import restore
-from services.backups.streams import Blocks
-from services.database import Database
+from services.backups.stream import Blocks
 from services.errors import BackupFailed, ShorelineError
+from services.postgres.client import Database
 from tests.archives import Archives
 from tests.conftest import Shoreline
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from services.backups.drill import drill
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
-from services.database import Database
+from services.backups.repository import DumpOptions
+from services.postgres.client import Database
 from tests.archives import Archives
 
 # A value of each type for row `i`, of a width that differs from row to row.

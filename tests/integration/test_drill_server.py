@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.database import Database
 from services.errors import StackError
+from services.postgres.client import Database
 from tests.conftest import Shoreline
 
 
@@ -141,7 +141,7 @@ def test_missing_extension_fails_the_drill_and_records_nothing(
 @pytest.fixture
 def storage_manifest(storage: object) -> Callable[[str, str], None]:
     """Change the text of the newest backup's manifest."""
-    from services.storage import Storage
+    from services.s3.objects import Storage
 
     assert isinstance(storage, Storage)
     bucket = storage

@@ -8,11 +8,11 @@ import pytest
 
 from services.backups.drill import drill
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
 from services.backups.naming import Format
+from services.backups.repository import DumpOptions
 from services.backups.restore import restore
-from services.database import Database
 from services.local.stack import PROJECT
+from services.postgres.client import Database
 from tests.archives import Archives
 from tests.conftest import Shoreline
 

@@ -12,11 +12,11 @@ import psutil
 import pytest
 from loguru import logger
 
-from jobs import embedded
-from services.database import Database
+from jobs.cli import embedded
 from services.local.localstack import LocalStack
 from services.local.postgres import Cluster
 from services.local.stack import PROJECT, Stack, Started
+from services.postgres.client import Database
 
 
 @pytest.fixture

@@ -20,20 +20,21 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg2 import sql
 
-from services import platform
-from services.database import Database
 from services.errors import DatabaseError, LakeError
 from services.lake import copy as copy_module
 from services.lake import export as export_module
-from services.lake import layout, spans
-from services.lake.declaration import Source, declared_sources, from_options
+from services.lake import layout
+from services.lake import partitions as spans
+from services.lake.declaration import ExportSource, declared_sources, from_options
 from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
 from services.lake.record import read_records
 from services.lake.remote import RemoteLake
 from services.lake.source import snapshot
 from services.local.postgres import Cluster
-from services.storage import Storage
+from services.postgres import sample_database as platform
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.integration.lakes import no_task, upload
 from tests.waiting import wait_until
@@ -50,7 +51,7 @@ def lake(storage: Storage) -> RemoteLake:
 @pytest.fixture
 def run(database: Database, tmp_path: Path) -> Callable[..., ExportReport]:
     def exported(
-        sources: tuple[Source, ...] = THINGS,
+        sources: tuple[ExportSource, ...] = THINGS,
         wanted: Wanted | None = None,
         lake: RemoteLake | None = None,
         quiet: bool = True,
@@ -517,7 +518,7 @@ def test_rows_lie_in_the_declared_order(
     monkeypatch: pytest.MonkeyPatch,
     sort_by: tuple[str, ...],
 ) -> None:
-    source = Source("things", "public", "things", "at", sort_by=sort_by)
+    source = ExportSource("things", "public", "things", "at", sort_by=sort_by)
     for limit in (spans.SPAN_ROWS, 1):
         monkeypatch.setattr(spans, "SPAN_ROWS", limit)
         run((source,))
@@ -553,7 +554,7 @@ def test_names_are_quoted(execute: Execute, run: Callable[..., ExportReport], tm
     execute(
         'CREATE TABLE "Odd ""Name" ("The Time" date, "select" int);INSERT INTO "Odd ""Name" VALUES (\'2025-01-10\', 1)'
     )
-    source = Source("things", "public", 'Odd "Name', "The Time", rename={"The Time": "at", "select": "chosen"})
+    source = ExportSource("things", "public", 'Odd "Name', "The Time", rename={"The Time": "at", "select": "chosen"})
     run((source,))
     assert rows(tmp_path).to_pylist() == [{"at": date(2025, 1, 10), "chosen": 1}]
 
@@ -591,7 +592,7 @@ def test_an_order_that_cannot_be_kept_is_refused(execute: Execute, run: Callable
     execute("CREATE TABLE things (at date PRIMARY KEY, tags text[])")
     for column in ("tags", "nothing"):
         with pytest.raises(LakeError, match=f"sorted by {column}"):
-            run((Source("things", "public", "things", "at", sort_by=(column,)),))
+            run((ExportSource("things", "public", "things", "at", sort_by=(column,)),))
 
 
 def test_the_lakes_years_are_held(database: Database, execute: Execute, run: Callable[..., ExportReport]) -> None:

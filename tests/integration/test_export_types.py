@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from services.database import Connection, Database
 from services.errors import LakeError
-from services.lake.declaration import Source
+from services.lake.declaration import ExportSource
 from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
+from services.postgres.client import Connection, Database
 from tests.integration.lakes import no_task
 
 Execute = Callable[[str], None]
@@ -50,7 +50,7 @@ def execute(shared: Database, schema: str) -> Execute:
 @pytest.fixture
 def run(shared: Database, schema: str, tmp_path: Path) -> Callable[..., ExportReport]:
     def exported(**options: Any) -> ExportReport:
-        source = Source("things", schema, "things", "at", **options)
+        source = ExportSource("things", schema, "things", "at", **options)
         return export(shared, [source], tmp_path, Wanted(), lambda _: None, no_task, workers=2)
 
     return exported
@@ -185,7 +185,7 @@ def kept(shared: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
             cursor.execute(f"CREATE TABLE kept_{number} (n int, at timestamptz, value {kind})")
             rows = ", ".join(f"({place}, '2025-01-10', {value})" for place, value in enumerate(values))
             cursor.execute(f"INSERT INTO kept_{number} VALUES {rows}")
-    sources = [Source(f"kept_{number}", "public", f"kept_{number}", "at") for number in range(len(KEPT))]
+    sources = [ExportSource(f"kept_{number}", "public", f"kept_{number}", "at") for number in range(len(KEPT))]
     export(shared, sources, output, Wanted(), lambda _: None, no_task, workers=2)
     return output
 

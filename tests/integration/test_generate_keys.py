@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from services import platform
-from services.database import Database
 from services.lake.generate import generate
 from services.lake.population import Population
+from services.postgres import sample_database as platform
+from services.postgres.client import Database
 
 
 def test_every_foreign_key_holds(database: Database, tmp_path: Path) -> None:

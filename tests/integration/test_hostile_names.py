@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.backups.naming import MANIFEST
-from services.database import Database
+from services.postgres.client import Database
 from tests.archives import Archives
 from tests.conftest import Shoreline
 

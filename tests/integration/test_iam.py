@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from jobs.progress import Progress
-from services.aws import Aws
-from services.backups.archive import Archive
+from jobs.cli.progress import Progress
 from services.backups.lifecycle import rules
 from services.backups.naming import Naming
+from services.backups.repository import BackupRepository
 from services.backups.retention import Retention
-from services.bucket import Bucket
 from services.cleanup import Area, Cleanup, Names, Scope
 from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
-from services.database import Database
-from services.safety.grants import BACKUP, CLEANUP, LAKE, QUERY, ROLES, SETUP, On, Role
-from services.safety.policies import Target, explain, policy
-from services.storage import Storage
+from services.iam.grants import BACKUP, CLEANUP, LAKE, QUERY, ROLES, SETUP, ResourceScope, Role
+from services.iam.policies import Target, explain, policy
+from services.postgres.client import Database
+from services.s3.bucket import Bucket
+from services.s3.client import Aws
+from services.s3.objects import Storage
 from tests.conftest import Outcome, Shoreline
 from tests.fakes.athena import FakeAthena
 from tests.fakes.catalog import FakeCatalog, Table
@@ -164,7 +164,7 @@ def everything(storage: Storage, lake: str, server: Database, folder: Path, acco
         progress=Progress(Console(stderr=True)),
     )
     plan = work.plan()
-    with Archive(storage, Naming("backups/postgres"), "run").lease("cleanup") as lease:
+    with BackupRepository(storage, Naming("backups/postgres"), "run").lease("cleanup") as lease:
         return work.carry_out(plan, lease)
 
 
@@ -178,7 +178,7 @@ def test_a_policy_names_our_resources_only_and_fits_into_iam(role: Role) -> None
         assert not [action for action in statement["Action"] if "*" in action]
         if statement["Sid"] != "Account":
             assert "*" not in statement["Resource"]
-    anywhere = {grant.action for grant in role.grants if grant.on is On.ACCOUNT}
+    anywhere = {grant.action for grant in role.grants if grant.on is ResourceScope.ACCOUNT}
     assert anywhere <= {"s3:ListAllMyBuckets", "s3:GetBucketTagging", "athena:ListWorkGroups"}
 
 
@@ -188,16 +188,14 @@ def test_only_cleanup_may_delete_versions_and_nobody_may_delete_backups_but_it_a
         name
         for name, role in ROLES.items()
         for grant in role.grants
-        if grant.on is On.BACKUPS and grant.action.startswith("s3:DeleteObject")
+        if grant.on is ResourceScope.BACKUPS and grant.action.startswith("s3:DeleteObject")
     ]
     assert deleting == ["backup", "cleanup"]
 
 
 def test_the_document_explains_every_action() -> None:
     text = (PROJECT / "docs" / "iam.md").read_text(encoding="utf-8")
-    assert explain() in text, (
-        "write it anew: python -c 'from services.safety.policies import explain; print(explain())'"
-    )
+    assert explain() in text, "write it anew: python -c 'from services.iam.policies import explain; print(explain())'"
 
 
 def test_a_policy_is_printed_alone_so_that_it_can_be_piped(shoreline: Shoreline) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from services.errors import LakeError
 from services.lake.journal import Journal
-from services.lake.manifest import Manifest, Unreadable
+from services.lake.manifest import LakeManifest, Unreadable
 from services.lake.record import ExportRecord
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 
 ENTRY = {"size": 1, "rows": 1, "sha256": "0", "etag": "0", "schema": "d", "least": {}, "most": {}}
@@ -31,7 +31,7 @@ JOURNAL: dict[str, Any] = {
     "tables": {"bad": {"year=2025/month=01/day=10": {"sources": {"a": "b"}, "results": {"c": "d"}}}},
 }
 READERS: list[tuple[Callable[[bytes], object], dict[str, Any], type[LakeError]]] = [
-    (lambda text: Manifest.from_json(text, "here"), MANIFEST, Unreadable),
+    (lambda text: LakeManifest.from_json(text, "here"), MANIFEST, Unreadable),
     (lambda text: ExportRecord.from_json(text, "here"), RECORD, Unreadable),
     (lambda text: Journal.from_json(text, "here"), JOURNAL, LakeError),
 ]

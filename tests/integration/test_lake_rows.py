@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.database import Database
 from services.errors import LakeError
 from services.lake.declaration import from_options
 from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
 from services.lake.record import read_records, write_record
 from services.lake.remote import RemoteLake
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.integration.lakes import no_task, upload
 
 PEOPLE = from_options(["public.people:at"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.storage import Storage
+from services.s3.objects import Storage
 
 KEYS = [f"datalake/orders/year=2025/month=01/day=10/part & {number}+ü.parquet" for number in range(5)]
 

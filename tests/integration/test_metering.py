@@ -15,15 +15,14 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from services.aws import Aws, AwsAccess
 from services.costs.account import Account
-from services.costs.bill import Biller
+from services.costs.bill import Biller, Usage
 from services.costs.prices import load_prices
-from services.costs.usage import Usage
 from services.errors import BudgetExceeded
 from services.local.localstack import LocalStack
 from services.local.stack import HOME, PROJECT
-from services.storage import Storage
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 
 _LOGGED = re.compile(r"localstack\.request\.aws +: AWS (\w+)\.(\w+) => (\d+)")

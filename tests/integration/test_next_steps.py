@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.outcome import typed
-from services.database import Database
+from jobs.cli.result import typed
 from services.errors import ShorelineError
+from services.postgres.client import Database
 from tests.conftest import Shoreline
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.faults.proxy import FaultProxy
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 
 

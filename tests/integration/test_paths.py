@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.database import Database
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 
 WRONG_SETTING = 2

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from services.database import Connection, Database
 from services.local.processes import free_port
+from services.postgres.client import Connection, Database
 from tests.command_line import Shoreline
 
 pytestmark = pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="PgBouncer is not installed")

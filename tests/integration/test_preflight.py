@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.storage import Storage
+from services.s3.objects import Storage
 from tests.conftest import Outcome, Shoreline, stand_in
 from tests.fakes.catalog import FakeCatalog
 from tests.faults.proxy import Answer, Asked, Fault, FaultProxy

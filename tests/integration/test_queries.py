@@ -18,8 +18,8 @@ from services.queries.ask import prepare
 from services.queries.files import BucketFiles, FileChanged
 from services.queries.named import named_queries
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import Lake
-from services.storage import Storage
+from services.queries.prediction import LakeFiles
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.unit.queries.lake import LAKE
 from tests.unit.queries.questions import expected
@@ -45,7 +45,7 @@ def bucket(storage: Storage, sample: Path) -> Storage:
 
 @pytest.fixture
 def engine(bucket: Storage) -> Iterator[DuckDbEngine]:
-    made = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
+    made = DuckDbEngine(LakeFiles(BucketFiles(bucket, PREFIX)))
     yield made
     made.close()
 
@@ -68,7 +68,7 @@ def test_only_the_selected_partitions_and_columns_are_fetched(bucket: Storage, s
 
     events, event = bucket.aws.s3.meta.events, "before-parameter-build.s3.GetObject"
     events.register(event, note)
-    engine = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
+    engine = DuckDbEngine(LakeFiles(BucketFiles(bucket, PREFIX)))
     prepared = prepare("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 2", LAKE, engine.lake)
     engine.run(prepared)
     engine.close()
@@ -86,7 +86,7 @@ def test_a_file_that_is_replaced_in_mid_query_is_told_and_not_half_read(bucket: 
     rows.write_parquet(sink, compression="uncompressed")
     key = f"{PREFIX}/orders/year=2025/month=04/day=01/data.parquet"
     bucket.put(key, sink.getvalue())
-    engine = DuckDbEngine(Lake(BucketFiles(bucket, PREFIX)))
+    engine = DuckDbEngine(LakeFiles(BucketFiles(bucket, PREFIX)))
     prepared = prepare("SELECT sum(order_id) FROM orders WHERE year = 2025 AND month = 4", LAKE, engine.lake)
     bucket.put(key, sink.getvalue() + b"")
     sink.seek(0)
@@ -101,7 +101,7 @@ def test_a_file_that_is_replaced_in_mid_query_is_told_and_not_half_read(bucket: 
 
 
 def test_a_bucket_that_vanishes_in_mid_query_is_told(bucket: Storage) -> None:
-    lake = Lake(BucketFiles(bucket, PREFIX))
+    lake = LakeFiles(BucketFiles(bucket, PREFIX))
     table = LAKE.tables["orders"]
     lake.files_of(table)
     bucket.delete([found.key for found in bucket.objects("")])

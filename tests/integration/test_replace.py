@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from services.database import MAINTENANCE, Database
+from services.postgres.client import MAINTENANCE, Database
 from tests.command_line import environment
 from tests.conftest import Shoreline
 

@@ -19,15 +19,15 @@ from services.backups.catalog import Backup
 from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.load import LoadOptions
-from services.backups.making import DumpOptions
 from services.backups.manifest import DatabaseTraits
 from services.backups.naming import MANIFEST
+from services.backups.repository import DumpOptions
 from services.backups.restore import is_empty, restore
 from services.backups.scratch import scratch
 from services.backups.traits import apply, create_like, traits_of
-from services.database import Database
 from services.errors import BackupDamaged, BackupNotFound, InputError, RestoreFailed, SettingsError
 from services.local.postgres import Cluster
+from services.postgres.client import Database
 from tests.archives import Archives
 from tests.conftest import Shoreline
 from tests.integration.schemas import AWKWARD

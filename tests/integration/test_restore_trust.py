@@ -17,16 +17,16 @@ from services.backups.catalog import Backup
 from services.backups.drill import drill
 from services.backups.dump import fingerprint
 from services.backups.load import ConnectionLost, LoadOptions
-from services.backups.making import DumpOptions
-from services.backups.manifest import DatabaseTraits, File, Grant, RoleSetting
+from services.backups.manifest import DatabaseGrant, DatabaseTraits, File, RoleSetting
 from services.backups.naming import MANIFEST, Format
 from services.backups.rehearsal import Rehearsal, comparable, rehearse
+from services.backups.repository import DumpOptions
 from services.backups.restore import restore
 from services.backups.scratch import drop_abandoned, scratch
-from services.backups.streams import Digest
+from services.backups.stream import Digest
 from services.backups.traits import create_like, traits_of
-from services.database import Database
 from services.errors import BackupDamaged, DatabaseError, DatabaseUnreachable, InputError, RestoreFailed
+from services.postgres.client import Database
 from tests.archives import Archives
 from tests.conftest import Shoreline
 from tests.faults.conftest import filled
@@ -148,7 +148,7 @@ def test_drill_applies_all_traits_and_leaves_the_mark(
 
 def test_drill_fails_where_a_restore_would_at_its_end(archives: Archives, database: Database) -> None:
     backup = archives.back_up(database)
-    traits = replace(backup.manifest.traits, grants=(Grant("nobody_here", "CONNECT"),))
+    traits = replace(backup.manifest.traits, grants=(DatabaseGrant("nobody_here", "CONNECT"),))
     forged = replace(backup, manifest=replace(backup.manifest, traits=traits))
     for job in (
         lambda: restore(archives.storage, forged, database, replace=True),

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.outcome import Outcome, typed
+from jobs.cli.result import JobResult, typed
 from services.errors import LakeError
 from services.local.stack import PROJECT
 from tests.conftest import Shoreline
 
 WAITS = """
 import time, typer
-from jobs.runner import Invocation, run_job
+from jobs.cli.runner import Invocation, run_job
 app = typer.Typer()
 @app.callback()
 def root(ctx: typer.Context) -> None:
@@ -161,7 +161,7 @@ def test_a_job_without_settings_tells_its_commands_as_they_are_typed_here_too(sh
 
 
 def test_the_command_that_mends_an_error_is_told_as_it_is_typed_here(capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = Outcome("upload", "12345678", as_json=True)
+    outcome = JobResult("upload", "12345678", as_json=True)
     outcome.embedded = True
     outcome.log("INFO", "text")
     outcome.fail(LakeError("Nothing.", next_step="Run `shoreline generate` or `shoreline export --full`."))

@@ -12,10 +12,10 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from services.database import Database
 from services.local.stack import PROJECT
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from services.settings.load import secret_names
-from services.storage import Storage
 from tests.conftest import Outcome, Shoreline
 
 JOBS = (

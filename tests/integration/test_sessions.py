@@ -9,10 +9,10 @@ import pytest
 
 from services.backups.checks import dump_problems
 from services.backups.naming import Format
-from services.backups.waiting import Limits, without_literals
-from services.connection import SAFE_PATH
-from services.database import Connection, Database
 from services.errors import BackupFailed, DatabaseError
+from services.postgres.client import Connection, Database
+from services.postgres.connection import SAFE_PATH
+from services.postgres.waiting import Limits, without_literals
 from tests.archives import SMALL_PARTS, Archives
 from tests.command_line import Shoreline
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from services.aws import Aws
-from services.storage import Storage
+from services.s3.client import Aws
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 
 

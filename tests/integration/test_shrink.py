@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from services.database import Database
-from services.storage import Storage
+from services.postgres.client import Database
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.integration.test_backup_jobs import later as later  # a fixture
 from tests.integration.test_operations import Listener

@@ -14,21 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.upload import sending
-from services.aws import Aws
 from services.costs.account import Account
 from services.costs.bill import Biller
 from services.costs.prices import load_prices
 from services.errors import Busy, LakeError, StorageError
 from services.lake import transfer
 from services.lake import upload as upload_module
-from services.lake.checksum import PART_BYTES, of_files
+from services.lake.files import PART_BYTES, FolderContents, LocalFile, contents, of_files
 from services.lake.generate import generate
-from services.lake.local import Contents, LocalFile, contents
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
 from services.lake.shape import SchemaDrift
 from services.lake.transfer import Sending, send_all
-from services.storage import Storage
+from services.s3.client import Aws
+from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.integration.lakes import upload
 
@@ -211,7 +210,7 @@ def test_a_file_that_changes_after_it_was_hashed_is_not_described_as_what_is_the
     lake.storage.delete(["datalake/_manifest/orders.json"])
     described = contents
 
-    def rewritten(files: Sequence[LocalFile]) -> list[Contents]:
+    def rewritten(files: Sequence[LocalFile]) -> list[FolderContents]:
         for file in files:
             pq.write_table(pq.read_table(file.location, partitioning=None).slice(1), file.location)
         return described(files)

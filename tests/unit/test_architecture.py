@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import JOBS
+from jobs.cli.main import JOBS
 
 PROJECT = Path(__file__).resolve().parents[2]
 CLOCK = {"utcnow", "now", "today"}
@@ -38,7 +38,7 @@ def sources(*folders: str) -> Iterator[tuple[str, Path]]:
 
 def test_services_take_the_time_as_an_argument() -> None:
     reading = {name for name, path in sources("services") if calls(path) & CLOCK}
-    assert reading <= {"services/backups/archive.py", "services/backups/making.py", "services/operations/scheduler.py"}
+    assert reading <= {"services/backups/repository.py", "services/operations/scheduler.py"}
 
 
 def test_only_the_settings_read_configuration_from_the_environment() -> None:
@@ -47,7 +47,11 @@ def test_only_the_settings_read_configuration_from_the_environment() -> None:
         for name, path in sources("services")
         if not name.startswith("services/settings/") and re.search(r"os\.environ|getenv", path.read_text("utf-8"))
     }
-    children = {"services/connection.py", "services/local/postgres.py", "services/local/localstack.py"}  # their PATH
+    children = {
+        "services/postgres/connection.py",
+        "services/local/postgres.py",
+        "services/local/localstack.py",
+    }  # their PATH
     assert reading <= children
 
 
@@ -89,13 +93,13 @@ HEAVY = {"boto3", "botocore", "pyarrow", "polars", "duckdb", "psycopg2", "sqlglo
 
 
 def test_the_command_line_imports_nothing_heavy_and_no_job() -> None:
-    loaded = loaded_by("import jobs.cli")
+    loaded = loaded_by("import jobs.cli.main")
     assert not loaded & (HEAVY | {"pydantic", "importlib.metadata"})
     assert not loaded & {target.split(":")[0] for target in JOBS.values()}
 
 
 def test_the_help_of_a_job_imports_no_other_job_and_nothing_heavy() -> None:
-    loaded = loaded_by("from jobs.cli import app\napp(['backups', '--help'], standalone_mode=False)")
+    loaded = loaded_by("from jobs.cli.main import app\napp(['backups', '--help'], standalone_mode=False)")
     assert not loaded & HEAVY
     assert {target.split(":")[0] for target in JOBS.values()} & loaded == {"jobs.backups"}
 
@@ -105,10 +109,13 @@ def test_the_help_of_a_job_imports_no_other_job_and_nothing_heavy() -> None:
     [
         ("services.settings", HEAVY | {"pydantic_settings"}),
         ("services.local.stack", HEAVY - {"psycopg2"}),
-        ("services.backups.archive", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
+        ("services.backups.repository", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
         ("services.cleanup", {"pyarrow", "polars", "duckdb", "sqlglot", "numpy", "asyncio"}),
         ("services.lake.export", {"boto3", "pyarrow.compute", "polars", "duckdb", "sqlglot", "asyncio"}),
-        ("services.queries.recorded, services.queries.tables", {"duckdb", "polars", "psycopg2", "asyncio"}),
+        (
+            "services.queries.manifest_tables, services.queries.manifest_tables",
+            {"duckdb", "polars", "psycopg2", "asyncio"},
+        ),
         ("services.lake.upload", {"pyarrow.compute", "polars", "duckdb", "sqlglot", "psycopg2", "asyncio"}),
     ],
 )

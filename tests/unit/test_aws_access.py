@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from services.aws import Aws, AwsAccess, translated
 from services.errors import CredentialsRefused
+from services.s3.client import Aws, AwsAccess, translate_errors
 
 REAL: dict[str, Any] = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalr", "session_token": "token"}
 
@@ -86,6 +86,6 @@ def test_an_empty_aws_profile_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_clock_that_is_wrong_is_not_taken_for_wrong_credentials(code: str, message: str) -> None:
-    with pytest.raises(CredentialsRefused, match="this machine's clock is wrong") as caught, translated():
+    with pytest.raises(CredentialsRefused, match="this machine's clock is wrong") as caught, translate_errors():
         raise ClientError({"Error": {"Code": code, "Message": message}}, "GetCallerIdentity")
     assert "Set the clock" in caught.value.next_step

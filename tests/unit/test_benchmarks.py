@@ -19,7 +19,7 @@ from benchmarks.harness.record import Record, kept_ratios, ratios, read, write
 from benchmarks.harness.results import CaseResult, GrowthPoint, GrowthResult, Measured, faster, power, verdicts
 from benchmarks.harness.world import World
 from benchmarks.rooms import ROOMS
-from services.database import Database
+from services.postgres.client import Database
 
 
 def measured(name: str, role: Role, *seconds: float, **figures: float) -> Measured:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.stub import Stubber
 
-from services.aws import Aws, AwsAccess
 from services.errors import SettingsError
-from services.storage import Storage
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 
 
 def looked_at(answered: str | None, *, endpoint: str | None = None) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from services.database import Connection, Database
 from services.errors import DatabaseUnreachable
+from services.postgres.client import Connection, Database
 
 VERIFIED = Connection("db.example.com", 5432, "me", "a", sslmode="verify-full", sslrootcert="/etc/ca.pem")
 
@@ -35,7 +35,7 @@ def test_a_connection_that_failed_says_what_to_look_at(monkeypatch: pytest.Monke
     def refuses(**_: object) -> None:
         raise psycopg2.OperationalError(told)
 
-    monkeypatch.setattr("services.database.psycopg2.connect", refuses)
+    monkeypatch.setattr("services.postgres.client.psycopg2.connect", refuses)
     with pytest.raises(DatabaseUnreachable) as caught:
         Database(Connection("db", 5432, "postgres", "shop")).exists()
     assert step in caught.value.next_step

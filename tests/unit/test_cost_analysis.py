@@ -12,15 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from services.cost_analysis.model.figures import load_figures
+from services.cost_analysis.report.analysis import Analysis, analyse
+from services.cost_analysis.report.charts import Mark, bar_chart, line_chart
+from services.cost_analysis.report.files import stale, write
+from services.cost_analysis.report.inputs import Inputs, parse_days, parse_share, parse_size, read_demo
+from services.cost_analysis.report.summary import summarise
+from services.cost_analysis.report.text import duration, figure, usd
 from services.costs.history import history_of
-from services.costs.model.figures import load_figures
 from services.costs.prices import PriceList, load_prices
-from services.costs.report.analysis import Analysis, analyse
-from services.costs.report.charts import Mark, bar_chart, line_chart
-from services.costs.report.files import stale, write
-from services.costs.report.inputs import Inputs, parse_days, parse_share, parse_size, read_demo
-from services.costs.report.summary import summarise
-from services.costs.report.text import duration, figure, usd
 from services.errors import BackupNotFound, InputError
 
 PROJECT = Path(__file__).resolve().parents[2]

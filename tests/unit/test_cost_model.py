@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backups.parts import PartPlan
-from services.costs.model.figures import Figures, Kind, load_figures
-from services.costs.model.lake import Lake, break_even_queries, query, questions
-from services.costs.model.lines import Amount, Holding, holding_amounts, price, total
-from services.costs.model.logical import logical, logical_tiers, parts
-from services.costs.model.managed import managed
-from services.costs.model.physical import incremental_bytes, physical, segments_a_day, wal_stored_bytes
-from services.costs.model.scenario import Scenario, scenario
-from services.costs.model.turning import STRATEGIES, axes, sweep
+from services.cost_analysis.model.figures import Kind, ModelFigures, load_figures
+from services.cost_analysis.model.lake import LakeScenario, break_even_queries, query, questions
+from services.cost_analysis.model.lines import Holding, MonthlyAmount, holding_amounts, price, total
+from services.cost_analysis.model.logical import logical, logical_tiers, parts
+from services.cost_analysis.model.managed import managed
+from services.cost_analysis.model.physical import incremental_bytes, physical, segments_a_day, wal_stored_bytes
+from services.cost_analysis.model.scenario import Scenario, scenario
+from services.cost_analysis.model.turning import STRATEGIES, axes, sweep
 from services.costs.prices import DATE, DAYS_A_MONTH, GB, PriceMissing, load_prices
 from services.errors import InputError
+from services.s3.multipart import PartPlan
 
 PRICES = load_prices()
 # Round numbers, so that a total can be worked out with pencil and paper.
@@ -47,7 +47,7 @@ def at(size: int = 100 * GB, region: str = "us-east-1", **given_figures: str) ->
     return scenario(size, region, PRICES, figures)
 
 
-def usd(amounts: list[Amount]) -> Decimal:
+def usd(amounts: list[MonthlyAmount]) -> Decimal:
     return total(price(at(), amounts))
 
 
@@ -100,7 +100,11 @@ def test_intelligent_tiering_moves_objects_after_30_and_90_days_and_bills_its_mo
 
 def test_lines_of_one_usage_share_its_price_tiers() -> None:
     lines = price(
-        at(), [Amount("a", "s3.storage.STANDARD", Decimal(51200)), Amount("b", "s3.storage.STANDARD", Decimal(10))]
+        at(),
+        [
+            MonthlyAmount("a", "s3.storage.STANDARD", Decimal(51200)),
+            MonthlyAmount("b", "s3.storage.STANDARD", Decimal(10)),
+        ],
     )
     assert [line.usd for line in lines] == [Decimal("1177.6"), Decimal("0.22")]
 
@@ -222,7 +226,7 @@ def test_a_query_is_billed_its_scan_and_at_least_10_mb() -> None:
 
 
 def test_partitions_and_columns_divide_what_a_question_scans() -> None:
-    by_name = {cost.what: cost.scanned for cost in questions(at(), Lake(rows_a_day=10**6, days=100))}
+    by_name = {cost.what: cost.scanned for cost in questions(at(), LakeScenario(rows_a_day=10**6, days=100))}
     assert by_name["CSV, no partitions"] == 50 * 10**8
     assert by_name["Parquet, no partitions, every column"] == 10 * 10**8
     assert by_name["Parquet, no partitions, two columns"] == 5 * 10**8
@@ -231,7 +235,7 @@ def test_partitions_and_columns_divide_what_a_question_scans() -> None:
 
 def test_the_lake_is_as_dear_as_a_second_database_at_the_break_even() -> None:
     # an instance 730 * 0.065 and 100 GB at 0.115; less 10 GB of Parquet at 0.023; a query of 10 MB and 2 GETs
-    lake = Lake(rows_a_day=GB // 100, days=100)
+    lake = LakeScenario(rows_a_day=GB // 100, days=100)
     by_hand = (Decimal("47.45") + Decimal("11.5") - lake.rows * 10 * Decimal("0.023") / GB) / Decimal("0.0000508")
     assert break_even_queries(at(), lake, Decimal(1)) == pytest.approx(by_hand, abs=Decimal("1e-15"))
 
@@ -343,7 +347,7 @@ def test_every_figure_says_how_it_is_known() -> None:
 
 
 def test_a_figure_that_is_given_says_so() -> None:
-    figures: Figures = load_figures().given(daily_change=Decimal("0.5"))
+    figures: ModelFigures = load_figures().given(daily_change=Decimal("0.5"))
     assert figures.figure("daily_change").kind is Kind.GIVEN
     assert figures["daily_change"] == Decimal("0.5")
     with pytest.raises(InputError, match="no figure 'daily_chance'"):

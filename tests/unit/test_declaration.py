@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.errors import InputError
-from services.lake.declaration import Source, declared_sources, from_options, from_toml
+from services.lake.declaration import ExportSource, declared_sources, from_options, from_toml
 
 GOOD = """
 [tables.invoices]
@@ -23,7 +23,7 @@ time_column = "at"
 
 def test_a_file_declares_tables() -> None:
     invoices, visits = from_toml(GOOD, "lake.toml")
-    assert invoices == Source(
+    assert invoices == ExportSource(
         name="invoices",
         schema="billing",
         relation="Invoices",
@@ -33,7 +33,7 @@ def test_a_file_declares_tables() -> None:
         types={"total": "decimal(18, 4)", "shape": "string"},
         rename={"year": "fiscal_year"},
     )
-    assert visits == Source(name="visits", schema="public", relation="visits", time_column="at")
+    assert visits == ExportSource(name="visits", schema="public", relation="visits", time_column="at")
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 def test_an_option_names_a_table_and_its_time_column() -> None:
     assert from_options(["sales.Orders:placed_at", "visits:at"]) == (
-        Source("orders", "sales", "Orders", "placed_at"),
-        Source("visits", "public", "visits", "at"),
+        ExportSource("orders", "sales", "Orders", "placed_at"),
+        ExportSource("visits", "public", "visits", "at"),
     )
 
 

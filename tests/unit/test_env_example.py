@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from jobs.cli import JOBS
+from jobs.cli.main import JOBS
 from services.settings import Settings
 from services.settings.load import secret_names
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cleanup.output import look_at_output, look_at_receipts
-from services.lake.local import local_files
+from services.cleanup.local_files import look_at_output, look_at_receipts
+from services.lake.files import local_files
 from services.queries.files import FolderFiles
 
 DAY = "orders/year=2025/month=01/day=10"

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.errors import InputError
-from services.lake.days import chosen_days
 from services.lake.generate import DEFAULT_DAYS, generate, known_tables
+from services.lake.partitions import chosen_days
 from services.lake.population import Population
 from services.lake.tables import EVENTS, ORDERS
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from services import human
+from services import formatting as human
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from services.backups.programs import Program
-from services.backups.waiting import DumpWatch, Limits
-from services.connection import EXTRA_KEYWORDS, Connection, Server, forget_ambient_settings
-from services.database import Database, Version
 from services.errors import BackupFailed, SettingsError
+from services.postgres.client import Database, Version
+from services.postgres.connection import EXTRA_KEYWORDS, Connection, Server, forget_ambient_settings
+from services.postgres.process import Program
+from services.postgres.waiting import DumpWatch, Limits
 from services.settings import load
 
 SHOP = Connection("db", 5432, "me", "shop")

@@ -14,8 +14,8 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from services.costs.bill import AthenaScan, Call, Tally, Usage
 from services.costs.meter import Meter
-from services.costs.usage import Call, Scan, Tally, Usage
 from services.errors import BudgetExceeded
 from tests.wire import Answer, Wire, serving
 
@@ -37,7 +37,7 @@ class Limit:
     def price(self, call: Call, tally: Tally) -> Decimal:  # noqa: ARG002
         return Decimal(self._of(tally))
 
-    def price_scan(self, scan: Scan) -> Decimal:
+    def price_scan(self, scan: AthenaScan) -> Decimal:
         return Decimal(scan.billed_bytes)
 
     def check(self, cost: Decimal) -> None:
@@ -197,7 +197,7 @@ def test_a_query_is_billed_once_however_often_it_is_asked_about(wire: Wire) -> N
     client.start_query_execution(QueryString="SELECT 1")
     for _ in range(3):
         client.get_query_execution(QueryExecutionId="q1")
-    assert meter.snapshot().scan == Scan(1, scanned_bytes=12_000_001, billed_bytes=13_000_000)
+    assert meter.snapshot().scan == AthenaScan(1, scanned_bytes=12_000_001, billed_bytes=13_000_000)
 
 
 def test_a_query_that_was_billed_counts_towards_the_limit(wire: Wire) -> None:
@@ -216,7 +216,7 @@ def test_a_query_of_someone_else_is_not_billed_to_this_run(wire: Wire) -> None:
     meter.attach(client)
     client.start_query_execution(QueryString="SELECT 1")
     client.get_query_execution(QueryExecutionId="theirs")
-    assert meter.snapshot().scan == Scan()
+    assert meter.snapshot().scan == AthenaScan()
 
 
 def test_the_gate_stops_a_request_before_it_is_sent(wire: Wire) -> None:

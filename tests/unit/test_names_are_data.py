@@ -14,13 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
-from jobs.console import Output
-from jobs.log import configure, hiding, redacted
-from jobs.outcome import Outcome
-from jobs.table import print_table
-from services.human import printable, printable_lines
-from services.operations.events import Event, Message, Moment, message
-from services.operations.notify import send
+from jobs.cli.console import Output, print_table
+from jobs.cli.logging import configure, make_redactor, redacted
+from jobs.cli.result import JobResult
+from services.formatting import printable, printable_lines
+from services.operations.notifications import Event, EventType, Message, message, send
 from services.settings.fields import database_names, split_names
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
@@ -69,7 +67,7 @@ def test_table_escapes_heads_and_cells(terminal: bool) -> None:
 
 @pytest.fixture
 def text_log(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    configure("INFO", "text", hiding(["se\x07cret"]), job="backup")
+    configure("INFO", "text", make_redactor(["se\x07cret"]), job="backup")
     return lambda: capsys.readouterr().err.splitlines()
 
 
@@ -90,7 +88,7 @@ def test_text_log_escapes_a_traceback_and_its_secret(text_log: Callable[[], list
 
 
 def test_json_result_hides_a_secret_with_a_quote(capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = Outcome("backup", "12345678", as_json=True)
+    outcome = JobResult("backup", "12345678", as_json=True)
     outcome.hide(['pass"w\u00f6rd'])
     outcome.report({'pass"w\u00f6rd': ['is pass"w\u00f6rd']}, lambda *_: None, None)
     assert json.loads(capsys.readouterr().out)["result"] == {"***": ["is ***"]}
@@ -101,13 +99,15 @@ def test_redacted_keeps_numbers_and_nothing() -> None:
 
 
 def test_message_escapes_a_name_with_a_line_break() -> None:
-    told = message(Event(Moment.FAILURE, "backup", "a\nBcc: x", AT, error="1 failed:\n  a\x1b[2K\nb", next_step="look"))
+    told = message(
+        Event(EventType.FAILURE, "backup", "a\nBcc: x", AT, error="1 failed:\n  a\x1b[2K\nb", next_step="look")
+    )
     assert told.title == "backup of a\\nBcc: x FAILED"
     assert "what       1 failed:\n  a\\x1b[2K\\nb\n" in told.body
 
 
 def test_address_without_scheme_is_reported_without_its_text() -> None:
-    (problem,) = send(["7463528190AAtokenPart:secret@chat"], Moment.FAILURE, Message("a", "b"))
+    (problem,) = send(["7463528190AAtokenPart:secret@chat"], EventType.FAILURE, Message("a", "b"))
     assert "746352" not in problem
     assert "address 1 of 1" in problem
 
@@ -130,7 +130,7 @@ def test_mail_is_plain_text() -> None:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         url = f"mailto://127.0.0.1:{server.server_address[1]}?from=a@example.com&to=b@example.com&mode=insecure"
         problems = send(
-            [url], Moment.FAILURE, Message("a", "what       <img src=https://evil.example/x>\nnext       b")
+            [url], EventType.FAILURE, Message("a", "what       <img src=https://evil.example/x>\nnext       b")
         )
         server.shutdown()
     assert problems == []

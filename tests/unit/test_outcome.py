@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from jobs.log import hiding
-from jobs.outcome import Outcome, Terminated, typed
+from jobs.cli.logging import make_redactor
+from jobs.cli.result import JobResult, Terminated, typed
 
 
 def test_a_job_that_is_stopped_before_its_settings_are_read_says_so_in_the_log_s_format(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LOG_FORMAT", "json")
-    outcome = Outcome("backup", "12345678", as_json=False)
+    outcome = JobResult("backup", "12345678", as_json=False)
     outcome.stopped(Terminated())
     outcome.close()
     line = json.loads(capsys.readouterr().err)
@@ -37,4 +37,4 @@ def test_the_scheduler_is_started_as_it_is_here(embedded: bool, contained: bool,
 
 
 def test_a_secret_that_begins_with_another_leaves_no_end_of_itself() -> None:
-    assert hiding(["hunter2", "hunter2-and-more"])("password hunter2-and-more") == "password ***"
+    assert make_redactor(["hunter2", "hunter2-and-more"])("password hunter2-and-more") == "password ***"

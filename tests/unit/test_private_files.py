@@ -11,10 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from services.costs.bill import Biller
+from services.costs.bill import Biller, Usage
 from services.costs.prices import load_prices
 from services.costs.receipt import keep, make_receipt
-from services.costs.usage import Usage
 from services.lake.files import DayWriter
 from services.lake.record import ExportRecord, write_record
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from jobs.progress import Progress
+from jobs.cli.progress import Progress
 
 
 def test_a_bar_of_files_shows_bytes_files_and_the_time_left() -> None:

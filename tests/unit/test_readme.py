@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.cli import JOBS
+from jobs.cli.main import JOBS
 from services import errors
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ def test_every_job_that_a_next_command_may_name_is_a_target_of_make() -> None:
 
 
 def test_the_help_of_all_jobs_has_whole_sentences() -> None:
-    command = [sys.executable, "-c", "from jobs.cli import main; main()", "--help"]
+    command = [sys.executable, "-c", "from jobs.cli.main import main; main()", "--help"]
     told = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     assert all(f"\n  {job} " in told for job in JOBS)
     assert "..." not in told.partition("Commands:")[2]

@@ -14,11 +14,10 @@ from rich.console import Console
 
 from jobs.receipts import show_receipt
 from services.costs import predict
-from services.costs.bill import Biller, Route
+from services.costs.bill import AthenaScan, Biller, Call, Route, Tally, Usage
 from services.costs.budget import Budget
 from services.costs.prices import GB, load_prices
 from services.costs.receipt import KeptReceipt, Receipt, add_up, keep, make_receipt, read_receipts
-from services.costs.usage import Call, Scan, Tally, Usage
 from services.errors import BudgetExceeded
 
 PUT = Call("s3", "PutObject")
@@ -204,7 +203,7 @@ def test_a_receipt_is_named_by_its_job_and_time_and_never_replaces_another(tmp_p
 
 
 def test_a_kept_receipt_gives_its_usage_back(tmp_path: Path) -> None:
-    usage = predict.upload(GB, part) + Usage(scan=Scan(1, 5, 10**7))
+    usage = predict.upload(GB, part) + Usage(scan=AthenaScan(1, 5, 10**7))
     keep(receipt(usage), tmp_path)
     kept: KeptReceipt = read_receipts(tmp_path)[0][0]
     assert kept.usage == usage

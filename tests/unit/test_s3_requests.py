@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from services.aws import Aws, AwsAccess
-from services.storage import Storage
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import Storage
 
 DIGEST = hashlib.sha256(b"rows").digest()
 LARGE = bytes(2 * 1024 * 1024)

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-from services.aws import Aws
 from services.errors import StorageError
-from services.safety.account import look_at_account
-from services.safety.grants import ROLES
+from services.iam.access import look_at_account
+from services.iam.grants import ROLES
+from services.s3.client import Aws
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOT_ASKED_BY_A_JOB = {"kms"}  # S3 asks it, with the caller's rights

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.lake.spans import SPAN_BYTES, SPAN_ROWS, cut_spans
+from services.lake.partitions import SPAN_BYTES, SPAN_ROWS, cut_spans
 
 FIRST = date(2025, 1, 1)
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.aws import Aws, AwsAccess
-from services.backups.download import download
+from services.backups.stream import download
 from services.errors import (
     BackupDamaged,
     BucketNotOurs,
@@ -16,7 +15,8 @@ from services.errors import (
     StorageError,
     StorageUnreachable,
 )
-from services.storage import ObjectDamaged, Storage
+from services.s3.client import Aws, AwsAccess
+from services.s3.objects import ObjectDamaged, Storage
 from tests.wire import Wire, serving
 
 PAGE = b"<!DOCTYPE html><html><body><p>Welcome</p></body></html>"

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from jobs.table import print_table
+from jobs.cli.console import print_table
 
 ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
 WHY = "look whether the bucket is there and whose it is; list the keys below it and count their bytes"

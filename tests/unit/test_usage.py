@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.costs.usage import BillingClass, Call, Scan, Tally, Usage, athena_billed_bytes, class_of_part
+from services.costs.bill import AthenaScan, BillingClass, Call, Tally, Usage, athena_billed_bytes, class_of_part
 
 _counts = st.integers(0, 10**12)
 _calls = st.builds(
@@ -18,7 +18,9 @@ _calls = st.builds(
     st.sampled_from(["STANDARD", "GLACIER_IR"]),
 )
 _tallies = st.builds(Tally, _counts, _counts, _counts, _counts, _counts)
-_usages = st.builds(Usage, st.dictionaries(_calls, _tallies, max_size=6), st.builds(Scan, _counts, _counts, _counts))
+_usages = st.builds(
+    Usage, st.dictionaries(_calls, _tallies, max_size=6), st.builds(AthenaScan, _counts, _counts, _counts)
+)
 
 
 @given(_usages, _usages)

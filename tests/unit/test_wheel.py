@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs import version
+from jobs.cli import version
 from services.errors import StackError
 from services.local.stack import PROJECT
 
 _WITHOUT_STACK = """
 import sys
 sys.modules["psutil"] = None  # as where it is not installed
-from jobs.cli import main
+from jobs.cli.main import main
 main()
 """
 

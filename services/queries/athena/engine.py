@@ -8,7 +8,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from services.aws import Aws, error_code, translated
 from services.errors import LakeError
 from services.queries.athena.execution import Pause, Runner
 from services.queries.athena.results import table
@@ -17,6 +16,7 @@ from services.queries.ddl import CreateTable, Statement
 from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared
 from services.queries.guard.statement import without_end
 from services.queries.time_limit import QUERY_SECONDS
+from services.s3.client import Aws, error_code, translate_errors
 
 
 class AthenaEngine:
@@ -110,7 +110,7 @@ class AthenaEngine:
 
     def _stored_table(self, database: str, name: str) -> Any:
         """A table as the catalog has it; None for none."""
-        with translated():
+        with translate_errors():
             try:
                 return self._aws.glue.get_table(DatabaseName=database, Name=name)["Table"]
             except ClientError as error:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, HTTPClientError
 
-from services.aws import Aws, error_code, translated
 from services.errors import QueryFailed
 from services.queries.athena.reasons import NoAthena, failure, no_athena
 from services.queries.time_limit import timed_out
+from services.s3.client import Aws, error_code, translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ class Runner:
         pages = self._aws.athena.get_paginator("get_query_results").paginate(
             QueryExecutionId=execution.query_id, PaginationConfig={"PageSize": PAGE}
         )
-        with translated():
+        with translate_errors():
             for number, page in enumerate(pages):
                 answer: Any = page["ResultSet"]
                 texts = [[cell.get("VarCharValue") for cell in row["Data"]] for row in answer["Rows"]]
@@ -106,7 +106,7 @@ class Runner:
                     raise missing from error
                 passes = not isinstance(error, ClientError) or error_code(error) in _CROWDED
                 if not passes or not left:
-                    with translated():
+                    with translate_errors():
                         raise
             self._pause(pause)
         raise AssertionError

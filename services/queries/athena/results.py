@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from services.errors import QueryFailed
-from services.human import size
+from services.formatting import size
 from services.queries.engine import ResultTooLarge
 
 _READ: dict[str, tuple[pa.DataType, Callable[[str], Any]]] = {

@@ -7,11 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from services.aws import Aws, error_code, translated
-from services.bucket import TAG
 from services.errors import InputError
 from services.queries.athena.arn import workgroup_arn
 from services.queries.athena.reasons import no_athena
+from services.s3.bucket import TAG
+from services.s3.client import Aws, error_code, translate_errors
 
 SMALLEST_CUT_OFF = 10_000_000
 """The least that BytesScannedCutoffPerQuery takes: it cannot hold a query to KBs, the prediction does."""
@@ -36,7 +36,7 @@ class Workgroup:
             raise InputError(
                 "The workgroup 'primary' belongs to the whole account.", next_step="Name another in ATHENA_WORKGROUP."
             )
-        with translated():
+        with translate_errors():
             if self._exists(aws):
                 self._refuse_foreign(aws)
                 self._update(aws)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from services.queries.catalog import TableSchema
-from services.queries.ddl.table import Column, CreateTable, differences, faults
+from services.queries.ddl.table import CreateTable, DdlColumn, differences, faults
 from services.queries.ddl.words import FORMATS, PRIMITIVES, RESERVED, DdlRefused, Token, tokens, unquoted
 
 _CLAUSES = ("COMMENT", "PARTITIONED", "CLUSTERED", "ROW", "STORED", "WITH", "LOCATION", "TBLPROPERTIES")
@@ -113,7 +113,7 @@ class _Parser:
             return self._refuse(f"{wanted} (the order of the clauses is {_ORDER})")
         return self._refuse(wanted)
 
-    def _columns(self) -> tuple[Column, ...]:
+    def _columns(self) -> tuple[DdlColumn, ...]:
         self._take("(")
         found = [self._column()]
         while self._try(","):
@@ -121,9 +121,9 @@ class _Parser:
         self._take(")")
         return tuple(found)
 
-    def _column(self) -> Column:
+    def _column(self) -> DdlColumn:
         name, kind = self._name("a column's name"), self._kind()
-        return Column(name, kind, self._text("a comment") if self._try("COMMENT") else "")
+        return DdlColumn(name, kind, self._text("a comment") if self._try("COMMENT") else "")
 
     def _kind(self) -> str:
         word = self._next.text.lower() if self._next.kind == "word" else ""

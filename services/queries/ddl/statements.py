@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.errors import LakeError
-from services.queries.catalog import Catalog, TableSchema
+from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.ddl.parser import parse_table
 from services.queries.ddl.table import CreateTable, literal
 from services.queries.guard.statement import without_end
@@ -29,7 +29,7 @@ class Statement:
 
 
 def read_tables(
-    catalog: Catalog, lake: str, folder: Path = TABLES, generated: Mapping[str, str] | None = None
+    catalog: LakeCatalog, lake: str, folder: Path = TABLES, generated: Mapping[str, str] | None = None
 ) -> dict[str, CreateTable]:
     """The DDL of every table of the catalog, with `lake`, the s3:// address of the lake's root, put in.
 
@@ -56,7 +56,7 @@ def _parse(text: str, table: TableSchema, database: str, lake: str) -> CreateTab
 
 
 def statements(
-    catalog: Catalog,
+    catalog: LakeCatalog,
     tables: Mapping[str, CreateTable],
     mode: PartitionMode,
     partitions: Mapping[str, Sequence[tuple[int, ...]]],

@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
-class Column:
+class DdlColumn:
     """A column or partition key with its Athena type."""
 
     name: str
@@ -32,8 +32,8 @@ class CreateTable:
 
     database: str
     name: str
-    columns: tuple[Column, ...]
-    keys: tuple[Column, ...]
+    columns: tuple[DdlColumn, ...]
+    keys: tuple[DdlColumn, ...]
     stored_as: str
     location: str
     properties: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def hive_name(name: str) -> str:
     return name if plain else quote(name, "`")
 
 
-def _listed(columns: tuple[Column, ...]) -> str:
+def _listed(columns: tuple[DdlColumn, ...]) -> str:
     return ",\n".join(f"  {column}" for column in columns)
 
 

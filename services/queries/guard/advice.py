@@ -10,7 +10,7 @@ from sqlglot import exp
 from services.queries.guard.expressions import columns_in, conjuncts, mirrored
 from services.queries.guard.partitions import Domain, PartitionSet
 from services.queries.guard.predicate import evaluate, integer
-from services.queries.guard.scans import Scan
+from services.queries.guard.scans import TableScan
 from services.queries.guard.statement import DIALECT
 
 _SAMPLE = 2025  # the year of the sample rows; a table of other years begins with one that has rows
@@ -18,7 +18,7 @@ _LOW = (exp.GT, exp.GTE, exp.EQ)
 _HIGH = (exp.LT, exp.LTE, exp.EQ)
 
 
-def filter_to_add(scan: Scan, domain: Domain, others: Sequence[tuple[Scan, PartitionSet]]) -> str:
+def filter_to_add(scan: TableScan, domain: Domain, others: Sequence[tuple[TableScan, PartitionSet]]) -> str:
     """A filter for `scan`, as SQL.
 
     In this order: the one that stands in its join's ON, the one that its conditions mean but do not say
@@ -42,11 +42,11 @@ def filter_to_add(scan: Scan, domain: Domain, others: Sequence[tuple[Scan, Parti
     )
 
 
-def _equalities(scan: Scan, values: dict[str, int]) -> str:
+def _equalities(scan: TableScan, values: dict[str, int]) -> str:
     return " AND ".join(f"{scan.name}.{name} = {value}" for name, value in values.items())
 
 
-def _meant(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> str:
+def _meant(parts: Sequence[exp.Expr], scan: TableScan, domain: Domain) -> str:
     """The equalities that were written with a wrong literal or under a function."""
     values: dict[str, int] = {}
     for part in parts:
@@ -60,7 +60,7 @@ def _meant(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> str:
     return _equalities(scan, ordered)
 
 
-def _key_meant(side: exp.Expr, scan: Scan, domain: Domain) -> str | None:
+def _key_meant(side: exp.Expr, scan: TableScan, domain: Domain) -> str | None:
     columns = list(columns_in(side))
     if len(columns) != 1:
         return None
@@ -83,7 +83,7 @@ def _number_meant(side: exp.Expr) -> int | None:
     return int(whole) if whole.isdecimal() and not rest.strip("0") else None
 
 
-def _from_event_time(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> str:
+def _from_event_time(parts: Sequence[exp.Expr], scan: TableScan, domain: Domain) -> str:
     """The partitions that a range of the event time lies in; empty when it has no bound that excludes any."""
     if scan.table.event_time is None or [key.name for key in domain.keys] != ["year", "month", "day"]:
         return ""
@@ -106,7 +106,7 @@ def _from_event_time(parts: Sequence[exp.Expr], scan: Scan, domain: Domain) -> s
     return f"{name}.year BETWEEN {first.year} AND {last.year}"
 
 
-def _one_sided(scan: Scan, domain: Domain, lows: Sequence[date], highs: Sequence[date]) -> str:
+def _one_sided(scan: TableScan, domain: Domain, lows: Sequence[date], highs: Sequence[date]) -> str:
     years = domain.keys[0]
     if lows and max(lows).year > years.first:
         return f"{scan.name}.year >= {max(lows).year}"
@@ -156,7 +156,7 @@ def _moment(node: exp.Expr) -> datetime | None:
         return None
 
 
-def where_to_add(scan: Scan, condition: str) -> str:
+def where_to_add(scan: TableScan, condition: str) -> str:
     """The change that puts a filter beside its scan. In the WHERE of an outer join it would drop unmatched rows."""
     if not scan.nullable:
         return f"add: {condition}"
@@ -164,7 +164,7 @@ def where_to_add(scan: Scan, condition: str) -> str:
     return f"join a subquery in its place: (SELECT * FROM {named} WHERE {condition}) AS {scan.name}"  # noqa: S608  # advice
 
 
-def _in_its_join(scan: Scan, domain: Domain) -> str:
+def _in_its_join(scan: TableScan, domain: Domain) -> str:
     """The partition conditions in the ON of the scan's own join, unless it is the side that an outer join keeps."""
     block = scan.block.node
     kept: list[str] = []
@@ -176,7 +176,7 @@ def _in_its_join(scan: Scan, domain: Domain) -> str:
     return " AND ".join(kept)
 
 
-def _of_keys(condition: exp.Expr, source: Scan, scan: Scan, domain: Domain) -> list[str]:
+def _of_keys(condition: exp.Expr, source: TableScan, scan: TableScan, domain: Domain) -> list[str]:
     """The parts of a condition that are about keys of `source` only and exclude partitions, under `scan`'s name."""
     kept: list[str] = []
     for part in conjuncts(condition):
@@ -191,7 +191,7 @@ def _of_keys(condition: exp.Expr, source: Scan, scan: Scan, domain: Domain) -> l
     return kept
 
 
-def _copied(other: Scan, chosen: PartitionSet, scan: Scan, domain: Domain) -> str:
+def _copied(other: TableScan, chosen: PartitionSet, scan: TableScan, domain: Domain) -> str:
     """The other scan's own partition conditions, under this scan's name."""
     where = other.block.node.args.get("where")
     if not where or not chosen.bits or chosen.domain.keys != domain.keys:

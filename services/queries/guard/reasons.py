@@ -9,7 +9,7 @@ from sqlglot import exp
 from services.queries.guard.expressions import columns_in, conjuncts
 from services.queries.guard.partitions import Domain
 from services.queries.guard.predicate import evaluate, integer
-from services.queries.guard.scans import Scan
+from services.queries.guard.scans import TableScan
 from services.queries.guard.statement import DIALECT
 
 _COMPARISONS = (
@@ -23,7 +23,7 @@ def shown(node: exp.Expr, width: int = 70) -> str:
     return f"`{text}`" if len(text) <= width else f"`{text[: width - 3]}...`"
 
 
-def reasons(scan: Scan, domain: Domain) -> list[str]:
+def reasons(scan: TableScan, domain: Domain) -> list[str]:
     """What is wrong with each condition that may have been meant as this scan's partition filter."""
     where = scan.block.node.args.get("where")
     found = list(_in_where(where.this, scan, domain)) if where else ["its SELECT has no WHERE"]
@@ -32,7 +32,7 @@ def reasons(scan: Scan, domain: Domain) -> list[str]:
     return list(dict.fromkeys([*found, *_elsewhere(scan, domain)]))
 
 
-def _under_its_own_name(where: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
+def _under_its_own_name(where: exp.Expr, scan: TableScan, domain: Domain) -> Iterator[str]:
     """The keys that are written with the table's name, which an alias hides."""
     for column in columns_in(where):
         if column.table.lower() == scan.table.name and _is_key_name(column, domain) and not scan.block.resolve(column):
@@ -44,7 +44,7 @@ def _listed(domain: Domain) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _in_where(where: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
+def _in_where(where: exp.Expr, scan: TableScan, domain: Domain) -> Iterator[str]:
     for part in conjuncts(where):
         if not mentions_key(part, scan, domain):
             continue
@@ -54,7 +54,7 @@ def _in_where(where: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
             yield from _condition(part, scan, domain)
 
 
-def _in_or(node: exp.Or, scan: Scan, domain: Domain) -> Iterator[str]:
+def _in_or(node: exp.Or, scan: TableScan, domain: Domain) -> Iterator[str]:
     excluding, faults = 0, list[str]()
     for branch in node.flatten():
         plain = branch.unnest()
@@ -72,7 +72,7 @@ def _in_or(node: exp.Or, scan: Scan, domain: Domain) -> Iterator[str]:
         yield f"OR lets other partitions through in {shown(node)}: each branch needs a partition filter"
 
 
-def _condition(node: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
+def _condition(node: exp.Expr, scan: TableScan, domain: Domain) -> Iterator[str]:
     truth = evaluate(node, domain, scan.key_of)
     if truth.true & domain.everything != domain.everything:
         if scan.nullable and truth.true & domain.absent:
@@ -85,13 +85,13 @@ def _condition(node: exp.Expr, scan: Scan, domain: Domain) -> Iterator[str]:
     yield f"{shown(node)} {_fault(node, scan, domain)}"
 
 
-def _which(column: exp.Column, scan: Scan) -> str:
+def _which(column: exp.Column, scan: TableScan) -> str:
     if column.table:
         return f"several tables are called {column.table}; give each a name of its own"
     return f"{column.name} may be a column of several tables; write {scan.name}.{column.name}"
 
 
-def _fault(node: exp.Expr, scan: Scan, domain: Domain) -> str:
+def _fault(node: exp.Expr, scan: TableScan, domain: Domain) -> str:
     plain = node.this.unnest() if isinstance(node, exp.Not) else node
     if plain.find(exp.Case, exp.If):
         return "hides the key in a CASE"
@@ -142,7 +142,7 @@ def _wrong_side(side: exp.Expr) -> str:
     return f"compares the key with the expression {shown(side)}: write the number"
 
 
-def _elsewhere(scan: Scan, domain: Domain) -> Iterator[str]:
+def _elsewhere(scan: TableScan, domain: Domain) -> Iterator[str]:
     """Filters that stand where they do not reach the scan."""
     block = scan.block.node
     for join in block.find_all(exp.Join):
@@ -165,7 +165,7 @@ def _elsewhere(scan: Scan, domain: Domain) -> Iterator[str]:
         outer = outer.find_ancestor(exp.Select)
 
 
-def _filters(condition: exp.Expr, scan: Scan, domain: Domain) -> bool:
+def _filters(condition: exp.Expr, scan: TableScan, domain: Domain) -> bool:
     truth = evaluate(condition, domain, scan.key_of)
     return bool(domain.everything & ~truth.true)
 
@@ -178,7 +178,7 @@ def _is_key_name(column: exp.Column, domain: Domain) -> bool:
     return domain.key(column.name.lower()) is not None
 
 
-def mentions_key(node: exp.Expr, scan: Scan, domain: Domain) -> bool:
+def mentions_key(node: exp.Expr, scan: TableScan, domain: Domain) -> bool:
     """Whether a condition names a key, as a column of this scan or of one that may be it."""
     return any(
         _is_key_name(column, domain) and column.table.lower() in ("", scan.name.lower()) for column in columns_in(node)

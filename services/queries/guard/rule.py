@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from services.errors import QueryRefused
-from services.queries.catalog import Catalog
+from services.queries.catalog import LakeCatalog
 from services.queries.guard.advice import filter_to_add, where_to_add
 from services.queries.guard.partitions import Domain, PartitionSet
 from services.queries.guard.predicate import evaluate
 from services.queries.guard.reasons import reasons
-from services.queries.guard.scans import Scan
-from services.queries.guard.statement import Span, excerpt, parse
+from services.queries.guard.scans import TableScan
+from services.queries.guard.statement import TextSpan, excerpt, parse
 from services.queries.guard.walk import find_scans
 from services.queries.understanding import understood
 
@@ -29,7 +29,7 @@ class PartitionFilterMissing(QueryRefused):
 class Selection:
     """What a scan's WHERE leaves of its table's possible partitions."""
 
-    scan: Scan
+    scan: TableScan
     partitions: PartitionSet
 
     @property
@@ -39,7 +39,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Judged:
+class CheckedQuery:
     """A parsed query, its views put in place, and what each of its scans selects.
 
     `tree` is the query; each scanned table node carries its number in `selections` as meta 'scan'.
@@ -56,18 +56,18 @@ class Judged:
 
 
 @understood("checked")
-def judge(sql: str, catalog: Catalog) -> Judged:
+def judge(sql: str, catalog: LakeCatalog) -> CheckedQuery:
     """What each scan of the query selects, allowed or not.
 
     Raises QueryRefused where the text is not one SELECT over the catalog's tables and views.
     """
     tree = parse(sql)
     scans = find_scans(tree, sql, catalog)
-    return Judged(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
+    return CheckedQuery(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
 
 
 @understood("checked")
-def check(sql: str, catalog: Catalog) -> Judged:
+def check(sql: str, catalog: LakeCatalog) -> CheckedQuery:
     """`judge`, for a query that is about to run. Raises PartitionFilterMissing, which names each scan without a
     partition filter, its place, why what stands there does not count, and the filter to add."""
     judged = judge(sql, catalog)
@@ -76,7 +76,7 @@ def check(sql: str, catalog: Catalog) -> Judged:
     return judged
 
 
-def check_existing(judged: Judged, existing: Mapping[str, Collection[tuple[int, ...]]]) -> None:
+def check_existing(judged: CheckedQuery, existing: Mapping[str, Collection[tuple[int, ...]]]) -> None:
     """Raises PartitionFilterMissing for a filter that excludes none of the partitions that there are.
 
     `existing` are those of each table. A filter that leaves less than half of the possible partitions counts all the
@@ -97,7 +97,7 @@ def check_existing(judged: Judged, existing: Mapping[str, Collection[tuple[int, 
             )
 
 
-def select(scan: Scan) -> PartitionSet:
+def select(scan: TableScan) -> PartitionSet:
     """The partitions that rows of the answer can come from, by the scan's own WHERE alone."""
     domain = Domain(scan.table.keys)
     where = scan.block.node.args.get("where")
@@ -110,7 +110,7 @@ def select(scan: Scan) -> PartitionSet:
     return PartitionSet(domain, true & domain.everything)
 
 
-def explain(judged: Judged) -> str:
+def explain(judged: CheckedQuery) -> str:
     """What is missing where, one paragraph a scan."""
     missing, all_ = len(judged.refused), len(judged.selections)
     head = (
@@ -123,9 +123,9 @@ def explain(judged: Judged) -> str:
     return "\n".join([f"{head} no partition filter, and would read the whole table.", *paragraphs])
 
 
-def _paragraph(missing: Selection, allowed: Sequence[tuple[Scan, PartitionSet]]) -> str:
+def _paragraph(missing: Selection, allowed: Sequence[tuple[TableScan, PartitionSet]]) -> str:
     scan, domain = missing.scan, missing.partitions.domain
-    span = Span(scan.node.this)
+    span = TextSpan(scan.node.this)
     line = scan.text.splitlines()[span.line - 1]
     named = scan.table.name if scan.name.lower() == scan.table.name else f"{scan.table.name} AS {scan.name}"
     place = f" ({scan.place})" if scan.place else ""

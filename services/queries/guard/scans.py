@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from services.queries.catalog import TableSchema
 
-Origin = tuple["Scan", str]
+Origin = tuple["TableScan", str]
 """A column of a scan: the scan, and the column's name in the table."""
 
 Columns = Mapping[str, None] | None
@@ -36,7 +36,7 @@ class Cte:
 
 
 @dataclass(eq=False)
-class Scan:
+class TableScan:
     """One place where a query reads a table of the lake.
 
     `name` is what the query calls it, `place` where it stands in words, `text` the query or the view it is written in.
@@ -67,7 +67,7 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Source:
+class ScanSource:
     """What a FROM or JOIN brings in: its name, and where each of its columns comes from."""
 
     name: str
@@ -81,7 +81,7 @@ class Block:
     """One SELECT: its sources and its clauses."""
 
     node: exp.Select
-    sources: list[Source] = field(default_factory=list)
+    sources: list[ScanSource] = field(default_factory=list)
 
     def resolve(self, column: exp.Column) -> list[Origin | None]:
         """What a column may be here: one origin when it is certain, several when ambiguous, none when it is not

@@ -109,7 +109,7 @@ def excerpt(text: str, line: int, column: int, width: int = 1) -> str:
     return f"{gutter}{text}\n{' ' * (len(gutter) - 2)}| {' ' * (column - 1)}{'^' * max(1, width)}"
 
 
-class Span:
+class TextSpan:
     """Where a parsed name stands in its text: line and column from 1, and its width in characters."""
 
     def __init__(self, node: exp.Expr) -> None:

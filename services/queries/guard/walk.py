@@ -7,16 +7,26 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from services.errors import QueryRefused
-from services.queries.catalog import DATA_CATALOG, Catalog, TableSchema
-from services.queries.guard.scans import Block, Columns, Cte, Scan, Source, outputs, queries_in, read_in_base, renamed
-from services.queries.guard.statement import DIALECT, Span, parse
+from services.queries.catalog import DATA_CATALOG, LakeCatalog, TableSchema
+from services.queries.guard.scans import (
+    Block,
+    Columns,
+    Cte,
+    ScanSource,
+    TableScan,
+    outputs,
+    queries_in,
+    read_in_base,
+    renamed,
+)
+from services.queries.guard.statement import DIALECT, TextSpan, parse
 
 
 class NotInTheLake(QueryRefused):
     """The query reads something that is no table or view of the lake."""
 
 
-def find_scans(tree: exp.Query, text: str, catalog: Catalog) -> list[Scan]:
+def find_scans(tree: exp.Query, text: str, catalog: LakeCatalog) -> list[TableScan]:
     """The scans of `tree` in reading order; views are put in place in the tree, as the subqueries they are.
 
     Each scan's table node carries its number in the list as meta 'scan'. Raises NotInTheLake for a name the catalog
@@ -38,7 +48,7 @@ def find_scans(tree: exp.Query, text: str, catalog: Catalog) -> list[Scan]:
     return walk.scans
 
 
-def _count(ctes: Sequence[Cte], scans: Sequence[Scan]) -> None:
+def _count(ctes: Sequence[Cte], scans: Sequence[TableScan]) -> None:
     """Counts how often each CTE is run; `ctes` are in the order in which they end, so that readers come later.
 
     Raises QueryRefused for a recursive one that reads a table: Athena plans it again for every step.
@@ -59,10 +69,10 @@ def _count(ctes: Sequence[Cte], scans: Sequence[Scan]) -> None:
 
 
 class _Walk:
-    def __init__(self, catalog: Catalog, text: str) -> None:
+    def __init__(self, catalog: LakeCatalog, text: str) -> None:
         self.catalog = catalog
         self.text = text
-        self.scans: list[Scan] = []
+        self.scans: list[TableScan] = []
         self.seen: set[int] = set()
         self.views: list[tuple[exp.Table, exp.Query]] = []
         self.ctes: list[Cte] = []
@@ -103,7 +113,7 @@ class _Walk:
         self.unfinished.pop()
         self.inside = around
         if read := read_in_base(node, cte):
-            span = Span(read.this)
+            span = TextSpan(read.this)
             raise QueryRefused(
                 f"The recursive CTE {node.alias} reads itself in its base (line {span.line}, column {span.column}), "
                 "which has no rows to begin with.",
@@ -127,7 +137,7 @@ class _Walk:
         self.nested(node, scope, place, skip=("from_", "joins", "laterals", "with_"))
         return outputs(node, block)
 
-    def matched(self, node: exp.MatchRecognize, block: Block, scans: Sequence[Scan]) -> Source:
+    def matched(self, node: exp.MatchRecognize, block: Block, scans: Sequence[TableScan]) -> ScanSource:
         """What MATCH_RECOGNIZE gives. It reads its rows before WHERE, which therefore holds back no scan under it."""
         beside = next((scan for scan in scans if scan.block is block), None)
         if beside is not None:
@@ -135,10 +145,10 @@ class _Walk:
                 f"MATCH_RECOGNIZE reads {beside.table.name} whole: WHERE is applied to what was matched.",
                 next_step="Match over a subquery that has the partition filter in its own WHERE.",
             )
-        return Source(node.alias.lower(), None, None)
+        return ScanSource(node.alias.lower(), None, None)
 
     def joins(
-        self, node: exp.Expr, sources: list[Source], scope: Mapping[str, Cte], place: str, block: Block, first: int
+        self, node: exp.Expr, sources: list[ScanSource], scope: Mapping[str, Cte], place: str, block: Block, first: int
     ) -> None:
         """Adds what the joins of `node` bring in, and marks the scans that an outer join may replace by NULLs."""
         for join in node.args.get("joins") or []:
@@ -151,12 +161,12 @@ class _Walk:
                 self.mark_nullable(self.scans[before:], block)
             self.nested(join, scope, place, skip=("this",))
 
-    def mark_nullable(self, scans: list[Scan], block: Block) -> None:
+    def mark_nullable(self, scans: list[TableScan], block: Block) -> None:
         for scan in scans:
             if scan.block is block:
                 scan.nullable = True
 
-    def relation(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, block: Block) -> list[Source]:
+    def relation(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, block: Block) -> list[ScanSource]:
         """The sources of one item of FROM: several for joins in parentheses."""
         first = len(self.scans)
         if isinstance(node, exp.Table):
@@ -166,15 +176,15 @@ class _Walk:
         elif isinstance(node, exp.Subquery | exp.Lateral):
             inside = _within(place, f"subquery {node.alias}".rstrip())
             columns = self.derived(node, scope, inside)
-            sources = [Source(node.alias.lower(), None, renamed(node, columns))]
+            sources = [ScanSource(node.alias.lower(), None, renamed(node, columns))]
         else:
             self.nested(node, scope, place)
-            sources = [Source(node.alias.lower(), None, renamed(node, None))]
+            sources = [ScanSource(node.alias.lower(), None, renamed(node, None))]
         self.joins(node, sources, scope, place, block, first)
         if isinstance(node, exp.Subquery) and node.alias and len(sources) == 1:
-            return [Source(node.alias.lower(), None, renamed(node, sources[0].columns))]
+            return [ScanSource(node.alias.lower(), None, renamed(node, sources[0].columns))]
         if isinstance(node, exp.Subquery) and node.alias:
-            return [Source(node.alias.lower(), None, None)]
+            return [ScanSource(node.alias.lower(), None, None)]
         return sources
 
     def derived(self, node: exp.Expr, scope: Mapping[str, Cte], place: str) -> Columns:
@@ -184,7 +194,7 @@ class _Walk:
         self.nested(node, scope, place, skip=("this", "joins"))
         return self.query(inner, scope, place)
 
-    def table(self, node: exp.Table, scope: Mapping[str, Cte], place: str, block: Block) -> Source:
+    def table(self, node: exp.Table, scope: Mapping[str, Cte], place: str, block: Block) -> ScanSource:
         self.seen.add(id(node))
         called, name = node.alias_or_name.lower(), node.name.lower()
         if not isinstance(node.this, exp.Identifier) or node.args.get("pivots"):
@@ -196,28 +206,28 @@ class _Walk:
             scope[name].readers.append(self.inside)
             if scope[name] in self.unfinished:
                 scope[name].own.append(node)
-            return Source(called, None, renamed(node, scope[name].columns))
+            return ScanSource(called, None, renamed(node, scope[name].columns))
         if node.catalog.lower() in ("", DATA_CATALOG) and node.db.lower() in ("", self.catalog.database.lower()):
             if name in self.catalog.views:
                 return self.view(node, place)
             if name in self.catalog.tables:
                 return self.scan(node, self.catalog.tables[name], place, block)
-        span = Span(node.this)
+        span = TextSpan(node.this)
         raise NotInTheLake(
             f"There is no table {node.sql(DIALECT)} in {self.catalog.database} "
             f"(line {span.line}, column {span.column}).",
             next_step=f"The lake has {self.catalog.known()}.",
         )
 
-    def scan(self, node: exp.Table, table: TableSchema, place: str, block: Block) -> Source:
+    def scan(self, node: exp.Table, table: TableSchema, place: str, block: Block) -> ScanSource:
         called = node.alias_or_name.lower()
-        scan = Scan(table, node.alias_or_name, node, place, self.text, self.inside)
+        scan = TableScan(table, node.alias_or_name, node, place, self.text, self.inside)
         scan.block = block
         self.scans.append(scan)
         database = None if node.alias else self.catalog.database.lower()
-        return Source(called, database, renamed(node, {name: (scan, name) for name in table.names}))
+        return ScanSource(called, database, renamed(node, {name: (scan, name) for name in table.names}))
 
-    def view(self, node: exp.Table, place: str) -> Source:
+    def view(self, node: exp.Table, place: str) -> ScanSource:
         name = node.name.lower()
         if name in self.opened:
             raise NotInTheLake(f"The view {name} reads itself.", next_step="Correct the view's definition.")
@@ -228,7 +238,7 @@ class _Walk:
         self.text = outer_text
         self.opened.pop()
         self.views.append((node, body))
-        return Source(node.alias_or_name.lower(), None, renamed(node, columns))
+        return ScanSource(node.alias_or_name.lower(), None, renamed(node, columns))
 
     def nested(self, node: exp.Expr, scope: Mapping[str, Cte], place: str, skip: tuple[str, ...] = ()) -> None:
         """Walks the queries inside the other clauses of `node`."""

@@ -14,17 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import QueryFailed, ShorelineError
-from services.human import size
+from services.formatting import size
 from services.queries.ddl import Statement
 from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared, ResultTooLarge
 from services.queries.footers import FileDamaged, Footer
 from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem, Served
-from services.queries.offline.macros import macros
 from services.queries.offline.memory import memory_limit
 from services.queries.offline.refusals import NotAnsweredOffline
-from services.queries.offline.relations import view
+from services.queries.offline.relations import macros, view
 from services.queries.offline.translate import Translated, translate
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 from services.queries.resolve import SCAN
 from services.queries.time_limit import QUERY_SECONDS, WatchedCall, timed_out
 
@@ -55,7 +54,7 @@ class DuckDbEngine:
     """
 
     def __init__(
-        self, lake: Lake, *, max_result_bytes: int = MAX_RESULT_BYTES, timeout_seconds: float = QUERY_SECONDS
+        self, lake: LakeFiles, *, max_result_bytes: int = MAX_RESULT_BYTES, timeout_seconds: float = QUERY_SECONDS
     ) -> None:
         self.lake = lake
         self._max_result_bytes = max_result_bytes

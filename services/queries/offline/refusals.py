@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from services.errors import QueryRefused
-from services.queries.guard.statement import DIALECT, Span
+from services.queries.guard.statement import DIALECT, TextSpan
 
 
 class AthenaRefuses(QueryRefused):
@@ -45,6 +45,6 @@ def place(node: exp.Expr) -> str:
     """Where a part of the expression stands in the query, when it is known."""
     for inner in node.walk():
         if "line" in inner.meta:
-            span = Span(inner)
+            span = TextSpan(inner)
             return f" (line {span.line}, column {span.column})"
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from services.backups.catalog import Backup, Contents, Damaged
+from services.backups.catalog import Backup, BackupListing, Damaged
 from services.backups.health import Status, judge
 from services.backups.manifest import DrillRecord
 from services.backups.naming import Naming
@@ -24,7 +24,7 @@ def made(days_ago: float, *, ok: bool | None = None, database: str = "app") -> B
 
 
 def status(*backups: Backup, damaged: tuple[Damaged, ...] = ()) -> Status:
-    return judge(Contents(backups, damaged, ()), ["app"], POLICY, DAY, NOW)
+    return judge(BackupListing(backups, damaged, ()), ["app"], POLICY, DAY, NOW)
 
 
 def test_a_recent_backup_is_in_order_and_an_old_one_is_stale() -> None:

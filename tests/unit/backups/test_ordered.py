@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backups.ordered import in_order
+from services.backups.script import in_order
 from tests.unit.backups.test_scanner import BODIES, HEAD, TAIL, entry, rows_of
 
 TABLE = b"CREATE TABLE public.%s (\n    a integer,\n    b integer\n);"

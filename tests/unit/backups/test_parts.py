@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backups.parts import LARGEST, MIB, S3_LARGEST, SMALLEST, PartPlan
-from services.backups.streams import BLOCK
+from services.backups.stream import BLOCK
+from services.s3.multipart import LARGEST, MIB, S3_LARGEST, SMALLEST, PartPlan
 
 plans = st.builds(PartPlan, first=st.integers(SMALLEST, LARGEST), most=st.integers(1, 10_000))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.backups.programs import without_values
+from services.postgres.process import without_values
 
 SAID = """\
 psql:<stdin>:12: NOTICE:  table "a" does not exist, skipping

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backups.catalog import Backup, Contents
+from services.backups.catalog import Backup, BackupListing
 from services.backups.health import judge
-from services.backups.manifest import Manifest
+from services.backups.manifest import BackupManifest
 from services.backups.naming import ACCEPTED, Naming
 from services.backups.retention import Candidate, Retention, plan
 from services.backups.shrinkage import Shrinkage, shrinkage
@@ -82,7 +82,7 @@ def shrunk(*, accepted: bool) -> Backup:
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_a_shrunk_database_is_a_problem_until_accepted(accepted: bool) -> None:
-    contents = Contents((shrunk(accepted=accepted),), (), ())
+    contents = BackupListing((shrunk(accepted=accepted),), (), ())
     status = judge(contents, ["app"], Retention(), timedelta(hours=26), NOW)
     assert any("1,800,000 rows" in each for each in status.problems) is not accepted
     assert (status.databases[0].shrank is None) is accepted
@@ -90,6 +90,6 @@ def test_a_shrunk_database_is_a_problem_until_accepted(accepted: bool) -> None:
 
 def test_a_manifest_tells_what_its_database_shrank_from() -> None:
     manifest = replace(MANIFEST, shrank=FULL)
-    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert BackupManifest.from_json(manifest.to_json()) == manifest
     older = manifest.to_json().replace(b'"shrank"', b'"from_before_this_field"')
-    assert Manifest.from_json(older).shrank is None
+    assert BackupManifest.from_json(older).shrank is None

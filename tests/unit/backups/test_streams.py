@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.backups.encryption import decrypted, encrypted, identities_of, recipients_of
-from services.backups.streams import BLOCK, Digest, ahead, compressed, decompressed
+from services.backups.stream import BLOCK, Digest, compressed, decompressed, prefetch
 from services.errors import BackupDamaged, BackupFailed, SettingsError
 
 blocks = st.lists(st.binary(max_size=2000), max_size=8)
@@ -29,8 +29,8 @@ def failing(first: bytes = b"x" * 100) -> Iterator[bytes]:
 @given(blocks)
 def test_what_goes_in_comes_out(given_: list[bytes]) -> None:
     recipients, identities = recipients_of(str(KEY.to_public())), identities_of(str(KEY))
-    packed = list(encrypted(ahead(compressed(ahead(given_))), recipients))
-    assert b"".join(decompressed(ahead(decrypted(packed, identities)))) == b"".join(given_)
+    packed = list(encrypted(prefetch(compressed(prefetch(given_))), recipients))
+    assert b"".join(decompressed(prefetch(decrypted(packed, identities)))) == b"".join(given_)
 
 
 def test_anyone_can_open_what_was_compressed() -> None:
@@ -66,7 +66,7 @@ def test_only_the_recipients_can_read_it() -> None:
 
 def test_an_error_on_a_thread_is_raised_where_the_blocks_are_used() -> None:
     recipients = recipients_of(str(KEY.to_public()))
-    for stream in (ahead(failing()), ahead(compressed(ahead(failing()))), encrypted(failing(), recipients)):
+    for stream in (prefetch(failing()), prefetch(compressed(prefetch(failing()))), encrypted(failing(), recipients)):
         with pytest.raises(BackupFailed, match="the source broke"):
             list(stream)
 
@@ -81,7 +81,7 @@ def test_a_stream_that_is_closed_early_lets_its_thread_go() -> None:
         finally:
             gone.set()
 
-    stream = ahead(endless())
+    stream = prefetch(endless())
     next(stream)
     stream.close()
     assert gone.wait(10)

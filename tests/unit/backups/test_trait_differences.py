@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.backups.manifest import DatabaseTraits, Grant, RoleSetting
-from services.backups.trait_differences import differences_of_traits
+from services.backups.manifest import DatabaseGrant, DatabaseTraits, RoleSetting
+from services.backups.rehearsal import differences_of_traits
 
 TRAITS = DatabaseTraits(
     encoding="UTF8",
@@ -33,7 +33,7 @@ TRAITS = DatabaseTraits(
         ({"settings": ("work_mem=secret",)}, "setting work_mem differs"),
         ({"role_settings": ()}, "work_mem of role app"),
         ({"connection_limit": -1}, "limit"),
-        ({"grants": (Grant("app", "CONNECT"),)}, "PUBLIC"),
+        ({"grants": (DatabaseGrant("app", "CONNECT"),)}, "PUBLIC"),
     ],
 )
 def test_changed_trait_of_a_copy_is_a_difference(change: dict[str, Any], token: str) -> None:
@@ -43,6 +43,9 @@ def test_changed_trait_of_a_copy_is_a_difference(change: dict[str, Any], token: 
 
 
 def test_grants_that_equal_the_default_are_no_difference() -> None:
-    default = (*(Grant("app", each) for each in ("CREATE", "CONNECT", "TEMPORARY")), Grant(None, "CONNECT"))
-    found = replace(TRAITS, grants=(*default, Grant(None, "TEMPORARY")), roles=("app",), lc_monetary="C")
+    default = (
+        *(DatabaseGrant("app", each) for each in ("CREATE", "CONNECT", "TEMPORARY")),
+        DatabaseGrant(None, "CONNECT"),
+    )
+    found = replace(TRAITS, grants=(*default, DatabaseGrant(None, "TEMPORARY")), roles=("app",), lc_monetary="C")
     assert differences_of_traits(TRAITS, found) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.backups.manifest import DatabaseTraits, Manifest
+from services.backups.manifest import BackupManifest, DatabaseTraits
 from tests.unit.backups.test_values import MANIFEST
 
 
@@ -35,14 +35,14 @@ from tests.unit.backups.test_values import MANIFEST
 def test_manifest_with_forged_traits_is_refused(forged: dict[str, Any]) -> None:
     fields = json.loads(MANIFEST.to_json())
     with pytest.raises(ValueError, match=r"traits\."):
-        Manifest.from_json(json.dumps(fields | {"traits": fields["traits"] | forged}).encode())
+        BackupManifest.from_json(json.dumps(fields | {"traits": fields["traits"] | forged}).encode())
 
 
 @pytest.mark.parametrize("version", ["", "x", "18.4\n", "18.", "1" * 5000])
 def test_manifest_with_an_unreadable_version_is_refused(version: str) -> None:
     fields = json.loads(MANIFEST.to_json())
     with pytest.raises(ValueError, match="server_version"):
-        Manifest.from_json(json.dumps(fields | {"server_version": version}).encode())
+        BackupManifest.from_json(json.dumps(fields | {"server_version": version}).encode())
 
 
 def test_manifest_takes_what_postgresql_may_hold() -> None:
@@ -55,6 +55,6 @@ def test_manifest_takes_what_postgresql_may_hold() -> None:
         "settings": ["app.text=a=b\nc", "search_path="],
         "icu_rules": "&b < a\n",
     }
-    manifest = Manifest.from_json(json.dumps(fields | {"traits": fields["traits"] | odd}).encode())
+    manifest = BackupManifest.from_json(json.dumps(fields | {"traits": fields["traits"] | odd}).encode())
     assert isinstance(manifest.traits, DatabaseTraits)
     assert manifest.traits.comment == odd["comment"]

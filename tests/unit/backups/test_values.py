@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.backups.fingerprint import Content, Fingerprint, Sequence, differences
-from services.backups.manifest import DatabaseTraits, DrillRecord, File, Grant, Manifest
+from services.backups.manifest import BackupManifest, DatabaseGrant, DatabaseTraits, DrillRecord, File
 
 AT = datetime(2025, 6, 10, 14, 30, 22, tzinfo=UTC)
 HELD = Fingerprint(
@@ -18,7 +18,7 @@ HELD = Fingerprint(
     sequences={"public.users_id_seq": Sequence(5, True)},
     large_objects=Content(1, 10, "cc"),
 )
-MANIFEST = Manifest(
+MANIFEST = BackupManifest(
     format_version=1,
     tool_version="0.1.0",
     run_id="abcd",
@@ -35,13 +35,13 @@ MANIFEST = Manifest(
     encrypted=False,
     fingerprint=HELD,
     traits=DatabaseTraits(
-        "UTF8", "libc", "C", "C", owner="app", settings=("search_path=a, b",), grants=(Grant(None, "CONNECT"),)
+        "UTF8", "libc", "C", "C", owner="app", settings=("search_path=a, b",), grants=(DatabaseGrant(None, "CONNECT"),)
     ),
 )
 
 
 def test_a_manifest_comes_back_as_it_was_written() -> None:
-    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+    assert BackupManifest.from_json(MANIFEST.to_json()) == MANIFEST
 
 
 def test_a_drill_record_comes_back_as_it_was_written() -> None:
@@ -51,15 +51,15 @@ def test_a_drill_record_comes_back_as_it_was_written() -> None:
 
 def test_a_manifest_of_a_later_format_is_refused_and_an_unknown_field_of_this_one_is_not() -> None:
     fields = json.loads(MANIFEST.to_json())
-    assert Manifest.from_json(json.dumps(fields | {"added_later": 1}).encode()) == MANIFEST
+    assert BackupManifest.from_json(json.dumps(fields | {"added_later": 1}).encode()) == MANIFEST
     with pytest.raises(ValueError, match="format version 2 is later"):
-        Manifest.from_json(json.dumps(fields | {"format_version": 2}).encode())
+        BackupManifest.from_json(json.dumps(fields | {"format_version": 2}).encode())
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b'{"format_version": 1}', MANIFEST.to_json()[:-5]])
 def test_what_is_no_manifest_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the message is pydantic's
-        Manifest.from_json(text)
+        BackupManifest.from_json(text)
 
 
 def test_equal_fingerprints_have_no_difference() -> None:

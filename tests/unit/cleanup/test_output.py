@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cleanup.output import look_at_output, remove_output
+from services.cleanup.local_files import look_at_output, remove_output
 
 OURS = [
     "orders/year=2025/month=01/day=10/data.parquet",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cleanup import Area, Scope
-from services.cleanup.neighbours import neighbour_of
+from services.cleanup.inventory import neighbour_of
 from services.errors import SettingsError
 
 BACKUPS = Area("backups", "backups/postgres/", holds_backups=True)

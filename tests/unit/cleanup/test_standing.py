@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.cleanup.listing import Entry
-from services.cleanup.standing import Standing
+from services.cleanup.listing import ObjectVersion, StorageCost
 from services.costs.bill import Biller
 from services.costs.prices import GB, load_prices
 
@@ -17,10 +16,10 @@ BILLER = Biller(load_prices(), "us-east-1", "internet")
 MONTH = Decimal(730) / 24  # days
 
 
-def standing(storage_class: str, size: int, age_days: int, *, marker: bool = False) -> Standing:
-    found = Standing(load_prices().classes)
+def standing(storage_class: str, size: int, age_days: int, *, marker: bool = False) -> StorageCost:
+    found = StorageCost(load_prices().classes)
     modified = NOW - timedelta(days=age_days)
-    found.add(Entry("k", "v", True, marker, size, storage_class, modified), NOW)
+    found.add(ObjectVersion("k", "v", True, marker, size, storage_class, modified), NOW)
     return found
 
 

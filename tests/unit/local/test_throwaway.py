@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from services.database import Database, Version
 from services.errors import FolderUnusable, RestoreFailed, StackError
 from services.local import sandbox, throwaway
 from services.local.installed import ServerPrograms, choose_server, installed_servers
 from services.local.throwaway import ThrowawayServer, remove_leftovers, throwaway_server
+from services.postgres.client import Database, Version
 from tests.command_line import FORKS
 
 start = partial(throwaway_server, database_bytes=1 << 20, objects=10)

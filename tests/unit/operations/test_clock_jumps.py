@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.operations.diary import Diary, read
 from services.operations.schedule import CLOCK_STEP, Past, Schedule, late_since, missed, overdue_plan
 from services.operations.scheduler import Scheduler
+from services.operations.state import SchedulerState, read
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -79,7 +79,7 @@ def test_scheduler_runs_again_after_clock_was_set_back(tmp_path: Path) -> None:
     past = Past(since=now - 3 * DAY).begin(now).end(now, 0)
     scheduler = Scheduler(
         {"backup": yearly},
-        Diary(tmp_path / "state.json", {"backup": past}),
+        SchedulerState(tmp_path / "state.json", {"backup": past}),
         command,
         tell_late=lambda *_: None,
         clock=lambda: now - 60 * DAY,
@@ -95,7 +95,7 @@ def test_scheduler_runs_again_after_clock_was_set_back(tmp_path: Path) -> None:
 
 
 def test_state_written_after_a_step_back_holds_no_future(tmp_path: Path) -> None:
-    diary = Diary(tmp_path / "state.json", {"backup": ended(NOW + 9 * DAY)})
+    diary = SchedulerState(tmp_path / "state.json", {"backup": ended(NOW + 9 * DAY)})
     diary.write(NOW)
     page = read(tmp_path / "state.json")
     assert page is not None

@@ -7,17 +7,18 @@ from decimal import Decimal
 
 import pytest
 
-from jobs.log import hiding
-from services.operations.events import Event, Moment, message
-from services.operations.figures import Figure
-from services.operations.notify import ping_address, send
+from jobs.cli.logging import make_redactor
+from services.operations.figures import MetricSample
+from services.operations.notifications import Event, EventType, message, ping_address, send
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 
 
 def test_a_success_tells_its_figures() -> None:
-    figures = (Figure("shoreline_backup_bytes", 1_234_567), Figure("shoreline_backup_rows", 1200))
-    event = Event(Moment.SUCCESS, "backup", "shop", AT, "1a2b", "host", 3.2, 0, usd=Decimal("0.0012"), figures=figures)
+    figures = (MetricSample("shoreline_backup_bytes", 1_234_567), MetricSample("shoreline_backup_rows", 1200))
+    event = Event(
+        EventType.SUCCESS, "backup", "shop", AT, "1a2b", "host", 3.2, 0, usd=Decimal("0.0012"), figures=figures
+    )
     told = message(event)
     assert told.title == "backup of shop done"
     assert "stored     1.2 MB" in told.body
@@ -27,7 +28,9 @@ def test_a_success_tells_its_figures() -> None:
 
 
 def test_a_failure_tells_what_happened_and_the_next_step() -> None:
-    event = Event(Moment.FAILURE, "backup", "shop", AT, exit_code=4, error="No connection.", next_step="Check PGHOST.")
+    event = Event(
+        EventType.FAILURE, "backup", "shop", AT, exit_code=4, error="No connection.", next_step="Check PGHOST."
+    )
     told = message(event)
     assert told.title == "backup of shop FAILED"
     assert "what       No connection." in told.body
@@ -36,8 +39,8 @@ def test_a_failure_tells_what_happened_and_the_next_step() -> None:
 
 
 def test_a_message_never_carries_a_secret() -> None:
-    event = Event(Moment.FAILURE, "backup", "s3cretdb", AT, error="postgres://me:hunter2@db", next_step="hunter2")
-    told = message(event, hiding(["hunter2", "s3cretdb"]))
+    event = Event(EventType.FAILURE, "backup", "s3cretdb", AT, error="postgres://me:hunter2@db", next_step="hunter2")
+    told = message(event, make_redactor(["hunter2", "s3cretdb"]))
     assert "hunter2" not in told.body
     assert "s3cretdb" not in told.title
 
@@ -45,16 +48,18 @@ def test_a_message_never_carries_a_secret() -> None:
 @pytest.mark.parametrize(
     ("moment", "address"),
     [
-        (Moment.START, "https://hc.example/uuid/start?x=1"),
-        (Moment.SUCCESS, "https://hc.example/uuid?x=1"),
-        (Moment.FAILURE, "https://hc.example/uuid/fail?x=1"),
-        (Moment.LATE, None),
+        (EventType.START, "https://hc.example/uuid/start?x=1"),
+        (EventType.SUCCESS, "https://hc.example/uuid?x=1"),
+        (EventType.FAILURE, "https://hc.example/uuid/fail?x=1"),
+        (EventType.LATE, None),
     ],
 )
-def test_a_ping_goes_where_healthchecks_expects_it(moment: Moment, address: str | None) -> None:
+def test_a_ping_goes_where_healthchecks_expects_it(moment: EventType, address: str | None) -> None:
     assert ping_address("https://hc.example/uuid/?x=1", moment) == address
 
 
 def test_an_address_that_apprise_does_not_know_is_told_without_its_secret() -> None:
-    problems = send(["nosuch://token123@host"], Moment.FAILURE, message(Event(Moment.FAILURE, "backup", "shop", AT)))
+    problems = send(
+        ["nosuch://token123@host"], EventType.FAILURE, message(Event(EventType.FAILURE, "backup", "shop", AT))
+    )
     assert problems == ["Apprise does not understand address 1 of 1 in NOTIFY_URLS, which has no known scheme"]

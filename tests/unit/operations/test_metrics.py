@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.operations.events import Event, Moment
-from services.operations.figures import Figure
+from services.operations.figures import MetricSample
 from services.operations.metrics import push, run_figures, series, write
+from services.operations.notifications import Event, EventType
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 
@@ -34,9 +34,12 @@ def record(path: Path, event: Event) -> None:
 
 def test_the_jobs_and_databases_of_one_file_keep_their_own_values(tmp_path: Path) -> None:
     path = tmp_path / "shoreline.prom"
-    record(path, Event(Moment.SUCCESS, "backup", "a", AT, seconds=3, figures=(Figure("shoreline_backup_rows", 7),)))
-    record(path, Event(Moment.SUCCESS, "backup", "b", AT, seconds=4))
-    record(path, Event(Moment.SUCCESS, "drill", "a", AT, seconds=5))
+    record(
+        path,
+        Event(EventType.SUCCESS, "backup", "a", AT, seconds=3, figures=(MetricSample("shoreline_backup_rows", 7),)),
+    )
+    record(path, Event(EventType.SUCCESS, "backup", "b", AT, seconds=4))
+    record(path, Event(EventType.SUCCESS, "drill", "a", AT, seconds=5))
     found = read(path)
     assert found["shoreline_run_duration_seconds", "backup", "a"] == 3
     assert found["shoreline_run_duration_seconds", "backup", "b"] == 4
@@ -46,8 +49,8 @@ def test_the_jobs_and_databases_of_one_file_keep_their_own_values(tmp_path: Path
 
 def test_a_failure_keeps_the_last_success_and_its_figures(tmp_path: Path) -> None:
     path = tmp_path / "shoreline.prom"
-    record(path, Event(Moment.SUCCESS, "backup", "a", AT, figures=(Figure("shoreline_backup_rows", 7),)))
-    record(path, Event(Moment.FAILURE, "backup", "a", AT + timedelta(days=1), exit_code=4))
+    record(path, Event(EventType.SUCCESS, "backup", "a", AT, figures=(MetricSample("shoreline_backup_rows", 7),)))
+    record(path, Event(EventType.FAILURE, "backup", "a", AT + timedelta(days=1), exit_code=4))
     found = read(path)
     assert found["shoreline_last_success_timestamp_seconds", "backup", "a"] == AT.timestamp()
     assert found["shoreline_run_timestamp_seconds", "backup", "a"] == AT.timestamp() + 86400
@@ -58,7 +61,7 @@ def test_a_failure_keeps_the_last_success_and_its_figures(tmp_path: Path) -> Non
 
 def test_many_jobs_may_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "shoreline.prom"
-    events = [Event(Moment.SUCCESS, "backup", f"db{number}", AT, seconds=number) for number in range(40)]
+    events = [Event(EventType.SUCCESS, "backup", f"db{number}", AT, seconds=number) for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda event: record(path, event), events))
     found = read(path)
@@ -68,13 +71,13 @@ def test_many_jobs_may_write_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_none_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "shoreline.prom"
     path.write_text("no metrics {{{")
-    record(path, Event(Moment.SUCCESS, "backup", "a", AT, seconds=1))
+    record(path, Event(EventType.SUCCESS, "backup", "a", AT, seconds=1))
     assert read(path)["shoreline_run_success", "backup", "a"] == 1
 
 
 def test_a_figure_without_its_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="table"):
-        Figure("shoreline_lake_rows", 1)
+        MetricSample("shoreline_lake_rows", 1)
 
 
 @pytest.mark.parametrize(("written", "meant"), [("m%40x:p%3Ass%2Fw%25", "m@x:p:ss/w%"), ("me:plain", "me:plain")])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.operations.diary import Diary
 from services.operations.schedule import Past, Schedule
 from services.operations.scheduler import Scheduler
+from services.operations.state import SchedulerState
 
 NONE = timedelta(0)
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ def test_a_disk_that_takes_no_more_stops_neither_the_jobs_nor_the_word_that_they
     told: list[str] = []
     scheduler = Scheduler(
         {"backup": Schedule("backup", "0 2 * * *", ("backup",), "UTC", NONE, NONE)},
-        Diary(state, {"backup": Past(since=LONG_AGO)}),
+        SchedulerState(state, {"backup": Past(since=LONG_AGO)}),
         command=lambda job: ["touch", str(done / job)],
         tell_late=lambda schedule, due: told.append(f"{schedule.name}, due at {due:%H:%M}"),
     )
@@ -35,8 +35,8 @@ def test_a_disk_that_takes_no_more_stops_neither_the_jobs_nor_the_word_that_they
 
 def test_a_scheduler_starts_on_a_full_disk_and_not_where_it_may_never_write(tmp_path: Path) -> None:
     (tmp_path / "schedule.json.new").symlink_to("/dev/full")
-    diary = Diary.open(tmp_path / "schedule.json", ("backup",), LONG_AGO)
+    diary = SchedulerState.open(tmp_path / "schedule.json", ("backup",), LONG_AGO)
     assert diary.pasts["backup"].since == LONG_AGO
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
-        Diary.open(tmp_path / "file" / "schedule.json", ("backup",), LONG_AGO)
+        SchedulerState.open(tmp_path / "file" / "schedule.json", ("backup",), LONG_AGO)

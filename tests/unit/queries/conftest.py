@@ -9,7 +9,7 @@ import pytest
 from services.lake.generate import DEFAULT_DAYS, generate
 from services.lake.population import Population
 from services.queries.files import FolderFiles
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lake(sample: Path) -> Lake:
+def lake(sample: Path) -> LakeFiles:
     """That lake, its footers not yet read."""
-    return Lake(FolderFiles(sample))
+    return LakeFiles(FolderFiles(sample))

@@ -1,7 +1,7 @@
 """A small catalog of the lake's shape, with a declared range of 7 years, for tests."""
 
 from services.lake.partitions import PartitionKey
-from services.queries.catalog import Catalog, TableSchema
+from services.queries.catalog import LakeCatalog, TableSchema
 
 KEYS = (PartitionKey("year", 2024, 2030, 4), PartitionKey("month", 1, 12, 2), PartitionKey("day", 1, 31, 2))
 ORDERS = TableSchema(
@@ -34,4 +34,4 @@ VIEWS = {
     "january_again": "SELECT * FROM january_orders",
     "loop": "SELECT * FROM loop",
 }
-LAKE = Catalog("saas_datalake", {"orders": ORDERS, "events": EVENTS}, VIEWS)
+LAKE = LakeCatalog("saas_datalake", {"orders": ORDERS, "events": EVENTS}, VIEWS)

@@ -7,24 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.queries.ask import prepare
-from services.queries.catalog import Catalog
+from services.queries.catalog import LakeCatalog
 from services.queries.engine import Answer
 from services.queries.files import FolderFiles
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 from tests.unit.queries.lake import LAKE
 
 
 @contextmanager
-def offline(folder: Path, catalog: Catalog = LAKE) -> Iterator[DuckDbEngine]:
+def offline(folder: Path, catalog: LakeCatalog = LAKE) -> Iterator[DuckDbEngine]:
     """An engine over the lake in a folder."""
-    engine = DuckDbEngine(Lake(FolderFiles(folder)))
+    engine = DuckDbEngine(LakeFiles(FolderFiles(folder)))
     try:
         yield engine
     finally:
         engine.close()
 
 
-def answer(engine: DuckDbEngine, sql: str, catalog: Catalog = LAKE) -> Answer:
+def answer(engine: DuckDbEngine, sql: str, catalog: LakeCatalog = LAKE) -> Answer:
     """The answer of a query that the guard lets pass."""
     return engine.run(prepare(sql, catalog, engine.lake))

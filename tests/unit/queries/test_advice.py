@@ -6,7 +6,7 @@ import pytest
 
 from services.queries.ask import prepare
 from services.queries.guard import PartitionFilterMissing, check
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 from tests.unit.queries.lake import LAKE
 
 
@@ -43,11 +43,11 @@ def test_number_inside_an_expression_is_no_advice(condition: str) -> None:
 @pytest.mark.parametrize(
     "condition", ["NOT (month = 2 AND day = 30)", "year <> 2030", "year < 2030", "day <> 31", "month <> 12"]
 )
-def test_filter_that_excludes_no_existing_partition_is_refused(condition: str, lake: Lake) -> None:
+def test_filter_that_excludes_no_existing_partition_is_refused(condition: str, lake: LakeFiles) -> None:
     with pytest.raises(PartitionFilterMissing, match=r"orders\.year = 2025"):
         prepare(f"SELECT count(*) FROM orders WHERE {condition}", LAKE, lake)
 
 
 @pytest.mark.parametrize("condition", ["year = 2025", "day <> 10", "month <= 6"])
-def test_filter_that_limits_the_scan_is_allowed(condition: str, lake: Lake) -> None:
+def test_filter_that_limits_the_scan_is_allowed(condition: str, lake: LakeFiles) -> None:
     prepare(f"SELECT count(*) FROM orders WHERE {condition}", LAKE, lake)

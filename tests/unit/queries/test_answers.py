@@ -15,17 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.errors import QueryFailed
+from services.queries.answers import encoded, result, text
 from services.queries.ask import ask, figures, prepare
-from services.queries.catalog import Catalog, TableSchema
+from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.engine import ResultTooLarge
 from services.queries.files import FileChanged, FolderFiles
 from services.queries.footers import FileDamaged
 from services.queries.named import NamedQuery, named_queries
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.offline.filesystem import covered
-from services.queries.output import encoded
-from services.queries.prediction import Lake, ScanTooLarge
-from services.queries.report import result, text
+from services.queries.prediction import LakeFiles, ScanTooLarge
 from tests.unit.queries.lake import KEYS, LAKE
 from tests.unit.queries.offline import answer, offline
 from tests.unit.queries.questions import QUESTIONS, expected
@@ -53,7 +52,7 @@ def test_a_real_has_the_digits_that_athena_writes(tmp_path: Path) -> None:
     day = tmp_path / "readings/year=2025/month=01/day=10"
     day.mkdir(parents=True)
     pq.write_table(pa.table({"freight": pa.array([84.93, None], pa.float32())}), day / "data.parquet")
-    catalog = Catalog("lake", {"readings": TableSchema("readings", {"freight": "float"}, KEYS)})
+    catalog = LakeCatalog("lake", {"readings": TableSchema("readings", {"freight": "float"}, KEYS)})
     sql = "SELECT freight FROM readings WHERE year = 2025 AND month = 1"
     with offline(tmp_path, catalog) as made:
         asked = ask(prepare(sql, catalog, made.lake), made, limit=100_000, usd_per_byte=USD)
@@ -269,7 +268,7 @@ def test_a_file_that_was_replaced_meanwhile_is_not_read_as_the_old_one(sample: P
 
 
 def test_a_result_larger_than_allowed_is_refused_rather_than_kept_in_memory(sample: Path) -> None:
-    engine = DuckDbEngine(Lake(FolderFiles(sample)), max_result_bytes=10_000)
+    engine = DuckDbEngine(LakeFiles(FolderFiles(sample)), max_result_bytes=10_000)
     try:
         with pytest.raises(ResultTooLarge, match=r"larger than 10\.0 KB"):
             answer(engine, "SELECT * FROM events WHERE year = 2025")

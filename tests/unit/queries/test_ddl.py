@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.errors import LakeError
 from services.lake.tables import TABLES
-from services.queries.catalog import Catalog, catalog_of
+from services.queries.catalog import LakeCatalog, catalog_of
 from services.queries.ddl import parse_table, statements
 from services.queries.ddl.statements import TABLES as FOLDER
 from services.queries.ddl.statements import read_tables
@@ -73,7 +73,9 @@ def test_msck_looks_for_the_folders_of_a_table_without_projection() -> None:
 
 
 def test_views_are_made_after_the_tables() -> None:
-    catalog = Catalog(LAKE.database, LAKE.tables, {"january": "SELECT * FROM orders WHERE month = 1; -- of any year"})
+    catalog = LakeCatalog(
+        LAKE.database, LAKE.tables, {"january": "SELECT * FROM orders WHERE month = 1; -- of any year"}
+    )
     assert statements(catalog, MADE, "projection", {})[-1].sql == (
         "CREATE OR REPLACE VIEW saas_datalake.january AS\nSELECT * FROM orders WHERE month = 1"
     )

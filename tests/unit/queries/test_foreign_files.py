@@ -14,16 +14,15 @@ import pyarrow.parquet.encryption as parquet_encryption
 import pytest
 
 from services.errors import LakeError
-from services.lake.local import contents, local_files
-from services.queries.catalog import Catalog, TableSchema
+from services.lake.files import contents, local_files
+from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.ddl import statements
 from services.queries.ddl.statements import read_tables
 from services.queries.files import FolderFiles
 from services.queries.footers import FileEncrypted
+from services.queries.manifest_tables import describe, recorded_ddl
 from services.queries.offline.relations import view
-from services.queries.prediction import Lake
-from services.queries.recorded import recorded_ddl
-from services.queries.tables import describe
+from services.queries.prediction import LakeFiles
 from tests.unit.queries.lake import KEYS, LAKE
 from tests.unit.queries.offline import answer, offline
 
@@ -57,7 +56,7 @@ def write_encrypted(path: Path, *, plaintext_footer: bool) -> None:
 def test_encrypted_file_is_named_in_the_message(plaintext_footer: bool, tmp_path: Path) -> None:
     write_encrypted(tmp_path / "orders" / DAY / "data.parquet", plaintext_footer=plaintext_footer)
     with pytest.raises(FileEncrypted, match=r"data\.parquet"):
-        describe(LAKE, Lake(FolderFiles(tmp_path)))
+        describe(LAKE, LakeFiles(FolderFiles(tmp_path)))
     with pytest.raises(LakeError, match=r"data\.parquet"):
         contents(local_files(tmp_path))
 
@@ -67,7 +66,7 @@ def test_column_name_with_quotes_is_only_a_name(tmp_path: Path) -> None:
     path = tmp_path / "odd" / DAY / "it's.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({ODD: [7]}), path)
-    lake = Lake(FolderFiles(tmp_path))
+    lake = LakeFiles(FolderFiles(tmp_path))
     footers = lake.footers.read(lake.files_of(table))
     connection = duckdb.connect()
     connection.execute(view("scan_0", table, footers, [str(path)], [ODD]))
@@ -78,7 +77,7 @@ def test_column_name_with_quotes_is_only_a_name(tmp_path: Path) -> None:
 
 def test_column_name_of_any_kind_is_quoted_in_athenas_ddl() -> None:
     table = TableSchema("odd", {"two words": "bigint", "tick`": "string"}, KEYS)
-    catalog = Catalog("lake", {"odd": table})
+    catalog = LakeCatalog("lake", {"odd": table})
     made = read_tables(catalog, "s3://b/lake", generated={"odd": recorded_ddl(table)})
     sql = statements(catalog, made, "projection", {})[1].sql
     assert "`two words` bigint" in sql
@@ -95,7 +94,7 @@ def test_decimal_of_38_digits_is_predicted_and_answered(text: str, tmp_path: Pat
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"n": pa.array([value], kind)}), path, store_decimal_as_integer=True)
     table = TableSchema("big", {"n": f"decimal({kind.precision},{kind.scale})"}, KEYS)
-    catalog = Catalog("lake", {"big": table})
+    catalog = LakeCatalog("lake", {"big": table})
     with offline(tmp_path) as engine:
         found = answer(engine, f"SELECT n FROM big WHERE year = 2025 AND n = {text}", catalog)
     assert found.rows["n"].to_pylist() == [value]

@@ -6,7 +6,7 @@ import pytest
 
 from services.errors import QueryRefused
 from services.lake.partitions import PartitionKey
-from services.queries.catalog import Catalog, TableSchema
+from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.guard import PartitionFilterMissing, check
 from tests.unit.queries import guard_cases
 from tests.unit.queries.lake import LAKE
@@ -58,7 +58,7 @@ def test_the_refusal_names_the_table_marks_its_place_and_says_the_filter_to_add(
 
 def test_the_example_filter_of_a_table_of_other_years_is_one_of_its_years() -> None:
     keys = (PartitionKey("year", 1996, 2008, 4), *LAKE.tables["orders"].keys[1:])
-    sales = Catalog("lake", {"sales": TableSchema("sales", {"id": "bigint"}, keys)})
+    sales = LakeCatalog("lake", {"sales": TableSchema("sales", {"id": "bigint"}, keys)})
     with pytest.raises(QueryRefused, match=r"add: sales\.year = 1996 AND sales\.month = 1"):
         check("SELECT count(*) FROM sales", sales)
 

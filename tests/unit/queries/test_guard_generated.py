@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.lake.partitions import PartitionKey
-from services.queries.catalog import Catalog, TableSchema
+from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.guard import Selection, judge
 
 KEYS = (PartitionKey("year", 2024, 2026, 4), PartitionKey("month", 1, 4, 2), PartitionKey("day", 1, 3, 2))
 UNKNOWNS = ("a", "b")
 COLUMNS = {"id": "bigint", **dict.fromkeys(UNKNOWNS, "boolean")}
-LAKE = Catalog("lake", {name: TableSchema(name, COLUMNS, KEYS) for name in ("orders", "events")})
+LAKE = LakeCatalog("lake", {name: TableSchema(name, COLUMNS, KEYS) for name in ("orders", "events")})
 EVERYTHING = 3 * 4 * 3
 
 _operators = st.sampled_from(["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"])

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from services.queries.output import encoded
-from services.queries.report import numeric, text
+from services.queries.answers import encoded, numeric, text
 
 COLUMNS = {
     "n": "int64",

@@ -18,7 +18,7 @@ from services.errors import QueryRefused
 from services.queries.files import FileChanged, FolderFiles, LakeFile, list_table
 from services.queries.footers import TAIL, FileDamaged, Footers
 from services.queries.guard import check
-from services.queries.prediction import Lake, Prediction, ScanTooLarge, SchemaDiffers, predict
+from services.queries.prediction import LakeFiles, Prediction, ScanTooLarge, SchemaDiffers, predict
 from services.queries.resolve import HiddenColumn, NameUnknown, resolve
 from tests.unit.queries.lake import LAKE, ORDERS
 
@@ -26,7 +26,7 @@ DAY = Path("orders/year=2025/month=01/day=10")
 JANUARY = "year = 2025 AND month = 1"
 
 
-def prediction(sql: str, lake: Lake) -> Prediction:
+def prediction(sql: str, lake: LakeFiles) -> Prediction:
     return predict(resolve(check(sql, LAKE)), lake)
 
 
@@ -68,13 +68,13 @@ def write(folder: Path, table: pa.Table, day: Path = DAY, group: int = 1000, nam
         ("SELECT user_id FROM january_orders", "user_id"),
     ],
 )
-def test_only_the_columns_that_the_answer_needs_are_counted(sql: str, columns: str, lake: Lake) -> None:
+def test_only_the_columns_that_the_answer_needs_are_counted(sql: str, columns: str, lake: LakeFiles) -> None:
     found = prediction(sql.format(JANUARY), lake).scans[0]
     assert list(found.columns) == columns.split()
     assert found.rows == sum(footer.rows for footer in found.files) > 0
 
 
-def test_each_scan_of_a_join_counts_its_own_columns_and_partitions(lake: Lake) -> None:
+def test_each_scan_of_a_join_counts_its_own_columns_and_partitions(lake: LakeFiles) -> None:
     sql = (
         "SELECT o.amount FROM orders o JOIN events e ON o.user_id = e.user_id "
         "WHERE o.year = 2025 AND o.month = 1 AND e.year = 2025 AND e.month = 2 AND e.day = 1 AND e.event_type = 'login'"
@@ -84,7 +84,7 @@ def test_each_scan_of_a_join_counts_its_own_columns_and_partitions(lake: Lake) -
     assert (list(second.columns), len(second.partitions)) == (["user_id", "event_type"], 1)
 
 
-def test_the_bytes_are_those_of_the_column_chunks_in_the_files(lake: Lake, sample: Path) -> None:
+def test_the_bytes_are_those_of_the_column_chunks_in_the_files(lake: LakeFiles, sample: Path) -> None:
     expected = 0
     for path in (sample / "orders/year=2025/month=01").rglob("*.parquet"):
         metadata = pq.read_metadata(path)
@@ -126,7 +126,7 @@ def test_row_groups_are_pruned_no_further_than_duckdb_prunes_them_and_no_row_is_
     path = write(tmp_path, orders(10_000))
     outputs = "sum(user_id), sum(order_id), sum(amount), count(DISTINCT status), count(DISTINCT created_at)"
     sql = f"SELECT {outputs} FROM orders WHERE {{}}({condition})"
-    found = prediction(sql.format(f"{JANUARY} AND "), Lake(FolderFiles(tmp_path))).scans[0]
+    found = prediction(sql.format(f"{JANUARY} AND "), LakeFiles(FolderFiles(tmp_path))).scans[0]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET parquet_prefetch_column_gap = 0")
         connection.execute("PRAGMA enable_profiling = 'no_output'")
@@ -142,7 +142,7 @@ def test_row_groups_are_pruned_no_further_than_duckdb_prunes_them_and_no_row_is_
 
 def test_a_condition_on_the_sorted_column_reads_one_row_group_of_ten(tmp_path: Path) -> None:
     write(tmp_path, orders(10_000))
-    lake = Lake(FolderFiles(tmp_path))
+    lake = LakeFiles(FolderFiles(tmp_path))
     found = prediction(f"SELECT amount FROM orders WHERE {JANUARY} AND order_id = 4500", lake).scans[0]
     assert (found.groups, found.all_groups, found.rows) == (1, 10, 1000)
     everything = prediction(f"SELECT amount, order_id FROM orders WHERE {JANUARY}", lake)
@@ -163,7 +163,7 @@ def test_a_condition_on_the_sorted_column_reads_one_row_group_of_ten(tmp_path: P
     ],
 )  # fmt: skip
 def test_a_scan_in_a_cte_counts_once_for_each_place_that_reads_it(
-    ctes: str, query: str, times: list[int], lake: Lake
+    ctes: str, query: str, times: list[int], lake: LakeFiles
 ) -> None:
     once = prediction(f"SELECT sum(amount) FROM orders WHERE {JANUARY}", lake)
     orders_of_january = f"SELECT * FROM orders WHERE {JANUARY}"
@@ -177,7 +177,9 @@ def test_a_scan_in_a_cte_counts_once_for_each_place_that_reads_it(
 def test_a_column_is_found_in_whatever_case_its_file_writes_it(tmp_path: Path) -> None:
     table = orders(100)
     write(tmp_path, table.rename_columns([name.upper() for name in table.column_names]))
-    found = prediction(f"SELECT sum(amount) FROM orders WHERE {JANUARY} AND order_id < 5", Lake(FolderFiles(tmp_path)))
+    found = prediction(
+        f"SELECT sum(amount) FROM orders WHERE {JANUARY} AND order_id < 5", LakeFiles(FolderFiles(tmp_path))
+    )
     assert all(found.scans[0].columns[name] > 0 for name in ("order_id", "amount"))
 
 
@@ -198,11 +200,11 @@ def test_a_column_is_found_in_whatever_case_its_file_writes_it(tmp_path: Path) -
 def test_a_row_group_is_dropped_only_where_no_row_can_pass(condition: str, kept: int, tmp_path: Path) -> None:
     table = orders(100)
     write(tmp_path, table.set_column(3, "status", pa.nulls(100, pa.string())))
-    found = prediction(f"SELECT order_id FROM orders WHERE {JANUARY} AND {condition}", Lake(FolderFiles(tmp_path)))
+    found = prediction(f"SELECT order_id FROM orders WHERE {JANUARY} AND {condition}", LakeFiles(FolderFiles(tmp_path)))
     assert found.scans[0].groups == kept
 
 
-def test_a_scan_over_the_limit_is_refused_with_the_partitions_that_cost_most(lake: Lake) -> None:
+def test_a_scan_over_the_limit_is_refused_with_the_partitions_that_cost_most(lake: LakeFiles) -> None:
     found = prediction(f"SELECT * FROM orders WHERE {JANUARY}", lake)
     found.check(found.bytes)
     with pytest.raises(ScanTooLarge, match="SCAN_LIMIT_BYTES") as refused:
@@ -213,14 +215,14 @@ def test_a_scan_over_the_limit_is_refused_with_the_partitions_that_cost_most(lak
     assert sorted(costs) == [f"orders/year=2025/month=01/day={day}" for day in (10, 11, 12)]
 
 
-def test_without_the_filter_every_partition_counts_exactly_once_all_footers_are_known(lake: Lake) -> None:
+def test_without_the_filter_every_partition_counts_exactly_once_all_footers_are_known(lake: LakeFiles) -> None:
     everything = prediction("SELECT sum(amount) FROM orders WHERE year = 2025", lake)
     one_day = prediction("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 1 AND day = 10", lake)
     assert one_day.bytes < one_day.unfiltered == everything.bytes
     assert not one_day.scans[0].estimated
 
 
-def test_without_the_filter_is_estimated_within_a_fifth_from_one_partitions_footer(lake: Lake) -> None:
+def test_without_the_filter_is_estimated_within_a_fifth_from_one_partitions_footer(lake: LakeFiles) -> None:
     one_day = prediction("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 1 AND day = 10", lake)
     assert one_day.scans[0].estimated
     exact = prediction("SELECT sum(amount) FROM orders WHERE year = 2025", lake).bytes
@@ -228,7 +230,7 @@ def test_without_the_filter_is_estimated_within_a_fifth_from_one_partitions_foot
 
 
 @pytest.mark.parametrize("table", ["orders", "events"])
-def test_the_size_as_csv_is_estimated_within_a_fifth(table: str, lake: Lake, sample: Path, tmp_path: Path) -> None:
+def test_the_size_as_csv_is_estimated_within_a_fifth(table: str, lake: LakeFiles, sample: Path, tmp_path: Path) -> None:
     found = prediction(f"SELECT * FROM {table} WHERE year = 2025", lake)
     files = sorted((sample / table).rglob("*.parquet"))
     rows = pl.concat([pl.read_parquet(file).with_columns(year=2025, month=1, day=10) for file in files])
@@ -238,11 +240,11 @@ def test_the_size_as_csv_is_estimated_within_a_fifth(table: str, lake: Lake, sam
 
 
 def test_a_partition_that_is_not_there_selects_nothing_and_an_empty_table_predicts_zero(
-    lake: Lake, tmp_path: Path
+    lake: LakeFiles, tmp_path: Path
 ) -> None:
     missing = prediction("SELECT * FROM orders WHERE year = 2025 AND month = 1 AND day = 13", lake)
     assert (missing.bytes, missing.scans[0].partitions) == (0, ())
-    empty = prediction("SELECT * FROM orders WHERE year = 2025", Lake(FolderFiles(tmp_path)))
+    empty = prediction("SELECT * FROM orders WHERE year = 2025", LakeFiles(FolderFiles(tmp_path)))
     assert (empty.bytes, empty.unfiltered, empty.as_csv) == (0, 0, 0)
 
 
@@ -286,16 +288,16 @@ def test_a_file_that_is_no_parquet_is_named_with_what_is_wrong(
     assert callable(content)
     path.write_bytes(content(path.read_bytes()))
     with pytest.raises(FileDamaged, match=words) as failure:
-        prediction(f"SELECT amount FROM orders WHERE {JANUARY}", Lake(FolderFiles(tmp_path)))
+        prediction(f"SELECT amount FROM orders WHERE {JANUARY}", LakeFiles(FolderFiles(tmp_path)))
     assert str(path) in str(failure.value)
-    prediction("SELECT amount FROM orders WHERE month = 2", Lake(FolderFiles(tmp_path)))
+    prediction("SELECT amount FROM orders WHERE month = 2", LakeFiles(FolderFiles(tmp_path)))
 
 
 def test_a_partition_of_another_schema_is_named_when_the_query_reads_that_column(sample: Path, tmp_path: Path) -> None:
     path = damage(sample, tmp_path)
     table = pq.read_table(path)
     pq.write_table(table.set_column(2, "amount", table["amount"].cast(pa.float64())), path)
-    lake = Lake(FolderFiles(tmp_path))
+    lake = LakeFiles(FolderFiles(tmp_path))
     with pytest.raises(SchemaDiffers, match="amount is stored as double, and the table declares") as failure:
         prediction(f"SELECT sum(amount) FROM orders WHERE {JANUARY}", lake)
     assert str(path) in str(failure.value)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.lake.manifest import Column, Entry, Manifest, Schema
+from services.lake.manifest import LakeManifest, ManifestColumn, ManifestEntry, Schema
 from services.queries.catalog import catalog_of
 from services.queries.ddl.statements import read_tables
-from services.queries.recorded import recorded_ddl, recorded_schema
+from services.queries.manifest_tables import recorded_ddl, recorded_schema
 
 
-def manifest() -> Manifest:
+def manifest() -> LakeManifest:
     columns = [
-        Column("n", "int32", "int"),
-        Column("at", "timestamp[ms, tz=UTC]", "timestamp"),
-        Column("price", "decimal128(10, 2)", "decimal(10,2)"),
-        Column("tags", "list<element: string>", "array<string>"),
-        Column("select", "bool", "boolean"),
+        ManifestColumn("n", "int32", "int"),
+        ManifestColumn("at", "timestamp[ms, tz=UTC]", "timestamp"),
+        ManifestColumn("price", "decimal128(10, 2)", "decimal(10,2)"),
+        ManifestColumn("tags", "list<element: string>", "array<string>"),
+        ManifestColumn("select", "bool", "boolean"),
     ]
     schema = Schema(tuple(columns))
-    entry = Entry(size=10, rows=3, sha256="0", etag="0", schema=schema.digest)
+    entry = ManifestEntry(size=10, rows=3, sha256="0", etag="0", schema=schema.digest)
     files = {f"year={year}/month=01/day=10/data.parquet": entry for year in (1996, 1998)}
-    return Manifest("invoices", {schema.digest: schema}, files)
+    return LakeManifest("invoices", {schema.digest: schema}, files)
 
 
 def test_its_ddl_is_what_athena_takes_and_declares_the_same_table() -> None:
@@ -49,4 +49,4 @@ def test_a_table_with_a_day_before_the_year_1000_is_declared_with_the_folders_th
 
 def test_a_manifest_survives_being_stored() -> None:
     stored = manifest()
-    assert Manifest.from_json(stored.to_json(), "here") == stored
+    assert LakeManifest.from_json(stored.to_json(), "here") == stored

@@ -15,7 +15,7 @@ from services.queries.ask import prepare
 from services.queries.files import FolderFiles, LakeFile
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.offline.memory import memory_limit
-from services.queries.prediction import Lake
+from services.queries.prediction import LakeFiles
 from services.queries.time_limit import QueryTimedOut, WatchedCall, timed_out
 from tests.unit.queries.lake import LAKE
 from tests.unit.queries.offline import answer, offline
@@ -60,7 +60,7 @@ def stopping(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_running_query_ends_at_once_on_signal(sample: Path, stopping: int) -> None:
     files = SignallingFiles(sample, stopping)
-    engine = DuckDbEngine(Lake(files))
+    engine = DuckDbEngine(LakeFiles(files))
     sql = (
         "SELECT count(*) FROM orders a, orders b, orders c, orders d, orders e WHERE "
         + " AND ".join(f"{name}.year = 2025" for name in "abcde")
@@ -76,7 +76,7 @@ def test_running_query_ends_at_once_on_signal(sample: Path, stopping: int) -> No
 
 
 def test_query_past_its_time_limit_is_stopped(tmp_path: Path) -> None:
-    engine = DuckDbEngine(Lake(FolderFiles(tmp_path)), timeout_seconds=0.3)
+    engine = DuckDbEngine(LakeFiles(FolderFiles(tmp_path)), timeout_seconds=0.3)
     with pytest.raises(QueryTimedOut, match="QUERY_TIMEOUT_SECONDS"):
         answer(engine, ENDLESS)
     assert answer(engine, "SELECT 1 AS x").rows.to_pylist() == [{"x": 1}]

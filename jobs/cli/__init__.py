@@ -1,0 +1,1 @@
+"""The frame around a job: command line, runner, results, console."""

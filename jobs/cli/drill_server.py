@@ -1,0 +1,189 @@
+"""The server that a drill restores on: one of its own, or the one that DRILL_HOST names."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.cli.context import Run
+    from services.backups.catalog import Backup
+    from services.backups.encryption import AgeIdentity
+    from services.backups.manifest import ServerKind
+    from services.errors import ShorelineError
+    from services.local.installed import ServerPrograms
+    from services.postgres.client import Database
+
+# Where libpq looks for a server beside the host that it is given: the address of PGHOST is not that of another server.
+_ADDRESSES = ("PGHOSTADDR", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS")
+_DEMANDS = ("PGREQUIREAUTH", "PGCHANNELBINDING", "PGSSLMODE", "PGREQUIRESSL", "PGGSSENCMODE", "PGREQUIREPEER")
+_KINDS = {
+    "throwaway": "throw-away server",
+    "source": "the server that was backed up",
+    "other": "the server of DRILL_HOST",
+}
+
+
+def where(server_version: str | None, kind: ServerKind | None) -> str:
+    """Return where a drill restored, as the end of a sentence; nothing for a record that does not say so."""
+    return "" if kind is None else f" on PostgreSQL {server_version}, {_KINDS[kind]}"
+
+
+@dataclass(frozen=True)
+class DrillServer:
+    """`database` need not exist: a scratch database is made beside it. `lacks` is ThrowawayServer's."""
+
+    database: Database
+    kind: ServerKind
+    lacks: Callable[[ShorelineError], ShorelineError | None]
+    create_roles: bool = False
+
+
+@contextmanager
+def drill_server(run: Run, backup: Backup, identities: Sequence[AgeIdentity]) -> Iterator[DrillServer]:
+    """Start a throw-away server, or find the one that DRILL_HOST names, and say whom a drill there trusts."""
+    name = f"drill_{backup.manifest.database}"
+    if run.settings.drill_host is None:
+        _require_no_parts(run)
+        with _without(*_ADDRESSES, *_DEMANDS), _throwaway(run, backup, identities, name) as server:
+            yield server
+        return
+    source = run.database_named("postgres")
+    with _without(*_ADDRESSES):
+        yield _named(run, name, source)
+
+
+def _require_no_parts(run: Run) -> None:
+    from services.errors import SettingsError
+
+    parts = [name for name in ("drill_port", "drill_user", "drill_password") if getattr(run.settings, name) is not None]
+    if parts:
+        raise SettingsError(f"{parts[0].upper()} is set, and DRILL_HOST is not.", next_step="Set DRILL_HOST too.")
+
+
+@contextmanager
+def _throwaway(run: Run, backup: Backup, identities: Sequence[AgeIdentity], name: str) -> Iterator[DrillServer]:
+    from loguru import logger
+
+    from services.backups.provision import provide_server
+    from services.errors import ShorelineError, StackError
+    from services.local import sandbox
+    from services.local.throwaway import NAME_A_SERVER, throwaway_server
+    from services.postgres.client import Database
+
+    manifest, traits = backup.manifest, backup.manifest.traits
+    programs = _programs(run, backup)
+    if not sandbox.confines_network(version := sandbox.sandbox_version()):
+        logger.warning(
+            "this system does not confine the throw-away server: code in the backup can {}",
+            "reach the network" if version else "act as this job's user",
+        )
+    locales = [each for each in (traits.collate, traits.ctype, traits.lc_monetary) if each]
+    with throwaway_server(
+        programs,
+        Path(tempfile.gettempdir()).absolute(),
+        database_bytes=manifest.database_bytes,
+        objects=len(manifest.fingerprint.schema),
+        locales=locales,
+        say=logger.warning,
+    ) as server:
+        database = Database(server.connection)
+        if database.scalar("SHOW data_directory") != str(server.folder / "data"):
+            raise StackError("The connection to the throw-away server led to another one.", next_step=NAME_A_SERVER)
+        logger.info("started PostgreSQL {} for this drill in {}", programs.version, server.folder)
+        provide_server(database, run.storage, backup, identities)
+        try:
+            yield DrillServer(database.sibling(name), "throwaway", server.lacks, create_roles=True)
+        except ShorelineError as error:
+            if (reason := server.lacks(error)) is not None:
+                raise reason from error
+            raise
+
+
+def _programs(run: Run, backup: Backup) -> ServerPrograms:
+    """Return the server of the version that made the dump, which is at least that of the server that was backed up."""
+    from loguru import logger
+
+    from services.errors import StackError
+    from services.local.installed import choose_server, installed_servers
+    from services.local.throwaway import NAME_A_SERVER
+
+    found = installed_servers(run.settings.pg_bin)
+    wanted = int(backup.manifest.client_version.partition(".")[0])
+    chosen = choose_server(found, wanted)
+    if chosen is None:
+        there = ", ".join(f"{each.version} in {each.folder}" for each in found) or "none"
+        raise StackError(
+            f"A drill on a throw-away server needs server programs of PostgreSQL {wanted} or newer; found: {there}.",
+            next_step=f"Install them (Debian: postgresql-{wanted}), or set PG_BIN to their folder. Or {NAME_A_SERVER}",
+        )
+    if chosen.version.major != int(backup.manifest.server_version.partition(".")[0]):
+        logger.warning(
+            "the backup is of PostgreSQL {}, the throw-away server is {}: rows, contents and sequences are compared, "
+            "the text of the schema is not",
+            backup.manifest.server_version,
+            chosen.version,
+        )
+    return chosen
+
+
+def _named(run: Run, name: str, source: Database) -> DrillServer:
+    from loguru import logger
+
+    from services.postgres.client import Database
+
+    given = run.settings
+    password = given.drill_password or given.pgpassword
+    connection = replace(
+        source.connection,
+        host=given.drill_host or "",
+        port=given.drill_port or given.pgport,
+        user=given.drill_user or given.pguser,
+        password=password.get_secret_value() if password else None,
+        database=name,
+    )
+    database = Database(connection)
+    kind: ServerKind = "source" if _is_same(database, source) else "other"
+    if kind == "source" and _is_superuser(database):
+        logger.warning(
+            "this drill runs the backup's code as superuser {} on the server that was backed up: it trusts every owner "
+            "of a table there. Unset DRILL_HOST to drill on a throw-away server",
+            connection.user,
+        )
+    return DrillServer(database, kind, lambda _: None)
+
+
+def _is_same(database: Database, source: Database) -> bool:
+    """Whether both lead to one running server, whatever it is called."""
+    from services.errors import ShorelineError
+    from services.postgres.client import MAINTENANCE
+
+    if (database.connection.host, database.connection.port) == (source.connection.host, source.connection.port):
+        return True
+    started = "SELECT pg_postmaster_start_time()"
+    mine = database.sibling(MAINTENANCE).scalar(started)
+    try:
+        return bool(mine == source.scalar(started))
+    except ShorelineError:  # it cannot be reached from here: it is not this one
+        return False
+
+
+def _is_superuser(database: Database) -> bool:
+    from services.postgres.client import MAINTENANCE
+
+    return bool(database.sibling(MAINTENANCE).scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Take variables out of the environment, of libpq here and of the programs that are started."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -1,0 +1,81 @@
+"""A bar on a terminal, a log line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
+
+from services import formatting as human
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from services.lake.transfer import Advance
+
+Unit = Literal["bytes", "items"]
+_LOG_EVERY = 10.0  # seconds between two log lines of one task
+
+
+class Progress:
+    """Shows long work as it goes, on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def task(
+        self, label: str, total: int | None = None, unit: Unit = "bytes", *, files: int | None = None
+    ) -> Iterator[Advance]:
+        """A function that is told how much was done since it was last called, in `unit` and in whole files.
+
+        `files` is how many there are in all; without it none are shown.
+        """
+        shown = self._bar if self._console.is_terminal else self._lines
+        with shown(label, total, unit, files) as advance:
+            yield advance
+
+    @contextmanager
+    def _bar(self, label: str, total: int | None, unit: Unit, files: int | None) -> Iterator[Advance]:
+        from rich import progress
+
+        amounts: tuple[progress.ProgressColumn, ...] = (progress.MofNCompleteColumn(),)
+        if unit == "bytes":
+            amounts = (progress.DownloadColumn(), progress.TransferSpeedColumn())
+        if files is not None:
+            amounts = (*amounts, progress.TextColumn("{task.fields[done]:,}/{task.fields[files]:,} files"))
+        columns = (progress.TextColumn("{task.description:<10}"), progress.BarColumn(), *amounts)
+        with progress.Progress(
+            *columns, progress.TimeRemainingColumn(), console=self._console, transient=True
+        ) as display:
+            task = display.add_task(label, total=total, done=0, files=files)
+            complete, lock = 0, Lock()
+
+            def advance(amount: int, more_files: int = 0, /) -> None:
+                nonlocal complete
+                with lock:
+                    complete += more_files
+                    display.update(task, advance=amount, done=complete)
+
+            yield advance
+
+    @contextmanager
+    def _lines(self, label: str, total: int | None, unit: Unit, files: int | None) -> Iterator[Advance]:
+        from loguru import logger
+
+        done, complete, told = 0, 0, time.monotonic()
+
+        def advance(amount: int, more_files: int = 0, /) -> None:
+            nonlocal done, complete, told
+            done += amount
+            complete += more_files
+            if time.monotonic() - told >= _LOG_EVERY:
+                told = time.monotonic()
+                shown = human.size(done) if unit == "bytes" else f"{done:,}"
+                of = "" if not total else f" ({done / total:.0%})"
+                counted = "" if files is None else f", {complete:,} of {human.count(files, 'file')}"
+                logger.info("{}: {}{}{}", label, shown, of, counted)
+
+        yield advance

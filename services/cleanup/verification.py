@@ -1,0 +1,336 @@
+"""Looks again, by calls of its own and on connections of its own, at everything that was to go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from services import formatting as human
+from services.backups.lifecycle import is_ours
+from services.cleanup.listing import Area, Scope
+from services.cleanup.local_files import LocalFiles, look_at_output, look_at_receipts
+from services.cleanup.ownership import rules, tags
+from services.cleanup.plan import Action, CleanupPlan, Entries
+from services.cleanup.removal import Removed
+from services.concurrency import each
+from services.errors import ShorelineError
+from services.postgres.client import Database
+from services.s3.bucket import TAG, other_statements, read_policy
+from services.s3.client import Aws, error_code, translate_errors
+from services.s3.objects import Storage
+
+_LISTINGS = "ListObjectsV2, ListObjectVersions, ListMultipartUploads"
+_ABSENT_CODES = {"404", "NoSuchBucket", "NotFound", "EntityNotFoundException"}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one look saw: how many are left, and by which calls. `count` is 0 when nothing is left."""
+
+    verified: str
+    count: int
+    detail: str = ""
+
+
+class ResourceChecker:
+    """Looks at one bucket and at Athena's things. Each raises what `services.s3.client.translated` raises."""
+
+    def __init__(self, aws: Aws, scope: Scope, bucket: str) -> None:
+        self._aws = aws
+        self._s3 = aws.s3
+        self._scope = scope
+        self._bucket = bucket
+
+    def bucket(self) -> CheckResult:
+        """The bucket: 404, or still there."""
+        there = self._there(lambda: self._s3.head_bucket(Bucket=self._bucket))
+        return (
+            CheckResult("HeadBucket: 200", 1, "the bucket is still there")
+            if there
+            else CheckResult("HeadBucket: 404", 0)
+        )
+
+    def area(self, area: Area) -> CheckResult:
+        """Three listings, each of which must come back empty, or find no bucket."""
+        counts = {
+            "objects": self._count("list_objects_v2", ("Contents",), area),
+            "versions": self._count("list_object_versions", ("Versions", "DeleteMarkers"), area),
+            "uploads": self._count("list_multipart_uploads", ("Uploads",), area),
+        }
+        detail = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
+        return CheckResult(f"{_LISTINGS}: nothing", sum(counts.values()), detail)
+
+    def settings(self) -> CheckResult:
+        """What Shoreline had set on a bucket that stays."""
+        storage = Storage(self._aws, self._bucket)
+        with translate_errors():
+            policy = read_policy(storage)
+            statements = len((policy or {}).get("Statement", [])) - len(other_statements(policy))
+            left = {
+                "lifecycle rules": sum(is_ours(rule) for rule in rules(storage)),
+                "policy statements": statements,
+                "tags": int(TAG in tags(storage)),
+            }
+        detail = ", ".join(f"{number} {what}" for what, number in left.items() if number)
+        return CheckResult("lifecycle, policy, tags: none of ours", sum(left.values()), detail)
+
+    def table(self, database: str, table: str) -> CheckResult:
+        """A table, and the partitions that Glue may still have of it."""
+        there = self._there(lambda: self._aws.glue.get_table(DatabaseName=database, Name=table))
+        partitions = self._there(
+            lambda: self._aws.glue.get_partitions(DatabaseName=database, TableName=table, MaxResults=1)["Partitions"]
+        )
+        detail = " and ".join(name for name, left in (("the table", there), ("partitions", partitions)) if left)
+        return CheckResult("GetTable, GetPartitions: EntityNotFound", there + partitions, detail)
+
+    def database(self, database: str) -> CheckResult:
+        """The database."""
+        there = self._there(lambda: self._aws.glue.get_database(Name=database))
+        return CheckResult("GetDatabase: EntityNotFound", int(there), "the database is still there")
+
+    def workgroup(self, workgroup: str) -> CheckResult:
+        """The workgroup. Athena has no error code of its own for one that is not there, only words."""
+        with translate_errors():
+            try:
+                self._aws.athena.get_work_group(WorkGroup=workgroup)
+            except ClientError as error:
+                words = str(error.response.get("Error", {}).get("Message", "")).lower()
+                if error_code(error) == "InvalidRequestException" and "not found" in words:
+                    return CheckResult("GetWorkGroup: not found", 0)
+                raise
+        return CheckResult("GetWorkGroup", 1, "the workgroup is still there")
+
+    def tagged_buckets(self) -> list[str]:
+        """The buckets of the account that carry the project's tag, by name."""
+        with translate_errors():
+            pages: Iterable[Any] = self._s3.get_paginator("list_buckets").paginate()
+            names = [bucket["Name"] for page in pages for bucket in page.get("Buckets", [])]
+            return [name for name in each(self._name_if_tagged, names) if name]
+
+    def _name_if_tagged(self, name: str) -> str:
+        with translate_errors():
+            try:
+                return name if TAG in tags(Storage(self._aws, name)) else ""
+            except ClientError as error:
+                if error_code(error) in _ABSENT_CODES:  # removed since it was listed
+                    return ""
+                raise
+
+    def _there(self, ask: Callable[[], Any]) -> bool:
+        with translate_errors():
+            try:
+                return bool(ask())
+            except ClientError as error:
+                if error_code(error) in _ABSENT_CODES:
+                    return False
+                raise
+
+    def _count(self, operation: Any, fields: Iterable[str], area: Area) -> int:
+        """What one kind of listing still shows of an area. Uploads are listed whole: some stores need that."""
+        where = {} if operation == "list_multipart_uploads" else {"Prefix": area.prefix}
+        pages: Iterable[Any] = self._s3.get_paginator(operation).paginate(Bucket=self._bucket, **where)
+        with translate_errors():
+            try:
+                return sum(
+                    self._scope.area_of(entry["Key"]) == area
+                    for page in pages
+                    for field in fields
+                    for entry in page.get(field, [])
+                )
+            except ClientError as error:
+                if error_code(error) in _ABSENT_CODES:
+                    return 0
+                raise
+
+
+PATIENCE = 30.0  # seconds for what AWS removes in its own time
+_ABSENT = "not there"  # what was done with a resource that the plan had not found either
+
+
+class Verdict(StrEnum):
+    """What the look found: GONE and KEPT are as planned; LEFT, UNKNOWN and CONTRADICTED fail the cleanup."""
+
+    GONE = "gone"
+    KEPT = "kept"
+    LEFT = "LEFT"
+    UNKNOWN = "UNKNOWN"
+    CONTRADICTED = "CONTRADICTED"  # not there, and the removal did not remove as much as the plan had found
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the proof: a resource, what was done with it, how that was verified, and what was found."""
+
+    resource: str
+    action: str
+    verified: str
+    verdict: Verdict
+    detail: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether what was found is what was planned."""
+        return self.verdict in {Verdict.GONE, Verdict.KEPT}
+
+
+class Proof:
+    """The second look.
+
+    S3's listings are consistent at once; a deleted bucket may answer for a while yet, and Glue removes things in its
+    own time: a check of these is repeated until it finds nothing, all of them together for at most `patience` seconds.
+    What the removal could not remove is looked at once: give no patience then.
+    Source: Amazon S3 User Guide, "Amazon S3 data consistency model".
+    """
+
+    def __init__(
+        self,
+        aws: Aws,
+        server: Database,
+        scope: Scope,
+        plan: CleanupPlan,
+        removed: Removed,
+        *,
+        whole_account: bool,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._looks = ResourceChecker(aws, scope, plan.bucket)
+        self._server = server
+        self._plan = plan
+        self._removed = removed
+        self._whole_account = whole_account
+        self._deadline = time.monotonic() + patience
+
+    def checks(self) -> list[Check]:
+        """Every line of the proof. A look that fails is a line of its own: it never counts as gone."""
+        return [*self._catalog(), *self._areas(), *self._bucket(), *self._scratch(), *self._local()]
+
+    def _catalog(self) -> Iterator[Check]:
+        found = self._plan.catalog
+        if found is None:
+            return
+        for table in found.tables:
+            look = partial(self._looks.table, found.database, table.name)
+            yield self._check(f"table {found.database}.{table.name}", "dropped", look, may_linger=True)
+        whole = (
+            ("Athena database", found.database, found.database_exists, found.remove_database, self._looks.database),
+            (
+                "Athena workgroup",
+                found.workgroup,
+                found.workgroup_exists,
+                found.remove_workgroup,
+                self._looks.workgroup,
+            ),
+        )
+        for kind, name, existed, goes, look_at in whole:
+            if existed and not goes:
+                yield self._kept(f"{kind} {name}")
+            else:
+                action = "dropped" if existed else _ABSENT
+                yield self._check(f"{kind} {name}", action, partial(look_at, name), may_linger=existed)
+
+    def _areas(self) -> Iterator[Check]:
+        for area in self._plan.areas:
+            action = _ABSENT if area in self._plan.empty_areas else "deleted"
+            check = self._check(f"objects {area.prefix}", action, partial(self._looks.area, area), may_linger=False)
+            planned = self._plan.expected.get(area.prefix, Entries())
+            gone = self._removed.areas.get(area.prefix, Entries())
+            check = _agreed(check, planned.versions, gone.versions, "version or marker", "versions and markers")
+            yield _agreed(check, planned.uploads, gone.uploads, "unfinished upload")
+        for area in self._plan.kept_areas:
+            yield Check(f"objects {area.prefix}", "kept", "not touched", Verdict.KEPT)
+
+    def _bucket(self) -> Iterator[Check]:
+        name = f"bucket {self._plan.bucket}"
+        if self._plan.remove_bucket or not self._plan.bucket_exists:
+            action = "deleted" if self._plan.bucket_exists else _ABSENT
+            yield self._check(name, action, self._looks.bucket, may_linger=self._removed.bucket)
+        else:
+            yield self._kept(name)
+        if self._plan.take_settings:
+            yield self._check(f"settings of {self._plan.bucket}", "taken off", self._looks.settings, may_linger=False)
+        if self._whole_account:
+            yield self._tagged()
+
+    def _tagged(self) -> Check:
+        """Nothing is left under the project's tag; other buckets that carry it are named, and not touched."""
+        name = "tag project=shoreline"
+        try:
+            found = self._looks.tagged_buckets()
+        except ShorelineError as error:
+            return Check(name, "searched", "could not be looked at", Verdict.UNKNOWN, str(error))
+        how = "ListBuckets, GetBucketTagging"
+        stays = self._plan.bucket in found and self._plan.bucket_exists and not self._plan.remove_bucket
+        if self._plan.bucket in found and (not stays or self._plan.take_settings):
+            return Check(name, "searched", how, Verdict.LEFT, self._plan.bucket)
+        if found:
+            return Check(name, "searched", f"{how}: on {', '.join(found)}, not touched", Verdict.KEPT)
+        return Check(name, "searched", f"{how}: on no bucket", Verdict.GONE)
+
+    def _scratch(self) -> Iterator[Check]:
+        for name in self._plan.scratch or ():
+            look = partial(_look_at_database, self._server.sibling(name))
+            check = self._check(f"scratch database {name}", "dropped", look, may_linger=False)
+            yield _agreed(check, 1, self._removed.scratch.count(name), "database")
+
+    def _local(self) -> Iterator[Check]:
+        yield self._local_check(self._plan.output, look_at_output)
+        if self._plan.receipts is not None:
+            yield self._local_check(self._plan.receipts, look_at_receipts)
+
+    def _local_check(self, planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Check:
+        gone = self._removed.files.get(str(planned.folder), 0)
+        return _agreed(_local_check(planned, look), planned.files, gone, "file")
+
+    def _kept(self, resource: str) -> Check:
+        why: Iterable[str] = (
+            item.reason for item in self._plan.items if item.resource == resource and item.action is Action.KEEP
+        )
+        return Check(resource, "kept", next(iter(why)), Verdict.KEPT)
+
+    def _check(self, resource: str, action: str, look: Callable[[], CheckResult], *, may_linger: bool) -> Check:
+        """Looks until nothing is left or patience ends; the last look is the one that counts."""
+        pause = 0.1
+        while True:
+            try:
+                seen = look()
+            except ShorelineError as error:
+                return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, str(error))
+            if not seen.count:
+                return Check(resource, action, seen.verified, Verdict.GONE)
+            if time.monotonic() >= self._deadline or not may_linger:
+                return Check(resource, action, seen.verified, Verdict.LEFT, seen.detail)
+            time.sleep(pause)
+            pause = min(2 * pause, 5)
+
+
+def _agreed(check: Check, planned: int, removed: int, thing: str, things: str = "") -> Check:
+    """The check, unless it found nothing left where less was removed than the plan had found: one of them is wrong."""
+    if check.verdict is not Verdict.GONE or removed >= planned:
+        return check
+    what = f"the plan found {human.count(planned, thing, things)}, {removed:,} of them removed, and none is listed now"
+    return replace(check, verdict=Verdict.CONTRADICTED, detail=what)
+
+
+def _look_at_database(database: Database) -> CheckResult:
+    return CheckResult("pg_database: no such row", int(database.exists()), "the database is still there")
+
+
+def _local_check(planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Check:
+    resource, action = f"local {planned.folder}/", "deleted" if planned.files else _ABSENT
+    try:
+        found = look(planned.folder)
+    except OSError as error:
+        return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, f"{error.filename}: {error.strerror}")
+    if found.files:
+        return Check(resource, action, "listed again", Verdict.LEFT, human.count(found.files, "file"))
+    if not found.folder.exists():
+        return Check(resource, action, "no such folder", Verdict.GONE)
+    left = "only other files there" if found.others else "no files there, the folder stays"
+    return Check(resource, action, left, Verdict.GONE)

@@ -1,0 +1,1 @@
+"""The cost model and the document that it computes."""

@@ -1,0 +1,124 @@
+"""Whether the account holds anything with the project's tag that Shoreline never makes: read-only calls that are free.
+
+Never Cost Explorer: each of its requests bills $0.01.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from services.errors import ShorelineError
+from services.s3.bucket import TAG
+from services.s3.client import Aws, error_code, translate_errors
+
+_KEY, _VALUE = TAG["Key"], TAG["Value"]
+_FILTER = [{"Name": f"tag:{_KEY}", "Values": [_VALUE]}]
+_NOT_SUBSCRIBED = {"ResourceNotFoundException", "UnsupportedUserEditionException"}
+
+
+@dataclass(frozen=True)
+class AccountLook:
+    """One kind of resource: the names of those with the tag. `problem` says why it could not be looked at."""
+
+    kind: str
+    how: str
+    found: tuple[str, ...]
+    problem: str = ""
+
+
+def look_at_account(aws: Aws) -> list[AccountLook]:
+    """Every kind that Shoreline never makes. A look that is refused is told, not taken for none."""
+    return [_look(aws, kind) for kind in _KINDS]
+
+
+def _look(aws: Aws, kind: str) -> AccountLook:
+    how, names = _KINDS[kind]
+    try:
+        with translate_errors():
+            return AccountLook(kind, how, tuple(names(aws)))
+    except ShorelineError as error:
+        return AccountLook(kind, how, (), str(error))
+
+
+def _tagged(tags: Iterable[Mapping[str, str]]) -> bool:
+    return any(tag.get("Key") == _KEY and tag.get("Value") == _VALUE for tag in tags)
+
+
+def _pages(aws: Aws, service: str, operation: str, **parameters: Any) -> Iterator[Any]:
+    yield from aws.client(service).get_paginator(operation).paginate(**parameters)
+
+
+def _rds_instances(aws: Aws) -> Iterator[str]:
+    for page in _pages(aws, "rds", "describe_db_instances"):
+        for found in page.get("DBInstances", []):
+            if _tagged(found.get("TagList", [])):
+                yield found["DBInstanceIdentifier"]
+
+
+def _rds_clusters(aws: Aws) -> Iterator[str]:
+    for page in _pages(aws, "rds", "describe_db_clusters"):
+        for found in page.get("DBClusters", []):
+            if _tagged(found.get("TagList", [])):
+                yield found["DBClusterIdentifier"]
+
+
+def _instances(aws: Aws) -> Iterator[str]:
+    for page in _pages(aws, "ec2", "describe_instances", Filters=_FILTER):
+        for reservation in page.get("Reservations", []):
+            for found in reservation.get("Instances", []):
+                if found.get("State", {}).get("Name") != "terminated":
+                    yield found["InstanceId"]
+
+
+def _nat_gateways(aws: Aws) -> Iterator[str]:
+    for page in _pages(aws, "ec2", "describe_nat_gateways", Filters=_FILTER):
+        for found in page.get("NatGateways", []):
+            if found.get("State") != "deleted":
+                yield found["NatGatewayId"]
+
+
+def _replications(aws: Aws) -> Iterator[str]:
+    client = aws.client("dms")
+    for page in client.get_paginator("describe_replication_instances").paginate():
+        for found in page.get("ReplicationInstances", []):
+            arn = found["ReplicationInstanceArn"]
+            if _tagged(client.list_tags_for_resource(ResourceArn=arn).get("TagList", [])):
+                yield found["ReplicationInstanceIdentifier"]
+
+
+def _glue_jobs(aws: Aws) -> Iterator[str]:
+    token: dict[str, Any] = {}
+    while True:
+        page = aws.glue.list_jobs(Tags={_KEY: _VALUE}, **token)
+        yield from page.get("JobNames", [])
+        if not page.get("NextToken"):
+            return
+        token = {"NextToken": page["NextToken"]}
+
+
+def _data_sets(aws: Aws) -> Iterator[str]:
+    """QuickSight's data sets; an account that never subscribed to it has none."""
+    client = aws.client("quicksight")
+    try:
+        for page in client.get_paginator("list_data_sets").paginate(AwsAccountId=aws.account_id):
+            for found in page.get("DataSetSummaries", []):
+                if _tagged(client.list_tags_for_resource(ResourceArn=found["Arn"]).get("Tags", [])):
+                    yield found["Name"]
+    except ClientError as error:
+        if error_code(error) not in _NOT_SUBSCRIBED:
+            raise
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[Aws], Iterator[str]]]] = {
+    "RDS instances": ("rds:DescribeDBInstances", _rds_instances),
+    "RDS clusters": ("rds:DescribeDBClusters", _rds_clusters),
+    "EC2 instances": ("ec2:DescribeInstances", _instances),
+    "NAT gateways": ("ec2:DescribeNatGateways", _nat_gateways),
+    "DMS replication instances": ("dms:DescribeReplicationInstances", _replications),
+    "Glue jobs": ("glue:ListJobs", _glue_jobs),
+    "QuickSight data sets": ("quicksight:ListDataSets", _data_sets),
+}

@@ -1,0 +1,85 @@
+"""What is known before a job runs on AWS: who asks, whose the bucket is, which permissions are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.errors import NotAllowed
+from services.iam.caller import Caller, find_caller, require
+from services.iam.grants import BACKUP, CLEANUP, LAKE, QUERY, SETUP, PolicyGrant, ResourceScope, Role
+from services.iam.policies import Target
+from services.iam.probes import Finding, ProbeOutcome, probe
+from services.s3.client import Aws
+from services.s3.objects import Storage
+
+_READING = {"s3:ListBucket", "s3:GetObject"}
+_BUCKETLESS = {ResourceScope.ACCOUNT, ResourceScope.WORKGROUP, ResourceScope.CATALOG}
+ROLES_OF_JOB: dict[str, tuple[Role, ...]] = {
+    "setup": (SETUP,),
+    "backup": (BACKUP,),
+    "prune": (BACKUP,),
+    "drill": (BACKUP,),
+    "backups": (BACKUP,),
+    "restore": (BACKUP,),
+    "status": (BACKUP,),
+    "export": (LAKE,),
+    "upload": (LAKE,),
+    "tables": (LAKE,),
+    "compact": (LAKE,),
+    "athena": (SETUP, QUERY),
+    "query": (QUERY,),
+    "cleanup": (CLEANUP,),
+}
+READERS = {"backups", "restore", "status", "tables"}  # jobs that write nothing into the bucket
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found. `bucket` is 'ours' or 'not there'; someone else's raises."""
+
+    caller: Caller
+    bucket: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def missing(self) -> list[Finding]:
+        """The permissions that are missing."""
+        return [finding for finding in self.findings if finding.outcome is ProbeOutcome.MISSING]
+
+    def require(self) -> None:
+        """Raises NotAllowed, which names what is missing."""
+        if self.missing:
+            told = "".join(f"\n  {each.action} on {each.on.value}: to {each.why}" for each in self.missing)
+            raise NotAllowed(f"{self.caller.arn} may not do what this job needs:{told}")
+
+
+def grants_of(job: str, *, with_catalog: bool) -> list[PolicyGrant]:
+    """What a job needs that can be probed here; without a catalog (Glue, Athena) nothing of it."""
+    catalog = {ResourceScope.WORKGROUP, ResourceScope.CATALOG}
+    grants = [grant for role in ROLES_OF_JOB[job] for grant in role.grants]
+    if job in READERS:
+        grants = [grant for grant in grants if grant.action in _READING]
+    if job == "athena":  # of the role setup it needs what makes tables, not what makes the bucket
+        grants = [grant for grant in grants if grant in QUERY.grants or grant.on in catalog]
+    return [
+        grant
+        for grant in grants
+        if grant.on is not ResourceScope.KMS
+        and (with_catalog or (grant.on not in catalog and not grant.action.startswith(("athena:", "glue:"))))
+    ]
+
+
+def look(
+    aws: Aws, grants: Iterable[PolicyGrant], target: Target, *, expected: str | None, allow_root: bool
+) -> Preflight:
+    """Looks, in the order of what matters most, and changes nothing.
+
+    Raises WrongAccount, and BucketNotOurs for a bucket of another account.
+    """
+    caller = find_caller(aws)
+    require(caller, expected=expected, allow_root=allow_root)
+    there = Storage(aws, target.bucket).exists()
+    probed = [grant for grant in grants if there or grant.on in _BUCKETLESS]
+    probed = [grant for grant in probed if there or not grant.action.startswith("s3:GetBucket")]
+    return Preflight(caller, "ours" if there else "not there", tuple(probe(aws, probed, target)))

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, programs, the sample database."""

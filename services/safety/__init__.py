@@ -1,1 +1,0 @@
-"""Safety on a real AWS account: who is asking, what they may do, and what was asked."""
