@@ -86,13 +86,13 @@ def checked(run: Run, engine: EngineName | None = None) -> AthenaReport:
 
 def verdict(report: AthenaReport) -> ShorelineError | None:
     """A scan that came out over the limit, whatever was predicted, is a failure."""
-    from services import formatting as human
+    from services import formatting
 
     for found in report.results:
         if found.figures.scanned > report.limit:
             return CheckFailed(
-                f"{found.query} scanned {human.size(found.figures.scanned)}, over SCAN_LIMIT_BYTES, and "
-                f"{human.size(found.figures.predicted)} were predicted.",
+                f"{found.query} scanned {formatting.size(found.figures.scanned)}, over SCAN_LIMIT_BYTES, and "
+                f"{formatting.size(found.figures.predicted)} were predicted.",
                 next_step=f"See what it reads: `shoreline query {found.query} --explain`",
             )
     return None
@@ -104,11 +104,11 @@ def show(report: AthenaReport, console: Console) -> str:
 
     from jobs.cli.console import print_table
     from jobs.lake import show_figures, show_rows
-    from services import formatting as human
+    from services import formatting
 
     for table in report.tables:
-        counted = f"{human.count(table.rows, 'row')} in {human.count(table.partitions, 'partition')}"
-        console.print(f"{report.database}.{table.name}: {counted}, {human.size(table.bytes)}")
+        counted = f"{formatting.count(table.rows, 'row')} in {formatting.count(table.partitions, 'partition')}"
+        console.print(f"{report.database}.{table.name}: {counted}, {formatting.size(table.bytes)}")
     for found in report.results:
         console.print()
         console.print(Text(found.query, style="bold"), f" {found.answers}", soft_wrap=True)
@@ -120,11 +120,11 @@ def show(report: AthenaReport, console: Console) -> str:
         [
             found.query,
             found.filter,
-            human.size(found.figures.scanned),
-            human.size(found.figures.billed),
-            human.money(found.figures.cost),
-            human.size(found.figures.unfiltered),
-            human.size(found.figures.as_csv),
+            formatting.size(found.figures.scanned),
+            formatting.size(found.figures.billed),
+            formatting.money(found.figures.cost),
+            formatting.size(found.figures.unfiltered),
+            formatting.size(found.figures.as_csv),
         ]
         for found in report.results
     ]

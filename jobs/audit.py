@@ -74,7 +74,7 @@ def verdict(report: AuditReport) -> ShorelineError | None:
 
 def show(report: AuditReport, console: Console) -> str | None:
     """Prints a line for each service, and for each kind of resource that was looked for."""
-    from services import formatting as human
+    from services import formatting
 
     rows = [(each.service, each.use.value, f"{each.calls:,}", ", ".join(each.operations)) for each in report.called]
     if rows:
@@ -82,5 +82,5 @@ def show(report: AuditReport, console: Console) -> str | None:
     for each in report.account:
         found = each.problem or ", ".join(each.found) or "none"
         console.print(f"  {each.kind:<26} {found} ({each.how})", soft_wrap=True)
-    console.print(f"From {human.count(report.receipts, 'receipt')} in {report.folder}.", soft_wrap=True)
+    console.print(f"From {formatting.count(report.receipts, 'receipt')} in {report.folder}.", soft_wrap=True)
     return "shoreline audit --account" if report.on_aws and not report.account else None

@@ -227,19 +227,19 @@ def verdict(report: BackupReport) -> ShorelineError | None:
 
 def show(report: BackupReport, console: Console) -> str | None:
     """Prints what was stored, and what retention did."""
-    from services import formatting as human
+    from services import formatting
 
     for each in report.backups:
-        sizes = f"{human.size(each.plain_bytes)} as {human.size(each.bytes)}"
+        sizes = f"{formatting.size(each.plain_bytes)} as {formatting.size(each.bytes)}"
         kind = "".join([", custom format" if each.format == "custom" else "", ", encrypted" if each.encrypted else ""])
         console.print(f"  database    {each.database}, PostgreSQL {each.server_version}")
-        console.print(f"  content     {human.count(each.tables, 'table')}, {human.count(each.rows, 'row')}")
-        console.print(f"  stored      {sizes} in {human.seconds(each.seconds)}{kind}")
+        console.print(f"  content     {formatting.count(each.tables, 'table')}, {formatting.count(each.rows, 'row')}")
+        console.print(f"  stored      {sizes} in {formatting.seconds(each.seconds)}{kind}")
         console.print(f"  sha256      {each.sha256}", soft_wrap=True)
         console.print(f"  {each.url}", soft_wrap=True)
     removed = [decision for decision in report.retention if not decision.keep]
     kept = len(report.retention) - len(removed)
-    counts = f"{human.count(kept, 'backup')} kept, {len(removed):,} removed"
+    counts = f"{formatting.count(kept, 'backup')} kept, {len(removed):,} removed"
     console.print(f"  retention   {'FAILED' if report.retention_failed else counts}")
     for decision in removed:
         console.print(f"    removed {decision.key}: {decision.reason}", soft_wrap=True)

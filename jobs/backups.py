@@ -85,7 +85,7 @@ def backups(run: Run) -> Listing:
 def show(report: Listing, console: Console) -> str:
     """Prints a table, a backup a line."""
     from jobs.cli.console import print_table
-    from services import formatting as human
+    from services import formatting
 
     if not report.backups:
         _show_damaged(report, console)
@@ -97,7 +97,7 @@ def show(report: Listing, console: Console) -> str:
     rows = [_cells(each, several) for each in report.backups]
     print_table(console, heads, rows, right=("Age", "Size", "Rows"))
     _show_damaged(report, console)
-    console.print(f"{human.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)
+    console.print(f"{formatting.count(len(report.backups), 'backup')} under {report.url}", soft_wrap=True)
     newest = report.backups[0]
     if newest.drill_ok is False:
         return "shoreline backup"
@@ -113,14 +113,14 @@ def _show_damaged(report: Listing, console: Console) -> None:
 def _cells(each: BackupRow, several: bool) -> list[str]:
     from datetime import timedelta
 
-    from services import formatting as human
+    from services import formatting
 
     drilled = "never" if each.verified_at is None else f"{each.verified_at:%Y-%m-%d %H:%M}"
     return [
         f"{each.taken_at:%Y-%m-%d %H:%M:%S}",
         *([each.database] if several else []),
-        human.age(timedelta(seconds=each.age_seconds)),
-        human.size(each.bytes),
+        formatting.age(timedelta(seconds=each.age_seconds)),
+        formatting.size(each.bytes),
         f"{each.rows:,}",
         f"FAILED {drilled}" if each.drill_ok is False else drilled,
         each.kept,

@@ -92,10 +92,10 @@ def _bucket(removed: Removed, plan: CleanupPlan) -> str:
 
 
 def _amount(removed: Removed) -> str:
-    from services import formatting as human
+    from services import formatting
 
-    versions = human.count(removed.versions, "version or marker", "versions and markers")
-    return f"{versions} and {human.count(removed.uploads, 'unfinished upload')}"
+    versions = formatting.count(removed.versions, "version or marker", "versions and markers")
+    return f"{versions} and {formatting.count(removed.uploads, 'unfinished upload')}"
 
 
 def _cleanup_of(run: Run) -> Cleanup:
@@ -138,7 +138,7 @@ def verdict(report: CleanupReport) -> ShorelineError | None:
 
 def show(report: CleanupReport, console: Console) -> str | None:
     """Prints the plan, or the proof as a table: resource, action, verified how."""
-    from services import formatting as human
+    from services import formatting
 
     if not report.carried_out:
         show_plan(report.plan, console)
@@ -151,9 +151,9 @@ def show(report: CleanupReport, console: Console) -> str | None:
     print_table(console, ("Resource", "Action", "Verified"), rows)
     for name, why in {**report.removed.refused, **report.catalog.refused}.items():
         console.print(f"  refused: {name}: {why}", soft_wrap=True)
-    console.print(f"Removed {_amount(report.removed)}, {human.size(report.plan.bytes)}.")
+    console.print(f"Removed {_amount(report.removed)}, {formatting.size(report.plan.bytes)}.")
     if all(check.passed for check in report.checks):
-        left = f"What stays costs {human.money(report.plan.staying)} a month"
+        left = f"What stays costs {formatting.money(report.plan.staying)} a month"
         console.print(
             f"{left if report.plan.staying else 'Nothing billable is left'}."
             " The bill itself catches up within a day or two."
@@ -163,7 +163,7 @@ def show(report: CleanupReport, console: Console) -> str | None:
 
 def show_plan(plan: CleanupPlan, console: Console) -> None:
     """Prints what goes and what stays, with the reason, and what that costs."""
-    from services import formatting as human
+    from services import formatting
 
     console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", soft_wrap=True)
     if not plan.items:
@@ -172,8 +172,8 @@ def show_plan(plan: CleanupPlan, console: Console) -> None:
         (
             item.action.value,
             item.resource,
-            human.size(item.bytes) if item.bytes else "",
-            human.money(item.monthly) if item.monthly else "",
+            formatting.size(item.bytes) if item.bytes else "",
+            formatting.money(item.monthly) if item.monthly else "",
             "; ".join(text for text in (item.detail, item.reason) if text),
         )
         for item in plan.items
@@ -181,8 +181,10 @@ def show_plan(plan: CleanupPlan, console: Console) -> None:
     print_table(console, ("", "Resource", "Size", "A month", "What"), rows, right=("Size", "A month"))
     for blocker in plan.blockers:
         console.print(f"  blocked: {blocker}", style="yellow", soft_wrap=True)
-    costs = f"It costs {human.money(plan.monthly)} a month now; removing it now costs"
-    console.print(f"{costs} {human.money(plan.early_deletion)} (minimum times of storage classes).", soft_wrap=True)
+    costs = f"It costs {formatting.money(plan.monthly)} a month now; removing it now costs"
+    console.print(
+        f"{costs} {formatting.money(plan.early_deletion)} (minimum times of storage classes).", soft_wrap=True
+    )
     if plan.unpriced:
         console.print(f"  without a price, and not in the sums: {', '.join(plan.unpriced)}", soft_wrap=True)
 
@@ -190,10 +192,10 @@ def show_plan(plan: CleanupPlan, console: Console) -> None:
 def _agree(plan: CleanupPlan, options: Options) -> None:
     """Shows the plan, and asks for the bucket's name unless told not to. Raises NotConfirmed for any other."""
     from jobs.cli.console import Output, confirm
-    from services import formatting as human
+    from services import formatting
 
     show_plan(plan, Output(stderr=True))
     if not options.yes and plan.removals:
-        backups = f", {human.count(len(plan.backups), 'backup')} included" if plan.backups else ""
+        backups = f", {formatting.count(len(plan.backups), 'backup')} included" if plan.backups else ""
         question = f"Type the bucket's name to remove this{backups}"
         confirm(question, plan.bucket, "That is not the bucket's name: nothing was removed.")

@@ -77,34 +77,34 @@ def _expect(run: Run, merges: Sequence[Merge]) -> None:
     Raises BudgetExceeded.
     """
     from jobs.upload import sending
-    from services import formatting as human
+    from services import formatting
     from services.costs import predict
     from services.lake.compact import merged_sizes
 
     files = sum(len(merge.files) for merge in merges)
     size = sum(merge.size for merge in merges)
     usage = predict.download(size, files) + sending(size for merge in merges for size in merged_sizes(merge))
-    run.account.expect(usage, f"Merging {human.count(files, 'file')} ({human.size(size)})")
+    run.account.expect(usage, f"Merging {formatting.count(files, 'file')} ({formatting.size(size)})")
 
 
 def show(report: CompactReport, console: Console) -> str | None:
     """Prints what was merged."""
-    from services import formatting as human
+    from services import formatting
 
     if not report.merges:
         console.print("No day has small files to merge.")
         return None
-    days = human.count(len(report.merges), "day")
-    before = f"{human.count(report.files_before, 'file')} ({human.size(report.bytes_before)})"
+    days = formatting.count(len(report.merges), "day")
+    before = f"{formatting.count(report.files_before, 'file')} ({formatting.size(report.bytes_before)})"
     if report.dry_run:
         for merge in report.merges[:_SHOWN]:
             console.print(
-                f"  {merge.table}/{merge.day_folder}  {human.count(len(merge.files), 'file')}", soft_wrap=True
+                f"  {merge.table}/{merge.day_folder}  {formatting.count(len(merge.files), 'file')}", soft_wrap=True
             )
         if len(report.merges) > _SHOWN:
             console.print(f"  and {len(report.merges) - _SHOWN:,} more")
         console.print(f"{days}: {before} would be merged. Nothing was done.")
         return rerun_command(without="--dry-run")
-    after = f"{human.count(report.files_after, 'file')} ({human.size(report.bytes_after)})"
+    after = f"{formatting.count(report.files_after, 'file')} ({formatting.size(report.bytes_after)})"
     console.print(f"{days}: {before} became {after}.")
     return "shoreline athena"

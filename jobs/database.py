@@ -33,9 +33,9 @@ def database(run: Run, rows: int) -> PlatformReport:
 
 def show(report: PlatformReport, console: Console) -> str:
     """Prints the rows of each table."""
-    from services import formatting as human
+    from services import formatting
 
     for table, rows in report.rows.items():
         console.print(f"  {table:<8} {rows:>12,} rows")
-    console.print(f"{report.database} {'made' if report.made else 'is there'}, {human.size(report.size)} on disk.")
+    console.print(f"{report.database} {'made' if report.made else 'is there'}, {formatting.size(report.size)} on disk.")
     return "shoreline backup"

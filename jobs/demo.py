@@ -65,21 +65,21 @@ def demo(run: Run, *, quiet: bool) -> DemoReport:
 
 def _backups(loop: _Loop) -> None:
     from jobs import backup, database, drill, restore, setup
-    from services import formatting as human
+    from services import formatting
 
     loop.step("setup", setup.setup, setup.show, lambda done: f"s3://{done.bucket}")
     loop.step(
         "database",
         lambda run: database.database(run, ROWS),
         database.show,
-        lambda done: f"{human.count(sum(done.rows.values()), 'row')}, {human.size(done.size)} on disk",
+        lambda done: f"{formatting.count(sum(done.rows.values()), 'row')}, {formatting.size(done.size)} on disk",
     )
     loop.step(
         "backup",
         backup.backup,
         backup.show,
         lambda done: "; ".join(
-            f"{human.size(made.plain_bytes)} of SQL as {human.size(made.bytes)}" for made in done.backups
+            f"{formatting.size(made.plain_bytes)} of SQL as {formatting.size(made.bytes)}" for made in done.backups
         ),
         backup.verdict,
     )
@@ -87,20 +87,20 @@ def _backups(loop: _Loop) -> None:
         "restore",
         lambda run: restore.restore(run, restore.pick(run), RESTORED, replace=True),
         restore.show,
-        lambda done: f"{human.count(done.rows, 'row')} into {done.database}",
+        lambda done: f"{formatting.count(done.rows, 'row')} into {done.database}",
     )
     loop.step(
         "drill",
         lambda run: drill.drill(run, restore.pick(run)),
         drill.show,
-        lambda done: f"{human.count(done.record.tables, 'table')} equal, row for row",
+        lambda done: f"{formatting.count(done.record.tables, 'table')} equal, row for row",
         drill.verdict,
     )
 
 
 def _lake(loop: _Loop) -> None:
     from jobs import athena, generate, upload
-    from services import formatting as human
+    from services import formatting
     from services.lake.generate import DEFAULT_DAYS
     from services.lake.population import Population
 
@@ -109,21 +109,21 @@ def _lake(loop: _Loop) -> None:
         "generate",
         lambda run: generate.generate(run, population, ("orders", "events"), DEFAULT_DAYS, 2),
         generate.show,
-        lambda done: f"{human.count(sum(table.rows for table in done.tables), 'row')} as Parquet",
+        lambda done: f"{formatting.count(sum(table.rows for table in done.tables), 'row')} as Parquet",
     )
     loop.step(
         "upload",
         upload.upload,
         upload.show,
-        lambda done: f"{human.size(sum(plan.bytes_to_send for plan in done.plans))} under {done.target}",
+        lambda done: f"{formatting.size(sum(plan.bytes_to_send for plan in done.plans))} under {done.target}",
     )
     loop.step(
         "athena",
         athena.athena,
         athena.show,
         lambda done: (
-            f"{human.count(len(done.results), 'query', 'queries')}, "
-            f"{human.size(sum(found.figures.scanned for found in done.results))} scanned"
+            f"{formatting.count(len(done.results), 'query', 'queries')}, "
+            f"{formatting.size(sum(found.figures.scanned for found in done.results))} scanned"
         ),
         athena.verdict,
         lambda done: sum((found.figures.cost for found in done.results), Decimal(0)),
@@ -181,13 +181,15 @@ class _Loop:
 def show(report: DemoReport, console: Console) -> str:
     """Prints a line for each job, and the sum."""
     from jobs.cli.console import print_table
-    from services import formatting as human
+    from services import formatting
 
     console.rule("summary", align="left", characters="-")
-    rows = [(step.job, step.done, human.seconds(step.seconds), human.money(step.usd)) for step in report.steps]
+    rows = [
+        (step.job, step.done, formatting.seconds(step.seconds), formatting.money(step.usd)) for step in report.steps
+    ]
     total = sum((step.usd for step in report.steps), Decimal(0))
-    taken = human.seconds(sum(step.seconds for step in report.steps))
-    rows.append(("all", "nothing is left", taken, human.money(total)))
+    taken = formatting.seconds(sum(step.seconds for step in report.steps))
+    rows.append(("all", "nothing is left", taken, formatting.money(total)))
     print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right=("Time", "On AWS"))
     console.print("On AWS includes Athena's scans; the receipt does not: DuckDB answered here.", soft_wrap=True)
     return "shoreline database"  # the demo's own is gone

@@ -81,27 +81,28 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
 
 def verdict(report: Drill) -> ShorelineError | None:
     """A drill that found a difference failed."""
-    from services import formatting as human
+    from services import formatting
     from services.errors import DrillFailed
 
     if report.record.ok:
         return None
     found = report.record.differences
-    return DrillFailed(f"{report.key} differs from its database in {human.count(len(found), 'place')}.")
+    return DrillFailed(f"{report.key} differs from its database in {formatting.count(len(found), 'place')}.")
 
 
 def show(report: Drill, console: Console) -> str | None:
     """Prints what was compared, and every difference."""
     from jobs.cli.drill_server import where
-    from services import formatting as human
+    from services import formatting
 
     record = report.record
     console.print(f"  backup      {report.key}", soft_wrap=True)
     place = where(record.server_version, record.server_kind)
     console.print(
-        f"  restored    in {human.seconds(record.restore_seconds)}, the measured recovery time{place}", soft_wrap=True
+        f"  restored    in {formatting.seconds(record.restore_seconds)}, the measured recovery time{place}",
+        soft_wrap=True,
     )
-    console.print(f"  compared    {human.count(record.tables, 'table')}, {human.count(record.rows, 'row')}")
+    console.print(f"  compared    {formatting.count(record.tables, 'table')}, {formatting.count(record.rows, 'row')}")
     for difference in record.differences:
         console.print(f"  DIFFERS     {difference}", soft_wrap=True)
     for note in (*record.notes, *report.notes):

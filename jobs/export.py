@@ -105,12 +105,15 @@ def _last_record(run: Run, table: str) -> ExportRecord | None:
 
 def show(report: ExportReport, console: Console) -> str:
     """Prints a line for each table, and what was cut or is no longer in PostgreSQL."""
-    from services import formatting as human
+    from services import formatting
 
     for table in report.tables:
-        written = "" if report.dry_run else f" {human.count(table.files, 'file'):>12} {human.size(table.size):>10}"
+        written = (
+            "" if report.dry_run else f" {formatting.count(table.files, 'file'):>12} {formatting.size(table.size):>10}"
+        )
         console.print(
-            f"  {table.name:<14} {human.count(table.rows, 'row'):>16} {human.count(len(table.days), 'day'):>9}{written}"
+            f"  {table.name:<14} {formatting.count(table.rows, 'row'):>16}"
+            f" {formatting.count(len(table.days), 'day'):>9}{written}"
             f"  {table.unchanged:,} unchanged",
             soft_wrap=True,
         )

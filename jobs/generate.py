@@ -64,12 +64,12 @@ def generate(
 
 def show(report: GenerateReport, console: Console) -> str:
     """Prints a line for each table."""
-    from services import formatting as human
+    from services import formatting
 
     for table in report.tables:
         console.print(
-            f"  {table.name:<10} {human.count(table.rows, 'row'):>16} {human.count(table.days, 'day'):>10}"
-            f" {human.count(table.files, 'file'):>12} {human.size(table.size):>10}"
+            f"  {table.name:<10} {formatting.count(table.rows, 'row'):>16} {formatting.count(table.days, 'day'):>10}"
+            f" {formatting.count(table.files, 'file'):>12} {formatting.size(table.size):>10}"
         )
     console.print(f"Written under {report.output}")
     return "shoreline upload"

@@ -175,7 +175,7 @@ def unreadable(faults: Mapping[str, str], then: str = "upload") -> ShorelineErro
 def show_rows(found: Result, console: Console, most: int, rest: str) -> None:
     """Prints an answer as a table of at most so many rows; `rest` says what gives all."""
     from jobs.cli.console import print_table
-    from services import formatting as human
+    from services import formatting
     from services.queries.answers import numeric, text
 
     heads = list(found.columns)
@@ -183,22 +183,27 @@ def show_rows(found: Result, console: Console, most: int, rest: str) -> None:
     print_table(console, heads, [[text(value) for value in row] for row in found.rows[:most]], right)
     left = len(found.rows) - most
     more = f", of which {left:,} are not shown: {rest} gives all" if left > 0 else ""
-    console.print(f"{human.count(len(found.rows), 'row')}{more}", soft_wrap=True)
+    console.print(f"{formatting.count(len(found.rows), 'row')}{more}", soft_wrap=True)
 
 
 def show_figures(numbers: QueryFigures, console: Console, *, ran: bool, estimated: bool) -> None:
     """Prints what was scanned, what that is billed, and what it would have been without the lake's two savings."""
-    from services import formatting as human
+    from services import formatting
 
     about = "about " if estimated else ""
     if ran:
-        console.print(f"  scanned     {human.size(numbers.scanned):>9}   predicted {human.size(numbers.predicted)}")
+        console.print(
+            f"  scanned     {formatting.size(numbers.scanned):>9}   predicted {formatting.size(numbers.predicted)}"
+        )
     else:
-        console.print(f"  predicted   {human.size(numbers.predicted):>9}")
+        console.print(f"  predicted   {formatting.size(numbers.predicted):>9}")
     console.print(
-        f"  billed      {human.size(numbers.billed):>9}   {human.money(numbers.cost)} on Athena, 10 MB at least"
+        f"  billed      {formatting.size(numbers.billed):>9}"
+        f"   {formatting.money(numbers.cost)} on Athena, 10 MB at least"
     )
     console.print(
-        f"  no filter   {human.size(numbers.unfiltered):>9}   {about}what the same columns take in all partitions"
+        f"  no filter   {formatting.size(numbers.unfiltered):>9}   {about}what the same columns take in all partitions"
     )
-    console.print(f"  as CSV      {human.size(numbers.as_csv):>9}   about what would have to be read without Parquet")
+    console.print(
+        f"  as CSV      {formatting.size(numbers.as_csv):>9}   about what would have to be read without Parquet"
+    )

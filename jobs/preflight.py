@@ -82,7 +82,8 @@ def _require_addresses(run: Run) -> None:
     addresses = run.settings.notify_addresses()
     if not addresses:
         return
-    from services.operations.notifications import EventType, send
+    from services.operations.events import EventType
+    from services.operations.notifications import send
 
     if problems := send(addresses, EventType.FAILURE, None):
         told = "".join(f"\n  NOTIFY_URLS  {problem}" for problem in problems)
@@ -173,15 +174,15 @@ def verdict(report: PreflightReport) -> ShorelineError | None:
 
 def show(report: PreflightReport, console: Console) -> str | None:
     """Prints who asks, and a line for each permission."""
-    from services import formatting as human
+    from services import formatting
 
     expected = "as expected" if report.expected_account else "AWS_EXPECTED_ACCOUNT_ID is not set"
     console.print(f"  account     {report.account_id}, {expected}", soft_wrap=True)
     console.print(f"  caller      {report.arn}", soft_wrap=True)
     console.print(f"  region      {report.region}")
     console.print(f"  bucket      {report.bucket}")
-    cost = "depends on its options" if report.usd is None else f"at most {human.money(report.usd)}"
-    console.print(f"  will cost   {cost}; the limit is {human.money(report.limit)}")
+    cost = "depends on its options" if report.usd is None else f"at most {formatting.money(report.usd)}"
+    console.print(f"  will cost   {cost}; the limit is {formatting.money(report.limit)}")
     rows = [(each.outcome.value, each.action, each.on.value, each.why) for each in report.findings]
     if rows:
         print_table(console, ("", "Action", "On", "What for"), rows)

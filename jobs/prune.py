@@ -72,7 +72,7 @@ def _require_recent(run: Run, backups: tuple[ListedBackup, ...], now: datetime) 
     """Old backups are all there is when new ones fail: then none is removed."""
     from datetime import timedelta
 
-    from services import formatting as human
+    from services import formatting
     from services.errors import CheckFailed
 
     limit = timedelta(hours=run.settings.backup_max_age_hours)
@@ -80,14 +80,14 @@ def _require_recent(run: Run, backups: tuple[ListedBackup, ...], now: datetime) 
         ages = [now - each.taken_at for each in backups if each.summary.database == name]
         if ages and min(ages) > limit:
             raise CheckFailed(
-                f"The newest backup of {name} is {human.age(min(ages))} old: none goes before a new one succeeds.",
+                f"The newest backup of {name} is {formatting.age(min(ages))} old: none goes before a new one succeeds.",
                 next_step="`shoreline backup`",
             )
 
 
 def show(report: PruneReport, console: Console) -> str:
     """Prints every decision with its reason."""
-    from services import formatting as human
+    from services import formatting
 
     width = max((len(each.key) for each in report.decisions), default=0)
     verb = "remove" if report.dry_run else "removed"
@@ -96,8 +96,8 @@ def show(report: PruneReport, console: Console) -> str:
     removed = sum(not each.keep for each in report.decisions)
     kept = len(report.decisions) - removed
     would = "would be " if report.dry_run else ""
-    freed = human.size(report.freed_bytes)
-    console.print(f"{human.count(kept, 'backup')} kept, {removed:,} {would}removed, {freed} {would}freed.")
+    freed = formatting.size(report.freed_bytes)
+    console.print(f"{formatting.count(kept, 'backup')} kept, {removed:,} {would}removed, {freed} {would}freed.")
     if not report.decisions:
         return "shoreline backup"
     return "shoreline prune" if report.dry_run and removed else "shoreline backups"

@@ -117,23 +117,24 @@ def query(run: Run, asked: NamedQuery, engine: EngineName | None = None) -> Resu
 def show_plan(found: QueryPlan, console: Console) -> None:
     """Prints the partitions and columns that each scan reads, and the numbers."""
     from jobs.lake import show_figures
-    from services import formatting as human
+    from services import formatting
 
     for scan in found.scans:
         named = scan.table if scan.name.lower() == scan.table else f"{scan.table} AS {scan.name}"
         console.print(f"{named}: {scan.selected}")
         console.print(
-            f"  {scan.partitions} of {human.count(scan.all_partitions, 'partition')}, {human.count(scan.rows, 'row')}"
-            f" in {scan.row_groups} of {human.count(scan.all_row_groups, 'row group')}"
+            f"  {scan.partitions} of {formatting.count(scan.all_partitions, 'partition')},"
+            f" {formatting.count(scan.rows, 'row')}"
+            f" in {scan.row_groups} of {formatting.count(scan.all_row_groups, 'row group')}"
         )
         if not scan.partitions:
             console.print("  No partition of those selected is there: the scan has no rows.")
         for name, size in scan.columns.items():
-            console.print(f"  {name:<24} {human.size(size):>9}")
+            console.print(f"  {name:<24} {formatting.size(size):>9}")
     if len(found.costliest) > 1:
         console.print("The partitions that cost most:")
         for folder, size in found.costliest.items():
-            console.print(f"  {folder:<44} {human.size(size):>9}", soft_wrap=True)
+            console.print(f"  {folder:<44} {formatting.size(size):>9}", soft_wrap=True)
     show_figures(found.figures, console, ran=False, estimated=found.estimated)
 
 

@@ -59,15 +59,15 @@ def receipts(run: Run, job: str | None) -> ReceiptsReport:
 def show(report: ReceiptsReport, console: Console) -> None:
     """Prints a line for each job and the sum."""
     from jobs.cli.console import print_table
-    from services import formatting as human
+    from services import formatting
 
     heads = ["job", "runs", "requests", "retries", "sent", "received", "USD"]
     rows = [
         [
             total.job,
             *(f"{number:,}" for number in (total.runs, total.requests, total.retries)),
-            human.size(total.bytes_sent),
-            human.size(total.bytes_received),
+            formatting.size(total.bytes_sent),
+            formatting.size(total.bytes_received),
             _usd(total.usd),
         ]
         for total in report.totals
@@ -76,7 +76,7 @@ def show(report: ReceiptsReport, console: Console) -> None:
         print_table(console, heads, rows, heads[1:])
     for name in report.unreadable:
         console.print(f"  {name} is no whole receipt and was left out.")
-    kept = f"{human.count(report.receipts, 'receipt')} in {report.folder}"
+    kept = f"{formatting.count(report.receipts, 'receipt')} in {report.folder}"
     asked = f"{_usd(report.usd_billed)} of it asked of AWS itself"
     console.print(f"{kept}: {_usd(report.usd)} at AWS's list prices, {asked}.", soft_wrap=True)
 

@@ -170,16 +170,16 @@ def _agree(run: Run, backup: Backup, target: Database) -> None:
 
 def _sides(run: Run, backup: Backup, target: Database) -> str:
     """Both sides of a replacement, a line each."""
-    from services import formatting as human
+    from services import formatting
     from services.backups.restore import live
 
     now, held = live(target), backup.summary
-    sessions = f", {human.count(now.sessions, 'session')} that will end" if now.sessions else ""
-    age = human.age(run.storage.now() - backup.taken_at)
+    sessions = f", {formatting.count(now.sessions, 'session')} that will end" if now.sessions else ""
+    age = formatting.age(run.storage.now() - backup.taken_at)
     return (
-        f"  {target.name} now: {human.size(now.bytes)}, about {human.count(now.rows, 'row')}{sessions}\n"
-        f"  the backup: {human.size(held.database_bytes)}, {human.count(held.rows, 'row')}, {age} old"
-        f" ({human.moment(backup.taken_at)})"
+        f"  {target.name} now: {formatting.size(now.bytes)}, about {formatting.count(now.rows, 'row')}{sessions}\n"
+        f"  the backup: {formatting.size(held.database_bytes)}, {formatting.count(held.rows, 'row')}, {age} old"
+        f" ({formatting.moment(backup.taken_at)})"
     )
 
 
@@ -222,14 +222,15 @@ def moment(text: str) -> datetime:
 
 def show(report: Restored, console: Console) -> str:
     """Prints what was restored."""
-    from services import formatting as human
+    from services import formatting
 
     console.print(f"  from        {report.key}", soft_wrap=True)
     replaced = f", in place of {report.kept_as or 'the old one'}" if report.replaced else ""
     console.print(f"  database    {report.database}{replaced}", markup=False)
-    whole = f"{human.count(report.tables, 'table')}, {human.count(report.rows, 'row')}, {human.size(report.bytes)}"
+    rows = f"{formatting.count(report.tables, 'table')}, {formatting.count(report.rows, 'row')}"
+    whole = f"{rows}, {formatting.size(report.bytes)}"
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
-    console.print(f"  restored    in {human.seconds(report.seconds)}")
+    console.print(f"  restored    in {formatting.seconds(report.seconds)}")
     for each in report.notes:
         console.print(f"  note        {each}", soft_wrap=True)
     if not report.part and report.database != report.source:

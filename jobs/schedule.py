@@ -103,7 +103,7 @@ def keep(run: Run, *, embedded: bool) -> ScheduleReport:
     from loguru import logger
 
     from jobs.cli.notifications import send
-    from services.operations.notifications import Event, EventType
+    from services.operations.events import Event, EventType
     from services.operations.scheduler import Scheduler
     from services.operations.state import SchedulerState
 
@@ -151,9 +151,9 @@ def verdict(report: ScheduleReport) -> ShorelineError | None:
 
 def show(report: ScheduleReport, console: Console) -> None:
     """Prints a line for each schedule."""
-    from services import formatting as human
+    from services import formatting
 
     for entry in report.entries:
-        due = "never" if entry.next is None else human.moment(entry.next)
-        late = f", late since {human.moment(entry.late_since)}" if entry.late_since else ""
+        due = "never" if entry.next is None else formatting.moment(entry.next)
+        late = f", late since {formatting.moment(entry.late_since)}" if entry.late_since else ""
         console.print(f"  {entry.name:<8} {entry.cron:<16} next {due}{late}", soft_wrap=True)

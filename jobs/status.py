@@ -110,23 +110,23 @@ def show(report: Status, console: Console) -> str | None:
     from datetime import timedelta
 
     from jobs.cli.drill_server import where
-    from services import formatting as human
+    from services import formatting
 
     def when(at: datetime | None, age_seconds: float | None) -> str:
         if at is None or age_seconds is None:
             return "never"
-        return f"{human.moment(at)}, {human.age(timedelta(seconds=age_seconds))} ago"
+        return f"{formatting.moment(at)}, {formatting.age(timedelta(seconds=age_seconds))} ago"
 
     for each in report.databases:
         console.print(f"{each.database}")
         console.print(f"  newest      {when(each.newest_at, each.newest_age_seconds)}")
         drilled = "" if each.drill_ok is None else (", equal" if each.drill_ok else ", DIFFERS")
         place = where(each.restore_server_version, each.restore_server_kind)
-        rto = "" if each.restore_seconds is None else f", restored in {human.seconds(each.restore_seconds)}{place}"
+        rto = "" if each.restore_seconds is None else f", restored in {formatting.seconds(each.restore_seconds)}{place}"
         console.print(f"  last drill  {when(each.drilled_at, each.drilled_age_seconds)}{drilled}{rto}", soft_wrap=True)
-        expiry = "none" if each.next_expiry_at is None else human.moment(each.next_expiry_at)
+        expiry = "none" if each.next_expiry_at is None else formatting.moment(each.next_expiry_at)
         console.print(f"  next expiry {expiry}")
-        console.print(f"  kept        {human.count(each.backups, 'backup')}, {human.size(each.bytes)}")
+        console.print(f"  kept        {formatting.count(each.backups, 'backup')}, {formatting.size(each.bytes)}")
     console.print(f"PostgreSQL: {report.connection}", soft_wrap=True)
     if report.writer:
         console.print(f"now writing: {report.writer}", soft_wrap=True)

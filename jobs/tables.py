@@ -68,11 +68,11 @@ def statements(run: Run) -> list[Statement]:
 def show(report: TablesReport, console: Console) -> str | None:
     """Prints a line for each table, and its columns."""
     from jobs.cli.console import print_table
-    from services import formatting as human
+    from services import formatting
 
     heads = ["table", "partitions", "files", "rows", "bytes", "newest"]
     rows = [
-        [t.name, f"{t.partitions:,}", f"{t.files:,}", f"{t.rows:,}", human.size(t.bytes), t.newest or "none"]
+        [t.name, f"{t.partitions:,}", f"{t.files:,}", f"{t.rows:,}", formatting.size(t.bytes), t.newest or "none"]
         for t in report.tables
     ]
     console.print(f"{report.database} over {report.lake}", soft_wrap=True)

@@ -110,28 +110,32 @@ def sending(sizes: Iterable[int]) -> Usage:
 
 def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
     """Holds what the upload will cost against the run's limit. Raises BudgetExceeded."""
-    from services import formatting as human
+    from services import formatting
 
     sizes = [change.size for plan in plans for change in plan.send]
-    run.account.expect(sending(sizes), f"Uploading {human.count(len(sizes), 'file')} ({human.size(sum(sizes))})")
+    run.account.expect(
+        sending(sizes), f"Uploading {formatting.count(len(sizes), 'file')} ({formatting.size(sum(sizes))})"
+    )
 
 
 def show(report: UploadReport, console: Console) -> str:
     """Prints a line for each table; for a dry run each change too."""
-    from services import formatting as human
+    from services import formatting
 
     for plan in report.plans:
         sent, removed = ("to send", "to remove") if report.dry_run else ("sent", "removed")
         line = (
-            f"  {plan.table:<10} {len(plan.send):>6,} {sent} ({human.size(plan.bytes_to_send)}),"
+            f"  {plan.table:<10} {len(plan.send):>6,} {sent} ({formatting.size(plan.bytes_to_send)}),"
             f" {len(plan.keep):,} unchanged, {len(plan.remove):,} {removed}"
         )
         if not report.dry_run:
-            line += f"; {human.count(report.rows[plan.table], 'row')} in the lake"
+            line += f"; {formatting.count(report.rows[plan.table], 'row')} in the lake"
         console.print(line, soft_wrap=True)
         if plan.vanished:
             verb = "to remove" if report.dry_run else "removed"
-            console.print(f"    {human.count(plan.vanished, 'day')} {verb}: PostgreSQL has no rows of them any more")
+            console.print(
+                f"    {formatting.count(plan.vanished, 'day')} {verb}: PostgreSQL has no rows of them any more"
+            )
         for path in plan.foreign[:_SHOWN]:
             console.print(f"    ! {path}  written by another program; it stays, and its rows with it", markup=False)
         if len(plan.foreign) > _SHOWN:

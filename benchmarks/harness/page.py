@@ -13,7 +13,7 @@ from benchmarks.harness.record import Record
 from benchmarks.harness.results import CaseResult, GrowthResult, Measured, Verdict, faster
 from benchmarks.harness.table import number, ratio, value, work
 from benchmarks.harness.world import PATIENCE, ROUNDS, Size
-from services import formatting as human
+from services import formatting
 from services.cost_analysis.report.charts import bar_chart, line_chart
 
 _TEMPLATE = Path(__file__).with_name("page.md")
@@ -31,7 +31,7 @@ def written(record: Record, name: str, titles: Mapping[str, str], larger: Record
     page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         machine=_machine(record),
         rounds=ROUNDS[size],
-        patience=human.seconds(PATIENCE[size]),
+        patience=formatting.seconds(PATIENCE[size]),
         record=f"benchmarks/results/{name}",
         summary=_summary([case for cases in by_room.values() for case in cases]),
         larger=_larger(larger),
@@ -76,12 +76,12 @@ def _summary(cases: Sequence[CaseResult]) -> str:
             (
                 case.title,
                 work(case),
-                human.seconds(case.ours.median),
-                "" if best is None else f"{human.seconds(best.median)}, {best.name}",
+                formatting.seconds(case.ours.median),
+                "" if best is None else f"{formatting.seconds(best.median)}, {best.name}",
                 "" if best is None else ratio(faster(case.ours, best)),
-                "" if bound is None else f"{human.seconds(bound.median)}, {bound.name}",
+                "" if bound is None else f"{formatting.seconds(bound.median)}, {bound.name}",
                 "" if bound is None else f"{bound.median / case.ours.median:.0%}",
-                human.size(case.ours.peak),
+                formatting.size(case.ours.peak),
             )
         )
     return _table(
@@ -106,15 +106,15 @@ def _case(case: CaseResult) -> str:
 
 
 def _contender(case: CaseResult, found: Measured) -> tuple[str, ...]:
-    spread = f"{human.seconds(min(found.seconds))} to {human.seconds(max(found.seconds))}"
+    spread = f"{formatting.seconds(min(found.seconds))} to {formatting.seconds(max(found.seconds))}"
     name = f"**{found.name}**" if found.role == Role.OURS else f"{found.name}{_role(found.role)}"
     compared = "" if found.role == Role.OURS else ratio(faster(case.ours, found))
     return (
         name,
-        human.seconds(found.median),
+        formatting.seconds(found.median),
         spread if len(found.seconds) > 1 else "",
         str(len(found.seconds)),
-        human.size(found.peak),
+        formatting.size(found.peak),
         compared,
     )
 
@@ -132,7 +132,7 @@ def _growths(growths: Iterable[GrowthResult]) -> str:
     parts = []
     for growth in growths:
         rows = [
-            (f"{point.amount:,} {growth.unit}", human.seconds(point.seconds), human.size(point.peak_bytes))
+            (f"{point.amount:,} {growth.unit}", formatting.seconds(point.seconds), formatting.size(point.peak_bytes))
             for point in growth.points
         ]
         kept = {True: "within the bound", False: "**beyond the bound**"}
@@ -174,7 +174,7 @@ def _bars(case: CaseResult) -> str:
         (f"{found.name}{_role(found.role)}", Decimal(str(found.median)), _COLOURS[found.role])
         for found in sorted(case.contenders, key=lambda found: found.median)
     ]
-    return bar_chart(case.title, "seconds, median (logarithmic axis)", bars, lambda at: human.seconds(float(at)))
+    return bar_chart(case.title, "seconds, median (logarithmic axis)", bars, lambda at: formatting.seconds(float(at)))
 
 
 def _lines(growth: GrowthResult) -> str:

@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness.results import CaseResult, GrowthResult, Measured, Ratio, Verdict, faster
-from services import formatting as human
+from services import formatting
 
 
 def work(case: CaseResult) -> str:
     """How much a run of the case does: '870 MB', '3,000,000 rows'."""
-    return human.size(case.amount) if case.unit == "bytes" else f"{case.amount:,} {case.unit}"
+    return formatting.size(case.amount) if case.unit == "bytes" else f"{case.amount:,} {case.unit}"
 
 
 def ratio(found: Ratio) -> str:
@@ -31,15 +31,15 @@ def number(value: float) -> str:
 def value(verdict: Verdict) -> str:
     """A promise's number in its unit."""
     if verdict.unit == "seconds":
-        return human.seconds(verdict.value)
+        return formatting.seconds(verdict.value)
     if verdict.unit == "bytes":
-        return human.size(round(verdict.value))
+        return formatting.size(round(verdict.value))
     return number(verdict.value) + (" times" if verdict.unit == "times" else "")
 
 
 def timed(found: Measured | None) -> str:
     """A contender's time and name."""
-    return "" if found is None else f"{human.seconds(found.median)}  {found.name}"
+    return "" if found is None else f"{formatting.seconds(found.median)}  {found.name}"
 
 
 def show(cases: Sequence[CaseResult], growths: Sequence[GrowthResult], console: Console) -> None:
@@ -65,12 +65,12 @@ def _cases(cases: Sequence[CaseResult]) -> Table:
         table.add_row(
             case.title,
             work(case),
-            human.seconds(case.ours.median),
+            formatting.seconds(case.ours.median),
             timed(best),
             "" if best is None else ratio(faster(case.ours, best)),
             timed(bound),
             "" if bound is None else f"{bound.median / case.ours.median:.0%}",
-            human.size(case.ours.peak),
+            formatting.size(case.ours.peak),
         )
     return table
 
@@ -82,8 +82,8 @@ def _growths(growths: Sequence[GrowthResult]) -> Table:
     for growth in growths:
         table.add_row(
             growth.title,
-            " → ".join(human.seconds(point.seconds) for point in growth.points),
-            " → ".join(human.size(point.peak_bytes) for point in growth.points),
+            " → ".join(formatting.seconds(point.seconds) for point in growth.points),
+            " → ".join(formatting.size(point.peak_bytes) for point in growth.points),
             grows(growth.time_power, growth.time_kept),
             grows(growth.memory_power, growth.memory_kept),
         )

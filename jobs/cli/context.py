@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from services.costs.account import Account
-    from services.operations.notifications import Alarm
+    from services.operations.events import Alarm
     from services.postgres.client import Connection, Database
     from services.s3.client import Aws
     from services.s3.objects import Storage

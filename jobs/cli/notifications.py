@@ -13,8 +13,8 @@ from jobs.cli.logging import make_redactor
 
 if TYPE_CHECKING:
     from jobs.cli.context import Run
+    from services.operations.events import Event
     from services.operations.figures import MetricSample
-    from services.operations.notifications import Event
     from services.settings import Settings
 
 
@@ -34,7 +34,7 @@ class RunResult:
 def notify_started(run: Run) -> None:
     """Tells those who want to know that a watched job has started."""
     if run.job in run.settings.watch_jobs:
-        from services.operations.notifications import Event, EventType
+        from services.operations.events import Event, EventType
 
         begun = Event(EventType.START, run.job, run.settings.pgdatabase, run.started, run.run_id, socket.gethostname())
         send(begun, run.settings)
@@ -44,7 +44,7 @@ def notify_finished(run: Run, ending: RunResult) -> None:
     """Tells how a watched job ended, in messages, pings and metrics."""
     if run.job not in run.settings.watch_jobs:
         return
-    from services.operations.notifications import Event, EventType
+    from services.operations.events import Event, EventType
 
     ended = Event(
         moment=EventType.FAILURE if ending.exit_code else EventType.SUCCESS,
@@ -73,7 +73,7 @@ def send(event: Event, settings: Settings) -> None:
     At the end of a run, addresses that it is not for are looked at all the same: a mistyped one is told before it is
     needed.
     """
-    from services.operations.notifications import EventType, message
+    from services.operations.events import EventType, message
 
     wanted = event.moment in settings.notify_on
     people = settings.notify_addresses() if wanted or event.moment is not EventType.START else ()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
-from services import formatting as human
+from services import formatting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,9 +73,9 @@ class Progress:
             complete += more_files
             if time.monotonic() - told >= _LOG_EVERY:
                 told = time.monotonic()
-                shown = human.size(done) if unit == "bytes" else f"{done:,}"
+                shown = formatting.size(done) if unit == "bytes" else f"{done:,}"
                 of = "" if not total else f" ({done / total:.0%})"
-                counted = "" if files is None else f", {complete:,} of {human.count(files, 'file')}"
+                counted = "" if files is None else f", {complete:,} of {formatting.count(files, 'file')}"
                 logger.info("{}: {}{}{}", label, shown, of, counted)
 
         yield advance

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from services.backups.repository import BackupRepository, DumpOptions
     from services.backups.retention import Decision, Retention
     from services.backups.shrinkage import Shrinkage
+    from services.operations.events import Alarm
     from services.operations.figures import MetricSample
-    from services.operations.notifications import Alarm
 
 
 def archive_of(run: Run) -> BackupRepository:
@@ -33,7 +33,7 @@ def clear(archive: BackupRepository, before: BackupListing, lease: Lease) -> int
     """Removes what failed runs left; that it cannot, as a role that may not delete, keeps nobody from a backup."""
     from loguru import logger
 
-    from services import formatting as human
+    from services import formatting
     from services.errors import StorageError
 
     try:
@@ -42,7 +42,7 @@ def clear(archive: BackupRepository, before: BackupListing, lease: Lease) -> int
         logger.warning("what failed runs left stays: {}", error)
         return 0
     if cleared:
-        logger.info("removed {} of failed runs", human.count(cleared, "leftover"))
+        logger.info("removed {} of failed runs", formatting.count(cleared, "leftover"))
     return cleared
 
 
@@ -65,19 +65,19 @@ def dump_options(run: Run) -> DumpOptions:
 
 def download_cost(run: Run, backup: Backup) -> str:
     """Return what reading a backup takes, in words. It is not held against MAX_RUN_COST_USD: see NEVER_STOPPED."""
-    from services import formatting as human
+    from services import formatting
     from services.costs import predict
 
     size = backup.manifest.object.bytes
     usd = run.account.biller.cost(predict.download(size, storage_class=backup.storage_class))
     route = "to the internet" if run.settings.transfer_out == "internet" else "within the region"
-    return f"it downloads {human.size(size)} {route}, about {human.money(usd)} at AWS's list prices"
+    return f"it downloads {formatting.size(size)} {route}, about {formatting.money(usd)} at AWS's list prices"
 
 
 def shrank_alarm(backup: ListedBackup) -> Alarm | None:
     """Return what to say of a backup of a database that lost most of its content, unless somebody accepted that."""
     from services.backups.health import contrast
-    from services.operations.notifications import Alarm
+    from services.operations.events import Alarm
 
     if backup.shrank is None:
         return None

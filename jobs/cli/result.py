@@ -117,7 +117,7 @@ class JobResult:
         """Shows the receipt, tells those who watch, and logs the one line that sums the run up."""
         from loguru import logger
 
-        from services import formatting as human
+        from services import formatting
 
         self._show_receipt()
         taken = time.monotonic() - self._began
@@ -138,7 +138,7 @@ class JobResult:
                     self.exit_code, taken, str(self._error), self._step(self._error), usd, self.figures, self.commands
                 ),
             )
-        logger.bind(**fields).info("{} {} in {}", self.job, self._how, human.seconds(taken))
+        logger.bind(**fields).info("{} {} in {}", self.job, self._how, formatting.seconds(taken))
         if self._following and not self.exit_code:
             self.errors.print(f"Next: {self._typed(self._following)}", soft_wrap=True)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from services import formatting as human
+from services import formatting
 from services.backups.lease import is_lease_of_others
 from services.backups.manifest import BackupManifest, BackupSummary, DrillRecord
 from services.backups.naming import ACCEPTED, DRILL, MANIFEST, Name, Naming, folder_of
@@ -207,7 +207,7 @@ class BackupCatalog:
         for folder in sorted(others):
             from loguru import logger
 
-            told = human.count(counts[folder], "backup")
+            told = formatting.count(counts[folder], "backup")
             logger.info("{}/{}/ is the prefix of other runs: {} there left out", self._where, folder, told)
         ours = [(name, files) for name, files in listed.items() if name.folder not in others]
         return dict(sorted(ours, key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True)), others

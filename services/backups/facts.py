@@ -50,7 +50,7 @@ _ENABLED = {"O": "enabled", "D": "disabled", "R": "enabled on replicas only", "A
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class DumpSnapshot:
     """A snapshot that pg_dump can share by its `name`, and what the catalog says in it.
 
     `released` ends the transaction that holds it as soon as the first block shows that pg_dump has taken it over.
@@ -62,7 +62,7 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(database: Database) -> Iterator[Snapshot]:
+def snapshot(database: Database) -> Iterator[DumpSnapshot]:
     """Export a snapshot of the database, and read the facts in it."""
     with ExitStack() as stack:
         connection = stack.enter_context(database.connect())
@@ -79,7 +79,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
             cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
             (name,) = cursor.fetchone()
             facts = read_facts(cursor)
-        yield Snapshot(name, facts, released)
+        yield DumpSnapshot(name, facts, released)
 
 
 def read_facts(cursor: Any) -> CatalogFacts:

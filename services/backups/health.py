@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services import formatting as human
+from services import formatting
 from services.backups.catalog import BackupListing, ListedBackup
 from services.backups.manifest import ServerKind
 from services.backups.naming import MANIFEST
@@ -109,8 +109,8 @@ def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta)
     if each.newest_age_seconds is None:
         yield f"{each.database} has no backup"
     elif each.database in expected and each.newest_age_seconds > max_age.total_seconds():
-        age = human.age(timedelta(seconds=each.newest_age_seconds))
-        yield f"{each.database}: the newest backup is {age} old, more than {human.age(max_age)}"
+        age = formatting.age(timedelta(seconds=each.newest_age_seconds))
+        yield f"{each.database}: the newest backup is {age} old, more than {formatting.age(max_age)}"
     if each.drill_ok is False:
         yield f"{each.database}: the last drill failed"
     if each.shrank is not None and each.newest is not None:
@@ -119,12 +119,12 @@ def _problems(each: DatabaseStatus, expected: Sequence[str], max_age: timedelta)
 
 def contrast(now: Shrinkage, before: Shrinkage) -> str:
     """Return the sizes of a backup beside those of the last one before the database shrank, in words."""
-    then = f"the one of {human.moment(before.taken_at)} held {_content(before)}"
+    then = f"the one of {formatting.moment(before.taken_at)} held {_content(before)}"
     return f"{_content(now)}; {then}"
 
 
 def _content(size: Shrinkage) -> str:
-    return f"{human.count(size.rows, 'row')} ({human.size(size.plain_bytes)} as SQL)"
+    return f"{formatting.count(size.rows, 'row')} ({formatting.size(size.plain_bytes)} as SQL)"
 
 
 def candidate(backup: ListedBackup) -> Candidate:

@@ -18,7 +18,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from services import formatting as human
+from services import formatting
 from services.backups.naming import LEASE
 from services.bounds import Count, Moment, ShortText, first_fault
 from services.costs.budget import releasing
@@ -48,7 +48,7 @@ class LeaseHolder:
     released: bool = False
 
     def __str__(self) -> str:
-        return f"{self.job} (run {self.run_id} on {self.host}), since {human.moment(self.since)}"
+        return f"{self.job} (run {self.run_id} on {self.host}), since {formatting.moment(self.since)}"
 
 
 _HOLDER = TypeAdapter(LeaseHolder)
@@ -165,7 +165,7 @@ def _take(storage: Storage, key: str, wanted: LeaseHolder, say: Callable[[str], 
             raise Busy(f"Busy: {shown}.")
         if seen is None:
             seconds = holder.seconds if holder else wanted.seconds
-            limit = f"; {human.seconds(seconds)} at most" if seconds > 2 * DEFAULT_SECONDS else ""
+            limit = f"; {formatting.seconds(seconds)} at most" if seconds > 2 * DEFAULT_SECONDS else ""
             say(f"waiting: the lease is held by {shown}{limit}")
             seen = found.etag
         time.sleep(min((holder or wanted).seconds / _LOOKS, _LONGEST_PAUSE))

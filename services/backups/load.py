@@ -17,14 +17,15 @@ from typing import IO
 
 from psycopg2 import sql
 
-from services import formatting as human
+from services import formatting
 from services.backups.catalog import Backup
+from services.backups.download import download
 from services.backups.encodings import codec
 from services.backups.encryption import AgeIdentity, decrypted
 from services.backups.fingerprint import plain_name
 from services.backups.reread import sql_of
 from services.backups.script import in_order, sql_only, within
-from services.backups.stream import Digest, decompressed, download, prefetch, report_progress
+from services.backups.stream import Digest, decompressed, prefetch, report_progress
 from services.errors import BackupDamaged, DatabaseUnreachable, InputError, RestoreFailed, SettingsError, ShorelineError
 from services.postgres.client import Database
 from services.postgres.process import Program
@@ -249,7 +250,7 @@ def _from_disk(fresh: Database, backup: Backup, opened: Iterable[bytes], options
             _write(opened, file, archive.parent, size)
         except OSError as error:
             raise RestoreFailed(
-                f"The archive, {human.size(size)}, could not be written: {error.strerror or error}",
+                f"The archive, {formatting.size(size)}, could not be written: {error.strerror or error}",
                 next_step="Set TMPDIR to a folder with more room, or restore without --jobs, which needs none.",
             ) from error
         with _pg_restore(fresh, backup, options, [f"--jobs={options.jobs}", archive]) as program:
@@ -259,7 +260,7 @@ def _from_disk(fresh: Database, backup: Backup, opened: Iterable[bytes], options
 def _write(blocks: Iterable[bytes], file: IO[bytes], folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise OSError(errno.ENOSPC, f"{folder} has {human.size(free)} free")
+        raise OSError(errno.ENOSPC, f"{folder} has {formatting.size(free)} free")
     file.writelines(blocks)
     file.flush()
 

@@ -11,8 +11,9 @@ import psycopg2
 from psycopg2 import sql
 
 from services.backups.catalog import Backup
+from services.backups.download import download
 from services.backups.encryption import AgeIdentity, decrypted
-from services.backups.stream import decompressed, download
+from services.backups.stream import decompressed
 from services.errors import StackError
 from services.local.throwaway import NAME_A_SERVER
 from services.postgres.client import Database

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from services.backups.catalog import Backup
+from services.backups.download import download
 from services.backups.encryption import AgeIdentity, decrypted
 from services.backups.fingerprint import Content
 from services.backups.scanner import Scanner
-from services.backups.stream import decompressed, download, prefetch
+from services.backups.stream import decompressed, prefetch
 from services.errors import BackupDamaged
 from services.postgres.client import Database
 from services.postgres.process import Program

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services import formatting as human
+from services import formatting
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def plan(candidates: Sequence[Candidate], policy: Retention, now: datetime) -> l
         if reason:
             decisions.append(Decision(each.key, True, reason, each.database))
         else:
-            reason = f"older than {human.count(policy.days, 'day')}"
+            reason = f"older than {formatting.count(policy.days, 'day')}"
             decisions.append(Decision(each.key, False, reason, each.database))
     return decisions
 
@@ -76,7 +76,7 @@ def _why_kept(each: Candidate, rank: int, age: timedelta, policy: Retention, pro
     if rank == 0:
         return "the newest"
     if age <= timedelta(days=policy.days):
-        return f"within {human.count(policy.days, 'day')}"
+        return f"within {formatting.count(policy.days, 'day')}"
     if rank < policy.minimum:
         return f"one of the newest {policy.minimum}"
     if each.key == proved:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from services import formatting as human
+from services import formatting
 from services.backups.stream import Digest
 from services.costs.budget import releasing
 from services.errors import BackupFailed, ShorelineError
@@ -63,7 +63,7 @@ def _upload_parts(
     try:
         for part in parts:
             if sending.count == plan.most:
-                raise BackupFailed(f"The dump does not fit in {plan.most:,} parts, {human.size(plan.capacity)}.")
+                raise BackupFailed(f"The dump does not fit in {plan.most:,} parts, {formatting.size(plan.capacity)}.")
             sending.send(part)
         etags = sending.finish()
         upload.complete(etags, crc32=digest.crc32, only_if_absent=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from services import formatting as human
+from services import formatting
 from services.cleanup import plan as lines
 from services.cleanup.glue import CatalogInventory
 from services.cleanup.inventory import BucketInventory, Locked, Others, ResourceAmount
@@ -53,7 +53,9 @@ def area_item(area: Area, amount: ResourceAmount, biller: Biller, *, goes: bool)
     return Item(
         resource=f"{area.name} {area.prefix}",
         action=Action.REMOVE if goes else Action.KEEP,
-        detail=", ".join([*_backups(amount), *(human.count(number, thing) for number, thing in counted if number)]),
+        detail=", ".join(
+            [*_backups(amount), *(formatting.count(number, thing) for number, thing in counted if number)]
+        ),
         count=amount.entries,
         bytes=amount.bytes + amount.upload_bytes,
         monthly=amount.standing.monthly(biller),
@@ -67,15 +69,15 @@ def _backups(amount: ResourceAmount) -> list[str]:
     if not amount.backups:
         return []
     times = sorted(name.taken_at for name in amount.backups)
-    span = f"of {human.moment(times[-1])}"
+    span = f"of {formatting.moment(times[-1])}"
     if len(times) > 1:
-        span = f"the newest {span}, the oldest of {human.moment(times[0])}"
-    return [f"{human.count(len(times), 'backup')} ({span})"]
+        span = f"the newest {span}, the oldest of {formatting.moment(times[0])}"
+    return [f"{formatting.count(len(times), 'backup')} ({span})"]
 
 
 def others_item(others: Others) -> Item:
     """What in the bucket is not Shoreline's."""
-    detail = f"{human.count(others.entries, 'entry', 'entries')}: {_names(others.keys, others.entries)}"
+    detail = f"{formatting.count(others.entries, 'entry', 'entries')}: {_names(others.keys, others.entries)}"
     return Item("not Shoreline's", Action.KEEP, detail, others.entries, reason="outside Shoreline's prefixes")
 
 
@@ -92,7 +94,7 @@ def bucket_items(bucket: str, stays: str, *, take_settings: bool) -> list[Item]:
 def catalog_items(found: CatalogInventory) -> list[Item]:
     """Athena's tables, database and workgroup."""
     items = [
-        Item(f"table {found.database}.{table.name}", Action.REMOVE, human.count(table.partitions, "partition"))
+        Item(f"table {found.database}.{table.name}", Action.REMOVE, formatting.count(table.partitions, "partition"))
         for table in found.tables
     ]
     if found.database_exists:
@@ -105,7 +107,7 @@ def catalog_items(found: CatalogInventory) -> list[Item]:
     if found.workgroup_exists:
         why = "" if found.workgroup_is_ours else "has no tag project=shoreline"
         if found.saved:
-            saved = human.count(found.saved, "saved query or statement", "saved queries and statements")
+            saved = formatting.count(found.saved, "saved query or statement", "saved queries and statements")
             why = f"holds {saved} that Shoreline did not make"
         items.append(_catalog_item(f"Athena workgroup {found.workgroup}", why))
     return items
@@ -117,10 +119,10 @@ def _catalog_item(name: str, why_kept: str) -> Item:
 
 def local_item(name: str, found: LocalFiles) -> Item:
     """A local folder."""
-    detail = human.count(found.files, "file") if found.files else ""
+    detail = formatting.count(found.files, "file") if found.files else ""
     if found.others:
         names = _names(found.other_names, found.others)
-        stay = f"{human.count(found.others, 'other file stays', 'other files stay')}: {names}"
+        stay = f"{formatting.count(found.others, 'other file stays', 'other files stay')}: {names}"
         detail = f"{detail}; {stay}" if detail else stay
     return Item(f"{name} {found.folder}/", Action.REMOVE if found.files else Action.KEEP, detail, 0, found.bytes)
 
@@ -134,11 +136,11 @@ def blockers(locked: Locked) -> tuple[str, ...]:
     """What S3 will not let go, and why."""
     if not locked.versions:
         return ()
-    told = [f"{human.count(locked.versions, 'version')} cannot be deleted"]
+    told = [f"{formatting.count(locked.versions, 'version')} cannot be deleted"]
     if locked.until is not None:
-        told.append(f"Object Lock until {human.moment(locked.until)}")
+        told.append(f"Object Lock until {formatting.moment(locked.until)}")
     if locked.legal_holds:
-        told.append(f"{human.count(locked.legal_holds, 'legal hold')}")
+        told.append(f"{formatting.count(locked.legal_holds, 'legal hold')}")
     return (f"{'; '.join(told)}: {_names(locked.keys, locked.versions)}",)
 
 
@@ -160,7 +162,7 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Entries:
+class EntryCounts:
     """What is removed singly: versions with delete markers, and unfinished uploads."""
 
     versions: int = 0
@@ -186,7 +188,7 @@ class CleanupPlan:
     empty_areas: tuple[Area, ...]
     kept_areas: tuple[Area, ...]
     backups: tuple[str, ...]
-    expected: dict[str, Entries]
+    expected: dict[str, EntryCounts]
     bucket_exists: bool
     remove_bucket: bool
     take_settings: bool
@@ -265,7 +267,7 @@ def plan(
         kept_areas=tuple(area for area in scope.areas if area not in going.areas),
         backups=tuple(sorted(name.stem for _, amount in losing for name in amount.backups)),
         expected={
-            area.prefix: Entries(amount.versions + amount.markers - amount.lease, amount.uploads)
+            area.prefix: EntryCounts(amount.versions + amount.markers - amount.lease, amount.uploads)
             for area, amount in losing
         },
         bucket_exists=found.bucket.exists,

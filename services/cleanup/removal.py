@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from services.cleanup.listing import Area, ObjectVersion, Scope, parts_size, version_pages
 from services.cleanup.ownership import take_settings
-from services.cleanup.plan import CleanupPlan, Entries
+from services.cleanup.plan import CleanupPlan, EntryCounts
 from services.concurrency import each
 from services.errors import StorageError, StorageUnreachable
 from services.s3.client import error_code, translate_errors
@@ -39,7 +39,7 @@ class Removed:
     versions: int = 0
     uploads: int = 0
     bucket: bool = False
-    areas: dict[str, Entries] = field(default_factory=dict)
+    areas: dict[str, EntryCounts] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     scratch: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
@@ -49,8 +49,8 @@ class Removed:
         self.versions += versions
         self.uploads += uploads
         if area is not None:
-            before = self.areas.get(area.prefix, Entries())
-            self.areas[area.prefix] = Entries(before.versions + versions, before.uploads + uploads)
+            before = self.areas.get(area.prefix, EntryCounts())
+            self.areas[area.prefix] = EntryCounts(before.versions + versions, before.uploads + uploads)
 
     def refuse(self, key: str, why: str) -> None:
         """Remember a refusal, up to a bound."""

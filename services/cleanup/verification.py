@@ -12,12 +12,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from services import formatting as human
+from services import formatting
 from services.backups.lifecycle import is_ours
 from services.cleanup.listing import Area, Scope
 from services.cleanup.local_files import LocalFiles, look_at_output, look_at_receipts
 from services.cleanup.ownership import rules, tags
-from services.cleanup.plan import Action, CleanupPlan, Entries
+from services.cleanup.plan import Action, CleanupPlan, EntryCounts
 from services.cleanup.removal import Removed
 from services.concurrency import each
 from services.errors import ShorelineError
@@ -239,8 +239,8 @@ class Proof:
         for area in self._plan.areas:
             action = _ABSENT if area in self._plan.empty_areas else "deleted"
             check = self._check(f"objects {area.prefix}", action, partial(self._looks.area, area), may_linger=False)
-            planned = self._plan.expected.get(area.prefix, Entries())
-            gone = self._removed.areas.get(area.prefix, Entries())
+            planned = self._plan.expected.get(area.prefix, EntryCounts())
+            gone = self._removed.areas.get(area.prefix, EntryCounts())
             check = _agreed(check, planned.versions, gone.versions, "version or marker", "versions and markers")
             yield _agreed(check, planned.uploads, gone.uploads, "unfinished upload")
         for area in self._plan.kept_areas:
@@ -314,7 +314,8 @@ def _agreed(check: Check, planned: int, removed: int, thing: str, things: str = 
     """The check, unless it found nothing left where less was removed than the plan had found: one of them is wrong."""
     if check.verdict is not Verdict.GONE or removed >= planned:
         return check
-    what = f"the plan found {human.count(planned, thing, things)}, {removed:,} of them removed, and none is listed now"
+    counted = formatting.count(planned, thing, things)
+    what = f"the plan found {counted}, {removed:,} of them removed, and none is listed now"
     return replace(check, verdict=Verdict.CONTRADICTED, detail=what)
 
 
@@ -329,7 +330,7 @@ def _local_check(planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Che
     except OSError as error:
         return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, f"{error.filename}: {error.strerror}")
     if found.files:
-        return Check(resource, action, "listed again", Verdict.LEFT, human.count(found.files, "file"))
+        return Check(resource, action, "listed again", Verdict.LEFT, formatting.count(found.files, "file"))
     if not found.folder.exists():
         return Check(resource, action, "no such folder", Verdict.GONE)
     left = "only other files there" if found.others else "no files there, the folder stays"

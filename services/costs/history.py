@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from services import formatting as human
+from services import formatting
 from services.errors import BackupNotFound
 
 YEAR_DAYS = 365
@@ -53,7 +53,7 @@ def history_of(manifests: Sequence[Taken], database: str) -> History:
     oldest, newest = ordered[0], ordered[-1]
     ratio = Decimal(newest.object.bytes) / newest.database_bytes
     words = (
-        f"{human.count(len(ordered), 'backup')} of {database}: {human.size(newest.database_bytes)}, "
+        f"{formatting.count(len(ordered), 'backup')} of {database}: {formatting.size(newest.database_bytes)}, "
         f"dumped to {ratio:.1%} of that"
     )
     days = (newest.taken_at - oldest.taken_at).total_seconds() / 86400
@@ -61,5 +61,5 @@ def history_of(manifests: Sequence[Taken], database: str) -> History:
     if days < 1 or grown <= 0:
         return History((newest.database_bytes,), ratio, words)
     in_a_year = newest.database_bytes + int(grown / days * YEAR_DAYS)
-    grows = f", growing by {human.size(int(grown / days))} a day to {human.size(in_a_year)} in a year"
+    grows = f", growing by {formatting.size(int(grown / days))} a day to {formatting.size(in_a_year)} in a year"
     return History((newest.database_bytes, in_a_year), ratio, words + grows)

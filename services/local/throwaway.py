@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from services import formatting as human
+from services import formatting
 from services.errors import FolderUnusable, ShorelineError, StackError
 from services.local import sandbox
 from services.local.installed import ServerPrograms
@@ -73,7 +73,7 @@ class ThrowawayServer:
         free = shutil.disk_usage(self.folder).free
         if _NO_ROOM.search(text) or free < _FULL_BYTES:
             return FolderUnusable(
-                f"The throw-away server ran out of room in {self.folder.parent}, with {human.size(free)} free now.",
+                f"The throw-away server ran out of room in {self.folder.parent}: {formatting.size(free)} are free now.",
                 next_step=_MORE_ROOM,
             )
         if found := _LACKING.search(text):
@@ -156,7 +156,8 @@ def _require_room(parent: Path, database_bytes: int) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise FolderUnusable(
-            f"The throw-away server needs {human.size(needed)} in {parent}, which has {human.size(free)} free.",
+            f"The throw-away server needs {formatting.size(needed)} in {parent},"
+            f" which has {formatting.size(free)} free.",
             next_step=_MORE_ROOM,
         )
 

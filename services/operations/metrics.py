@@ -15,8 +15,8 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from services.operations.events import Event, EventType
 from services.operations.figures import METRICS, MetricSample
-from services.operations.notifications import Event, EventType
 
 Series = tuple[str, tuple[tuple[str, str], ...]]  # a metric's name, and its labels by name
 

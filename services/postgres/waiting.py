@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services import formatting as human
+from services import formatting
 from services.errors import BackupFailed, ShorelineError
 from services.postgres.client import Database
 from services.postgres.connection import LOCK_SECONDS
@@ -67,7 +67,7 @@ class DumpWatch:
         if self._since is None:
             if seconds >= self._limits.stall_seconds:
                 raise BackupFailed(
-                    f"pg_dump wrote nothing for {human.seconds(seconds)}.",
+                    f"pg_dump wrote nothing for {formatting.seconds(seconds)}.",
                     next_step="Look at the server and the network; BACKUP_STALL_TIMEOUT allows a longer silence.",
                 )
         elif seconds - self._since >= self._limits.lock_seconds + _GRACE_SECONDS:
@@ -81,7 +81,7 @@ class DumpWatch:
     def lock_failure(self) -> BackupFailed:
         """The failure of a wait for a lock."""
         return BackupFailed(
-            f"pg_dump waited {human.seconds(self._limits.lock_seconds)} for a lock. {self._blockers}",
+            f"pg_dump waited {formatting.seconds(self._limits.lock_seconds)} for a lock. {self._blockers}",
             next_step="End that session, run the backup when it is over, or wait longer: BACKUP_LOCK_TIMEOUT.",
         )
 

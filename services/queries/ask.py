@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services import formatting as human
+from services import formatting
 from services.costs.bill import athena_billed_bytes
 from services.queries.catalog import LakeCatalog
 from services.queries.engine import Answer, Engine, Prepared
@@ -57,7 +57,9 @@ def prepare(sql: str, catalog: LakeCatalog, lake: LakeFiles) -> Prepared:
 
 
 def _too_long(seconds: float) -> QueryNotUnderstood:
-    return QueryNotUnderstood(f"The query is too complex: it could not be checked within {human.seconds(seconds)}.")
+    return QueryNotUnderstood(
+        f"The query is too complex: it could not be checked within {formatting.seconds(seconds)}."
+    )
 
 
 def ask(prepared: Prepared, engine: Engine, *, limit: int, usd_per_byte: Decimal) -> QueryExecution:

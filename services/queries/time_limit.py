@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-from services import formatting as human
+from services import formatting
 from services.errors import QueryFailed
 
 QUERY_SECONDS = 1800.0
@@ -26,7 +26,9 @@ class QueryTimedOut(QueryFailed):
 
 def timed_out(seconds: float) -> QueryTimedOut:
     """The error of a query that ran for so many seconds."""
-    return QueryTimedOut(f"The query was stopped after {human.seconds(seconds)}, the limit of QUERY_TIMEOUT_SECONDS.")
+    return QueryTimedOut(
+        f"The query was stopped after {formatting.seconds(seconds)}, the limit of QUERY_TIMEOUT_SECONDS."
+    )
 
 
 class WatchedCall(Generic[T]):

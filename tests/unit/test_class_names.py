@@ -1,4 +1,4 @@
-"""The check for class names that are used twice."""
+"""The check of `make check` that refuses a class name used twice."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from pathlib import Path
 from tests.class_names import places, problems
 
 
-def test_duplicate_class_names_are_refused_unless_known(tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        (tmp_path / f"{name}.py").write_text("class Plan: ...\nclass _Private: ...\n")
-    found = places(tmp_path)
-    assert "first.py" in problems(found, {})[0]
-    assert problems(found, {"Plan": 2}) == []
-
-
-def test_known_duplicate_that_was_renamed_leaves_the_list() -> None:
-    assert "KNOWN" in problems({"Plan": ["a.py"]}, {"Plan": 2})[0]
+def test_duplicate_class_names_are_refused(tmp_path: Path) -> None:
+    for folder, source in (("a", "class Plan: ...\nclass _Own: ..."), ("b", "class Plan: ...\nclass _Own: ...")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "module.py").write_text(source)
+    (problem,) = problems(places(tmp_path / "a", tmp_path / "b"))
+    assert "class Plan is defined in a/module.py, b/module.py" in problem

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from services import formatting as human
+from services import formatting
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from services import formatting as human
      (999_600, "1.0 MB"), (302_000_000, "302 MB"), (78 * 10**9, "78.0 GB"), (5 * 10**18, "5,000 PB")],
 )  # fmt: skip
 def test_sizes_are_in_powers_of_a_thousand_with_three_figures_at_most(count: int, shown: str) -> None:
-    assert human.size(count) == shown
+    assert formatting.size(count) == shown
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_sizes_are_in_powers_of_a_thousand_with_three_figures_at_most(count: int
      (7500, "2 h 05 min")],
 )  # fmt: skip
 def test_durations_have_the_unit_that_fits(value: float, shown: str) -> None:
-    assert human.seconds(value) == shown
+    assert formatting.seconds(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,14 @@ def test_durations_have_the_unit_that_fits(value: float, shown: str) -> None:
     [("0", "$0.00"), ("12.346", "$12.35"), ("0.00005", "$0.000050"), ("1234.5", "$1,234.50"), ("0.0131", "$0.013")],
 )
 def test_money_keeps_two_figures_however_small(amount: str, shown: str) -> None:
-    assert human.money(Decimal(amount)) == shown
+    assert formatting.money(Decimal(amount)) == shown
 
 
 def test_ages_and_counts_read_as_words() -> None:
-    assert human.age(timedelta(days=12)) == "12 days"
-    assert human.age(timedelta(hours=3, minutes=59)) == "3 h"
-    assert human.age(timedelta(hours=30)) == "30 h"
-    assert human.age(timedelta(seconds=-5)) == "0 s"
-    assert human.count(1, "row") == "1 row"
-    assert human.count(1200, "row") == "1,200 rows"
-    assert human.count(2, "entry", "entries") == "2 entries"
+    assert formatting.age(timedelta(days=12)) == "12 days"
+    assert formatting.age(timedelta(hours=3, minutes=59)) == "3 h"
+    assert formatting.age(timedelta(hours=30)) == "30 h"
+    assert formatting.age(timedelta(seconds=-5)) == "0 s"
+    assert formatting.count(1, "row") == "1 row"
+    assert formatting.count(1200, "row") == "1,200 rows"
+    assert formatting.count(2, "entry", "entries") == "2 entries"

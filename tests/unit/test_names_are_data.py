@@ -18,7 +18,8 @@ from jobs.cli.console import Output, print_table
 from jobs.cli.logging import configure, make_redactor, redacted
 from jobs.cli.result import JobResult
 from services.formatting import printable, printable_lines
-from services.operations.notifications import Event, EventType, Message, message, send
+from services.operations.events import Event, EventType, Message, message
+from services.operations.notifications import send
 from services.settings.fields import database_names, split_names
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)

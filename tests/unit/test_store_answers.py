@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.backups.stream import download
+from services.backups.download import download
 from services.errors import (
     BackupDamaged,
     BucketNotOurs,

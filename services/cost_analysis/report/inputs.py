@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from services import formatting as human
+from services import formatting
 from services.cost_analysis.model.figures import MEASUREMENTS, ModelFigures
 from services.cost_analysis.model.scenario import Scenario, scenario
 from services.costs.prices import PriceList
@@ -50,7 +50,7 @@ def read_demo() -> Mapping[str, Any]:
 
 def size_name(size: int) -> str:
     """A database's size as a heading: '10 GB', '1 TB'."""
-    return human.size(size).replace(".0 ", " ")
+    return formatting.size(size).replace(".0 ", " ")
 
 
 def parse_size(text: str) -> int:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from services import formatting as human
+from services import formatting
 from services.cost_analysis.model.figures import Kind
 from services.cost_analysis.model.logical import logical, logical_tiers
 from services.cost_analysis.model.managed import managed
@@ -38,24 +38,24 @@ def figures_table(inputs: Inputs) -> str:
 def measured_table(run: Mapping[str, Any]) -> str:
     """What one run of the two strategies measured: seconds, and bytes before and after compression."""
     dump, base, wal = run["logical"], run["physical"], run["wal"]
-    changed = human.size(wal["before_incremental_changed_bytes"])
+    changed = formatting.size(wal["before_incremental_changed_bytes"])
     load = f"{wal['transactions']:,} transactions, of which the first half changed {changed} of pages"
-    full = [human.size(wal["segments"] * wal["segment_bytes"]), human.size(wal["stored_bytes"])]
+    full = [formatting.size(wal["segments"] * wal["segment_bytes"]), formatting.size(wal["stored_bytes"])]
     rows = [
         ["pg_dump", *_stored(dump, "backup_seconds", "plain_bytes", "stored_bytes")],
         ["restore with psql, compared equal", f"{dump['restore_seconds']:,} s", "", ""],
         ["pg_basebackup, full", *_stored(base, "backup_seconds", "plain_bytes", "stored_bytes")],
         ["pg_basebackup, incremental", *_stored(base, "incremental_seconds", *_INCREMENTAL)],
-        [f"write load with pgbench: {load}", f"{wal['seconds']:,} s", f"{human.size(wal['bytes'])} of WAL", ""],
+        [f"write load with pgbench: {load}", f"{wal['seconds']:,} s", f"{formatting.size(wal['bytes'])} of WAL", ""],
         [f"{wal['segments']} full segments of it", "", *full],
         ["recovery to a point in time, compared equal", f"{base['restore_seconds']:,} s", "", ""],
-        ["of which replay of WAL", f"{base['replay_seconds']:,} s", human.size(base["replay_bytes"]), ""],
+        ["of which replay of WAL", f"{base['replay_seconds']:,} s", formatting.size(base["replay_bytes"]), ""],
     ]
     return table(["measured", "time", "bytes", "compressed"], rows)
 
 
 def _stored(run: Mapping[str, Any], seconds: str, plain: str, stored: str) -> list[str]:
-    return [f"{run[seconds]:,} s", human.size(run[plain]), human.size(run[stored])]
+    return [f"{run[seconds]:,} s", formatting.size(run[plain]), formatting.size(run[stored])]
 
 
 def by_size(inputs: Inputs) -> str:
@@ -113,7 +113,7 @@ def own_run(demo: Mapping[str, Any] | None) -> str:
         for line in receipt["lines"]
     ]
     lines.append(["Athena, had it answered the queries", "at least 10 MB billed a query", _nano(queries)])
-    left = human.count(receipt["objects_left"], "object")
+    left = formatting.count(receipt["objects_left"], "object")
     return OWN_RUN.read_text(encoding="utf-8").format(
         steps=table(["job", "what it did", "would cost"], steps, left=2),
         lines=table(["usage", "amount", "dollars"], lines, left=1),

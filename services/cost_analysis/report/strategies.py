@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
-from services import formatting as human
+from services import formatting
 from services.cost_analysis.model.lines import CostLine, total
 from services.cost_analysis.model.logical import logical, logical_tiers
 from services.cost_analysis.model.managed import database_on_rds, managed
@@ -198,5 +198,5 @@ def _idle(scenario: Scenario) -> dict[str, str]:
         "idle_puts": figure(closed),
         "idle_stored": _gb(closed * figures["idle_segment_bytes"]),
         "idle_raw_usd": usd(scenario.prices.cost("s3.storage.STANDARD", scenario.region, kept)),
-        "segments_a_day": human.count(int(segments_a_day(scenario)), "segment"),
+        "segments_a_day": formatting.count(int(segments_a_day(scenario)), "segment"),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from services import formatting as human
+from services import formatting
 
 _NOTHING = Decimal("0.00005")
 
@@ -21,7 +21,7 @@ def usd(amount: Decimal) -> str:
     """Dollars: cents from half a cent on, two figures below, and '$0' for what rounds to no hundredth of a cent."""
     if amount < _NOTHING:
         return "$0"
-    return f"${amount:,.2f}" if amount >= Decimal("0.005") else human.money(amount)
+    return f"${amount:,.2f}" if amount >= Decimal("0.005") else formatting.money(amount)
 
 
 def duration(seconds: Decimal) -> str:

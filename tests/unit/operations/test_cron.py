@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.operations.schedule import parse
+from services.operations.cron import parse
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from jobs.cli.logging import make_redactor
+from services.operations.events import Event, EventType, message
 from services.operations.figures import MetricSample
-from services.operations.notifications import Event, EventType, message, ping_address, send
+from services.operations.notifications import ping_address, send
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 

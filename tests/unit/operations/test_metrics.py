@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.operations.events import Event, EventType
 from services.operations.figures import MetricSample
 from services.operations.metrics import push, run_figures, series, write
-from services.operations.notifications import Event, EventType
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 
