@@ -88,8 +88,8 @@ class DumpWatch:
     def _look(self, seconds: float) -> None:
         with suppress(ShorelineError):  # the watch is no reason to fail
             found = _blockers(self._server, self._application)
-            if not found:
-                self._since, self._blockers = None, ""
+            if not found:  # or pg_dump has just given up: then who held the lock explains its failure
+                self._since = None
             elif self._since is None:
                 self._since = seconds
             if found and found != self._blockers:
