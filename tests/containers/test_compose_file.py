@@ -127,6 +127,14 @@ def test_the_image_holds_what_jobs_need_and_nothing_else(image: str) -> None:
     assert docker("run", "--rm", "--entrypoint", "python", image, "-c", code).exit_code == 0
 
 
+def test_image_holds_the_code_in_a_small_layer(image: str) -> None:
+    """A change of code is a download of megabytes, not of all dependencies."""
+    layers = docker("history", "--no-trunc", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", image).output
+    sizes = [int(line.split()[0]) for line in layers.splitlines() if "COPY /project /app" in line]
+    assert len(sizes) == 1
+    assert sizes[0] < 5_000_000
+
+
 def test_a_job_starts_in_under_a_second(image: str) -> None:
     """In seconds of CPU, which other work on this machine does not lengthen; the engine's 0.3 s come to them."""
     code = (

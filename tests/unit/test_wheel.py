@@ -13,6 +13,7 @@ import pytest
 from jobs.cli import version
 from services.errors import StackError
 from services.local.stack import PROJECT
+from services.postgres import sample_database
 
 _WITHOUT_STACK = """
 import sys
@@ -68,3 +69,8 @@ def test_completion_lists_jobs_that_begin_with_a_word() -> None:
         check=False,
     )
     assert {"backup", "backups"} <= set(shown.stdout.split())
+
+
+def test_paths_of_the_checkout_lead_to_its_root() -> None:
+    assert (sample_database.SQL / "postgres" / "01_tables.sql").is_file()
+    assert version.PROJECT == PROJECT
