@@ -19,7 +19,6 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY jobs jobs
 COPY services services
 COPY sql sql
-COPY benchmarks/results benchmarks/results
 RUN --mount=type=cache,target=/root/.cache \
     /opt/uv/bin/uv sync --frozen --no-dev --no-group embedded \
  && .venv/bin/python -m compileall -q jobs services
