@@ -22,7 +22,6 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY jobs jobs
 COPY services services
 COPY sql sql
-COPY benchmarks/results benchmarks/results
 RUN --mount=type=cache,target=/root/.cache \
     .venv/bin/python -m compileall -q jobs services \
  && mkdir /project \

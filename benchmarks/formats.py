@@ -2,7 +2,7 @@
 
     python -m benchmarks.formats --rows-per-day 100000 --days 31
 
-The results go to benchmarks/results/formats.json, from which `shoreline cost` calculates.
+The results go to services/cost_analysis/measurements/formats.json, from which `shoreline cost` calculates.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from benchmarks.harness.record import machine
+from services.cost_analysis.model.figures import MEASUREMENTS
 from services.lake.generate import generate
 from services.lake.population import Population
 
-RESULTS = Path(__file__).parent / "results" / "formats.json"
+RESULTS = MEASUREMENTS / "formats.json"
 QUESTION = ("status", "amount")  # revenue by status
 
 

@@ -6,7 +6,7 @@
 2. Physical: pg_basebackup, WAL received by pg_receivewal while pgbench writes, an incremental base backup, and
    a recovery to a point in time just before a mistake, compared row by row with what was there at that time.
 
-The results go to benchmarks/results/strategies.json, from which `shoreline cost` calculates.
+The results go to services/cost_analysis/measurements/strategies.json, from which `shoreline cost` calculates.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from benchmarks.harness.record import machine
 from benchmarks.lab.server import Lab, checksums
 from benchmarks.lab.streams import compress, decompressed, manifest_of, timed
 from benchmarks.lab.wal import measured_load, receiving_wal
+from services.cost_analysis.model.figures import MEASUREMENTS
 from services.postgres import sample_database as platform
 from services.postgres.client import Database
 
-RESULTS = Path(__file__).parent / "results" / "strategies.json"
+RESULTS = MEASUREMENTS / "strategies.json"
 SERVER = {
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",

@@ -1,4 +1,4 @@
-"""Show that nothing was used that Shoreline does not use."""
+"""The audit job: shows that Shoreline called only the services that it uses."""
 
 from __future__ import annotations
 
@@ -19,22 +19,19 @@ if TYPE_CHECKING:
     from services.iam.access import AccountLook
     from services.iam.audit import Called
 
-InAccount = Annotated[bool, typer.Option("--account", help="Also look in the AWS account, with free read-only calls.")]
+InAccount = Annotated[bool, typer.Option("--account", help="Also search the AWS account, with free read-only calls.")]
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What the kept receipts say was called, and what the account holds; `account` is empty when not looked at.
-
-    `on_aws` says whether there is an account to look in.
-    """
+    """The services that the kept receipts show, and the account's resources with the project's tag."""
 
     folder: Path
     receipts: int
     unreadable: tuple[str, ...]
     called: tuple[Called, ...]
-    account: tuple[AccountLook, ...]
-    on_aws: bool
+    account: tuple[AccountLook, ...]  # empty without --account
+    on_aws: bool  # whether there is an account to search
 
 
 def command(ctx: typer.Context, account: InAccount = False, as_json: Json = False) -> None:
@@ -43,7 +40,7 @@ def command(ctx: typer.Context, account: InAccount = False, as_json: Json = Fals
 
 
 def audit(run: Run, *, in_account: bool) -> AuditReport:
-    """Reads the receipts, and looks in the account when asked."""
+    """Read the receipts, and search the account with --account."""
     from jobs.preflight import require_caller
     from services.costs.receipt import read_receipts
     from services.iam.access import look_at_account
@@ -51,7 +48,9 @@ def audit(run: Run, *, in_account: bool) -> AuditReport:
 
     on_aws = run.settings.aws_endpoint_url is None
     if in_account and not on_aws:
-        raise InputError("--account looks in an AWS account, and AWS_ENDPOINT_URL is none.")
+        raise InputError(
+            "--account searches an AWS account, but AWS_ENDPOINT_URL is set.", next_step="Unset AWS_ENDPOINT_URL."
+        )
     if in_account:
         require_caller(run)
     folder = run.settings.receipts_dir
@@ -61,26 +60,31 @@ def audit(run: Run, *, in_account: bool) -> AuditReport:
 
 
 def verdict(report: AuditReport) -> ShorelineError | None:
-    """Another service, a resource that Shoreline never makes, or a look that failed, fails the audit."""
+    """Return the error for an unexpected service, a resource that Shoreline never creates, or a failed search."""
     from services.iam.audit import Use
 
-    unexpected = [each for each in report.called if each.use is Use.UNEXPECTED]
-    told = [f"{each.service} was called: {', '.join(each.operations)}" for each in unexpected]
-    told += [f"{each.kind} with the project's tag: {', '.join(each.found)}" for each in report.account if each.found]
-    told += [f"{each.kind} could not be looked at: {each.problem}" for each in report.account if each.problem]
-    told += [f"{name} cannot be read" for name in report.unreadable]
-    return CheckFailed("The audit found something:" + "".join(f"\n  {each}" for each in told)) if told else None
+    unexpected = [service for service in report.called if service.use is Use.UNEXPECTED]
+    problems = [f"{service.service} was called: {', '.join(service.operations)}" for service in unexpected]
+    problems += [
+        f"{kind.kind} with the project's tag: {', '.join(kind.found)}" for kind in report.account if kind.found
+    ]
+    problems += [f"{kind.kind} could not be searched: {kind.problem}" for kind in report.account if kind.problem]
+    problems += [f"{name} cannot be read" for name in report.unreadable]
+    return CheckFailed("The audit failed:" + "".join(f"\n  {problem}" for problem in problems)) if problems else None
 
 
 def show(report: AuditReport, console: Console) -> str | None:
-    """Prints a line for each service, and for each kind of resource that was looked for."""
+    """Print a line for each service, and for each kind of resource that was searched for."""
     from services import formatting
 
-    rows = [(each.service, each.use.value, f"{each.calls:,}", ", ".join(each.operations)) for each in report.called]
+    rows = [
+        (service.service, service.use.value, f"{service.calls:,}", ", ".join(service.operations))
+        for service in report.called
+    ]
     if rows:
         print_table(console, ("Service", "Use", "Calls", "Operations"), rows, right=("Calls",))
-    for each in report.account:
-        found = each.problem or ", ".join(each.found) or "none"
-        console.print(f"  {each.kind:<26} {found} ({each.how})", soft_wrap=True)
+    for kind in report.account:
+        names = kind.problem or ", ".join(kind.found) or "none"
+        console.print(f"  {kind.kind:<26} {names} ({kind.how})", soft_wrap=True)
     console.print(f"From {formatting.count(report.receipts, 'receipt')} in {report.folder}.", soft_wrap=True)
     return "shoreline audit --account" if report.on_aws and not report.account else None

@@ -138,7 +138,7 @@ def _cleanup(loop: _Loop) -> None:
         "cleanup",
         lambda run: cleanup.cleanup(run, options),
         cleanup.show,
-        lambda done: f"{len(done.checks)} resources shown to be gone",
+        lambda done: f"{len(done.checks)} resources verified deleted",
         cleanup.verdict,
     )
 

@@ -1,4 +1,4 @@
-"""Print the least-privilege IAM policies that the jobs need."""
+"""The iam job: prints the least-privilege IAM policies that the jobs need."""
 
 from __future__ import annotations
 
@@ -30,48 +30,48 @@ def command(ctx: typer.Context, role: RoleName = None, account: Account = None, 
 
 
 def iam(run: Run, role: str | None, account: str | None) -> dict[str, Any]:
-    """The policies by role."""
+    """Return the policies by role."""
     from services.iam.grants import ROLES
     from services.iam.policies import policy
 
     if role is not None and role not in ROLES:
-        raise InputError(f"{role!r} is no role: there are {', '.join(ROLES)}.")
+        raise InputError(f"{role!r} is not a role: expected one of {', '.join(ROLES)}.")
     if account is not None and not (len(account) == 12 and account.isascii() and account.isdigit()):
-        raise InputError(f"{account!r} is no account: it has 12 digits.")
+        raise InputError(f"{account!r} is not an account ID: expected 12 digits.")
     target = target_of(run, account)
     return {name: policy(each, target) for name, each in ROLES.items() if role in (None, name)}
 
 
 def target_of(run: Run, account: str | None) -> Target:
-    """What the policies are for, as the settings say; the account is asked of STS where nothing names it."""
+    """Return what the policies apply to, by the settings; STS names the account where no setting does."""
     from services.iam.policies import Target
 
-    given = run.settings
-    account_id = account or given.aws_expected_account_id or run.aws.account_id
+    settings = run.settings
+    account_id = account or settings.aws_expected_account_id or run.aws.account_id
     return Target(
         account_id=account_id,
-        region=given.aws_region,
-        bucket=given.bucket,
-        backups=f"{given.backup_prefix}/",
-        lake=f"{given.lake_prefix}/",
-        results=f"{given.athena_results_prefix}/",
-        database=given.athena_database,
-        workgroup=given.athena_workgroup,
-        kms_key=_key_arn(run, account_id) if given.bucket_kms_key_id else None,
+        region=settings.aws_region,
+        bucket=settings.bucket,
+        backups=f"{settings.backup_prefix}/",
+        lake=f"{settings.lake_prefix}/",
+        results=f"{settings.athena_results_prefix}/",
+        database=settings.athena_database,
+        workgroup=settings.athena_workgroup,
+        kms_key=_key_arn(run, account_id) if settings.bucket_kms_key_id else None,
     )
 
 
 def _key_arn(run: Run, account_id: str) -> str:
-    """The ARN of the bucket's key; a policy cannot name a key by its alias, so that one stands for all keys."""
-    given = str(run.settings.bucket_kms_key_id)
-    if given.startswith("arn:"):
-        return given
-    key = "*" if given.startswith("alias/") else given
+    """Return the ARN of the bucket's key. A policy cannot name a key by its alias: that becomes all keys."""
+    key = str(run.settings.bucket_kms_key_id)
+    if key.startswith("arn:"):
+        return key
+    key = "*" if key.startswith("alias/") else key
     return f"arn:aws:kms:{run.settings.aws_region}:{account_id}:key/{key}"
 
 
 def show(policies: dict[str, Any], console: Console) -> str | None:
-    """Prints the one policy as it is, to be piped into a file; several under their roles' names."""
+    """Print one policy alone, to be piped into a file; several under their roles' names."""
     chosen = next(iter(policies.values())) if len(policies) == 1 else policies
     for line in json.dumps(chosen, indent=2).split("\n"):
         console.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Look, before a job runs on AWS, who asks, whose the bucket is, what is missing and what it will cost."""
+"""The preflight job, and the check before each job on AWS: identity, bucket, permissions and predicted cost."""
 
 from __future__ import annotations
 
@@ -21,39 +21,37 @@ if TYPE_CHECKING:
     from services.iam.preflight import Preflight
     from services.iam.probes import Finding
 
+_BUCKET = {"ours": "owned by this account", "not there": "does not exist yet"}
 JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job to check.")]
 
 
 @dataclass(frozen=True)
 class PreflightReport:
-    """What a job would meet. `usd` is what it is predicted to cost at most; None when that depends on its options.
-
-    `database_problems` are what would stop a backup in PostgreSQL.
-    """
+    """What a job would find on AWS and in PostgreSQL."""
 
     job: str
     account_id: str
     arn: str
     region: str
     expected_account: str | None
-    bucket: str
+    bucket: str  # 'ours' or 'not there'
     findings: tuple[Finding, ...]
-    usd: Decimal | None
+    usd: Decimal | None  # the highest predicted cost; None when it depends on the job's options
     limit: Decimal
-    database_problems: tuple[DumpProblem, ...] = ()
+    database_problems: tuple[DumpProblem, ...] = ()  # what would stop a backup in PostgreSQL
 
 
 def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) -> None:
-    """Show whose credentials these are, whose the bucket is, what a job may not do and will cost. Changes nothing."""
+    """Show the AWS identity, the bucket's owner, missing permissions and the predicted cost. Changes nothing."""
     run_job(ctx, "preflight", lambda run: preflight(run, job), show, as_json=as_json, verdict=verdict)
 
 
 def preflight(run: Run, job: str) -> PreflightReport:
-    """Everything that can be known before."""
+    """Check everything that can be known before a job runs."""
     from services.iam.preflight import ROLES_OF_JOB
 
     if job not in ROLES_OF_JOB:
-        raise InputError(f"{job!r} is no job that asks AWS: there are {', '.join(ROLES_OF_JOB)}.")
+        raise InputError(f"{job!r} is not a job that calls AWS: expected one of {', '.join(ROLES_OF_JOB)}.")
     _require_addresses(run)
     found = look(run, job)
     usage = _predict(run, job)
@@ -78,7 +76,7 @@ def _database_problems(run: Run) -> tuple[DumpProblem, ...]:
 
 
 def _require_addresses(run: Run) -> None:
-    """Raises SettingsError for an address that nobody could be told through, before it is needed."""
+    """Raise SettingsError for an invalid notification address, before a message has to be sent to it."""
     addresses = run.settings.notify_addresses()
     if not addresses:
         return
@@ -86,12 +84,12 @@ def _require_addresses(run: Run) -> None:
     from services.operations.notifications import send
 
     if problems := send(addresses, EventType.FAILURE, None):
-        told = "".join(f"\n  NOTIFY_URLS  {problem}" for problem in problems)
-        raise SettingsError(f"Settings need attention:{told}")
+        lines = "".join(f"\n  NOTIFY_URLS  {problem}" for problem in problems)
+        raise SettingsError(f"Invalid settings:{lines}")
 
 
 def before(run: Run) -> None:
-    """Runs before every job on AWS: says in a line who asks, and stops a job that lacks permissions."""
+    """Log the AWS identity before a job on AWS, and stop a job that lacks permissions."""
     if run.settings.aws_endpoint_url is not None:
         return
     from loguru import logger
@@ -106,13 +104,13 @@ def before(run: Run) -> None:
         found.caller.account_id,
         found.caller.arn,
         found.caller.region,
-        found.bucket,
+        _BUCKET[found.bucket],
     )
     found.require()
 
 
 def require_caller(run: Run) -> None:
-    """For what asks AWS without a role of its own: raises WrongAccount for another caller than the expected one."""
+    """Raise WrongAccount for an unexpected caller, in a job that calls AWS without a role of its own."""
     from services.iam.caller import find_caller, require
 
     given = run.settings
@@ -121,7 +119,7 @@ def require_caller(run: Run) -> None:
 
 
 def look(run: Run, job: str) -> Preflight:
-    """The look for one job. Root is refused on AWS only: LocalStack knows no one else."""
+    """Run the checks of one job. The root user is refused on AWS only: LocalStack has no other."""
     from jobs.iam import target_of
     from services.iam.preflight import grants_of
     from services.iam.preflight import look as look_at
@@ -130,7 +128,7 @@ def look(run: Run, job: str) -> Preflight:
     on_aws = given.aws_endpoint_url is None
     return look_at(
         run.aws,
-        # cleanup looks there for what another engine left
+        # Cleanup also removes what an earlier engine created there.
         grants_of(job, with_catalog=given.query_engine == "athena" or (on_aws and job == "cleanup")),
         target_of(run, None),
         expected=given.aws_expected_account_id,
@@ -139,7 +137,7 @@ def look(run: Run, job: str) -> Preflight:
 
 
 def _predict(run: Run, job: str) -> Usage | None:
-    """At most what the job will use; None where its options decide."""
+    """Return the most that the job can use; None where its options decide."""
     from jobs.cli.repository import dump_options
     from jobs.upload import sending
     from services.costs import predict
@@ -158,7 +156,7 @@ def _predict(run: Run, job: str) -> Usage | None:
 
 
 def verdict(report: PreflightReport) -> ShorelineError | None:
-    """Missing permissions fail it, and so does what would stop pg_dump."""
+    """Return the error for missing permissions, or for what would stop pg_dump."""
     from services.iam.probes import ProbeOutcome
 
     missing = [finding.action for finding in report.findings if finding.outcome is ProbeOutcome.MISSING]
@@ -173,20 +171,20 @@ def verdict(report: PreflightReport) -> ShorelineError | None:
 
 
 def show(report: PreflightReport, console: Console) -> str | None:
-    """Prints who asks, and a line for each permission."""
+    """Print the identity, the bucket, the predicted cost, and a line for each permission."""
     from services import formatting
 
     expected = "as expected" if report.expected_account else "AWS_EXPECTED_ACCOUNT_ID is not set"
     console.print(f"  account     {report.account_id}, {expected}", soft_wrap=True)
     console.print(f"  caller      {report.arn}", soft_wrap=True)
     console.print(f"  region      {report.region}")
-    console.print(f"  bucket      {report.bucket}")
+    console.print(f"  bucket      {_BUCKET[report.bucket]}")
     cost = "depends on its options" if report.usd is None else f"at most {formatting.money(report.usd)}"
     console.print(f"  will cost   {cost}; the limit is {formatting.money(report.limit)}")
     rows = [(each.outcome.value, each.action, each.on.value, each.why) for each in report.findings]
     if rows:
         print_table(console, ("", "Action", "On", "What for"), rows)
     if report.bucket == "not there":
-        console.print("What the bucket decides cannot be tried before it is there.")
+        console.print("Permissions on the bucket cannot be checked before it exists.")
         return "shoreline setup"
     return None if report.job == "query" else f"shoreline {report.job}"  # which query, only the user knows

@@ -1,4 +1,4 @@
-"""The receipt at the end of each run, and all kept receipts added up."""
+"""The receipt at the end of each run, and the job that sums all kept receipts."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ Job = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only rece
 
 @dataclass(frozen=True)
 class ReceiptsReport:
-    """Kept receipts added up, by job. `usd` is what AWS's list prices make of them, `usd_billed` what AWS was asked."""
+    """Kept receipts, summed by job."""
 
     folder: Path
     receipts: int
     unreadable: list[str]
     totals: list[Total]
-    usd: Decimal
-    usd_billed: Decimal
-    usd_free_tier: Decimal
+    usd: Decimal  # at AWS's list prices
+    usd_billed: Decimal  # of that, by runs against AWS itself
+    usd_free_tier: Decimal  # of `usd`, covered by AWS's monthly free allowances
 
 
 def command(ctx: typer.Context, job: Job = None, as_json: Json = False) -> None:
-    """Add up the kept receipts: requests, bytes and dollars by job."""
+    """Sum the kept receipts: requests, bytes and dollars by job."""
     run_job(ctx, "receipts", lambda run: receipts(run, job), show, as_json=as_json)
 
 
 def receipts(run: Run, job: str | None) -> ReceiptsReport:
-    """Reads the receipts of all runs, or of one job's."""
+    """Sum the kept receipts of all jobs, or of one."""
     from services.costs.receipt import add_up, read_receipts
 
     folder = run.settings.receipts_dir
-    found, unreadable = read_receipts(folder)
-    chosen = [receipt for receipt in found if job in (None, receipt.job)]
+    kept, unreadable = read_receipts(folder)
+    chosen = [receipt for receipt in kept if job in (None, receipt.job)]
     return ReceiptsReport(
         folder=folder,
         receipts=len(chosen),
@@ -57,7 +57,7 @@ def receipts(run: Run, job: str | None) -> ReceiptsReport:
 
 
 def show(report: ReceiptsReport, console: Console) -> None:
-    """Prints a line for each job and the sum."""
+    """Print a line for each job, and the sum."""
     from jobs.cli.console import print_table
     from services import formatting
 
@@ -75,23 +75,21 @@ def show(report: ReceiptsReport, console: Console) -> None:
     if rows:
         print_table(console, heads, rows, heads[1:])
     for name in report.unreadable:
-        console.print(f"  {name} is no whole receipt and was left out.")
+        console.print(f"  Skipped {name}: not a complete receipt.")
     kept = f"{formatting.count(report.receipts, 'receipt')} in {report.folder}"
-    asked = f"{_usd(report.usd_billed)} of it asked of AWS itself"
-    console.print(f"{kept}: {_usd(report.usd)} at AWS's list prices, {asked}.", soft_wrap=True)
+    billed = f"billed by AWS: {_usd(report.usd_billed)}"
+    console.print(f"{kept}: {_usd(report.usd)} at AWS's list prices, {billed}.", soft_wrap=True)
 
 
 def show_receipt(receipt: Receipt, console: Console) -> None:
-    """Prints what a run asked of AWS, what that costs, and what it left behind."""
+    """Print a run's requests to AWS, what they cost, and what its stored objects cost a month."""
     from rich.table import Table
 
     if not receipt.usage.tallies:
-        console.print("Receipt: $0.00, nothing was asked of AWS.")
+        console.print("Receipt: $0.00, no requests to AWS.")
         return
     where = (
-        f"AWS {receipt.region}"
-        if receipt.billed
-        else f"what AWS {receipt.region} would bill; this endpoint bills nothing"
+        f"AWS {receipt.region}" if receipt.billed else f"AWS {receipt.region} list prices; this endpoint bills nothing"
     )
     console.print(f"Receipt: {where}")
     table = Table.grid(padding=(0, 2))
@@ -106,18 +104,18 @@ def show_receipt(receipt: Receipt, console: Console) -> None:
     table.add_row("  total", "", "", _usd(receipt.total), style="bold")
     if receipt.monthly:
         unit = "object" if receipt.objects_left == 1 else "objects"
-        table.add_row("  left behind, for each month", f"{receipt.objects_left:,}", unit, _usd(receipt.total_monthly))
+        table.add_row("  stored, per month", f"{receipt.objects_left:,}", unit, _usd(receipt.total_monthly))
     if receipt.total_free:
-        table.add_row("  the free tier would take", "", "", _usd(receipt.total_free))
+        table.add_row("  covered by the monthly free tier", "", "", _usd(receipt.total_free))
     console.print(table)
     if receipt.over_limit:
-        console.print(f"  more than MAX_RUN_COST_USD, ${receipt.limit}: on AWS this run would have been stopped")
+        console.print(f"  over MAX_RUN_COST_USD (${receipt.limit}): on AWS this run would have been stopped")
     if receipt.bill.unpriced:
-        console.print(f"  without a price, and not in the total: {', '.join(receipt.bill.unpriced)}")
+        console.print(f"  no known price, not in the total: {', '.join(receipt.bill.unpriced)}")
 
 
 def close(run: Run) -> Receipt:
-    """The run's receipt, kept under RECEIPTS_DIR when anything was asked of AWS."""
+    """Return the run's receipt, saved in RECEIPTS_DIR if there were requests to AWS."""
     from loguru import logger
 
     from services.costs.receipt import keep
@@ -127,7 +125,7 @@ def close(run: Run) -> Receipt:
         try:
             keep(receipt, run.settings.receipts_dir, run.evidence)
         except OSError as error:
-            logger.warning("The receipt could not be kept in {}: {}", run.settings.receipts_dir, error.strerror)
+            logger.warning("The receipt could not be saved in {}: {}", run.settings.receipts_dir, error.strerror)
     return receipt
 
 

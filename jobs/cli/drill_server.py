@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Where libpq looks for a server beside the host that it is given: the address of PGHOST is not that of another server.
 _ADDRESSES = ("PGHOSTADDR", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS")
+_CHOICES_OF_SERVER = {"target_session_attrs", "load_balance_hosts"}
 _DEMANDS = ("PGREQUIREAUTH", "PGCHANNELBINDING", "PGSSLMODE", "PGREQUIRESSL", "PGGSSENCMODE", "PGREQUIREPEER")
 _KINDS = {
     "throwaway": "throw-away server",
@@ -132,23 +133,33 @@ def _programs(run: Run, backup: Backup) -> ServerPrograms:
     return chosen
 
 
+def named_server(run: Run, name: str) -> Database:
+    """Return a database of the server that DRILL_HOST names. What leads to PGHOST's server does not count for it."""
+    from services.postgres.client import Database
+
+    settings = run.settings
+    password = settings.drill_password or settings.pgpassword
+    source = run.database_named(name).connection
+    keywords = tuple((word, value) for word, value in source.libpq if word not in _CHOICES_OF_SERVER)
+    return Database(
+        replace(
+            source,
+            host=settings.drill_host or "",
+            hostaddr=None,
+            port=settings.drill_port or settings.pgport,
+            user=settings.drill_user or settings.pguser,
+            password=password.get_secret_value() if password else None,
+            libpq=keywords,
+        )
+    )
+
+
 def _named(run: Run, name: str, source: Database) -> DrillServer:
     from loguru import logger
 
-    from services.postgres.client import Database
-
-    given = run.settings
-    password = given.drill_password or given.pgpassword
-    connection = replace(
-        source.connection,
-        host=given.drill_host or "",
-        port=given.drill_port or given.pgport,
-        user=given.drill_user or given.pguser,
-        password=password.get_secret_value() if password else None,
-        database=name,
-    )
-    database = Database(connection)
-    kind: ServerKind = "source" if _is_same(database, source) else "other"
+    database = named_server(run, name)
+    connection = database.connection
+    kind: ServerKind = "source" if is_same(database, source) else "other"
     if kind == "source" and _is_superuser(database):
         logger.warning(
             "this drill runs the backup's code as superuser {} on the server that was backed up: it trusts every owner "
@@ -158,7 +169,7 @@ def _named(run: Run, name: str, source: Database) -> DrillServer:
     return DrillServer(database, kind, lambda _: None)
 
 
-def _is_same(database: Database, source: Database) -> bool:
+def is_same(database: Database, source: Database) -> bool:
     """Whether both lead to one running server, whatever it is called."""
     from services.errors import ShorelineError
     from services.postgres.client import MAINTENANCE

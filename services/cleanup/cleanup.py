@@ -99,7 +99,7 @@ class Cleanup:
     storage: Storage
     scope: Scope
     names: Names | None
-    server: Database
+    servers: tuple[Database, ...]  # whose scratch databases --scratch drops, once each
     output: Path
     receipts: Path
     expected_account: str | None
@@ -125,7 +125,7 @@ class Cleanup:
             output=look_at_output(self.output),
             receipts=look_at_receipts(self.receipts) if receipts else None,
             catalog=self._look_at_catalog(),
-            scratch=tuple(abandoned(self.server)) if scratch else None,
+            scratch=tuple(name for server in self.servers for name in abandoned(server)) if scratch else None,
         )
         return plan(self.storage.bucket, account, self.scope, inventory, self.biller, keep_backups=keep_backups)
 
@@ -168,10 +168,17 @@ class Cleanup:
         if decided.receipts is not None:
             removed.files[str(decided.receipts.folder)] = remove_receipts(decided.receipts.folder)
         if decided.scratch is not None:
-            removed.scratch = drop_abandoned(self.server)
+            removed.scratch = [name for server in self.servers for name in drop_abandoned(server)]
         second = self.storage.aws.again(trail.attach)
         patience = 0 if removed.refused or catalog.refused else PATIENCE
         proof = Proof(
-            second, self.server, self.scope, decided, removed, whole_account=self.whole_account, patience=patience
+            second,
+            self.servers,
+            self.scope,
+            decided,
+            removed,
+            catalog,
+            whole_account=self.whole_account,
+            patience=patience,
         )
         return CleanupReport(decided, True, removed, catalog, tuple(proof.checks()), tuple(trail.requests))

@@ -159,6 +159,7 @@ class RemovedFromCatalog:
     partitions: int = 0
     database: bool = False
     workgroup: bool = False
+    removed_tables: dict[str, int] = field(default_factory=dict)  # partitions that were removed, by deleted table
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -170,12 +171,15 @@ def remove_from_catalog(aws: Aws, found: CatalogInventory) -> RemovedFromCatalog
     """
     removed = RemovedFromCatalog()
     with _refusals(removed.refused, f"tables of {found.database}"):
+        partitions = {}
         for table in found.tables:
-            removed.partitions += _remove_partitions(aws, found.database, table.name, removed.refused)
+            partitions[table.name] = _remove_partitions(aws, found.database, table.name, removed.refused)
+            removed.partitions += partitions[table.name]
         for names in _batches((table.name for table in found.tables), _TABLES):
             answer = aws.glue.batch_delete_table(DatabaseName=found.database, TablesToDelete=names)
-            failed = _note(answer.get("Errors", []), lambda error: error["TableName"], removed.refused)
-            removed.tables += len(names) - failed
+            _note(answer.get("Errors", []), lambda error: error["TableName"], removed.refused)
+            removed.removed_tables |= {name: partitions[name] for name in names if name not in removed.refused}
+            removed.tables = len(removed.removed_tables)
     if found.remove_database and not removed.refused:
         with _refusals(removed.refused, found.database):
             removed.database = _gone(lambda: aws.glue.delete_database(Name=found.database))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from services import formatting
 from services.backups.lifecycle import is_ours
+from services.cleanup.glue import RemovedFromCatalog
 from services.cleanup.listing import Area, Scope
 from services.cleanup.local_files import LocalFiles, look_at_output, look_at_receipts
 from services.cleanup.ownership import rules, tags
@@ -192,16 +193,18 @@ class Proof:
     def __init__(
         self,
         aws: Aws,
-        server: Database,
+        servers: Sequence[Database],
         scope: Scope,
         plan: CleanupPlan,
         removed: Removed,
+        catalog: RemovedFromCatalog,
         *,
         whole_account: bool,
         patience: float = PATIENCE,
     ) -> None:
         self._looks = ResourceChecker(aws, scope, plan.bucket)
-        self._server = server
+        self._servers = servers
+        self._catalog_removed = catalog
         self._plan = plan
         self._removed = removed
         self._whole_account = whole_account
@@ -217,23 +220,37 @@ class Proof:
             return
         for table in found.tables:
             look = partial(self._looks.table, found.database, table.name)
-            yield self._check(f"table {found.database}.{table.name}", "dropped", look, may_linger=True)
+            check = self._check(f"table {found.database}.{table.name}", "dropped", look, may_linger=True)
+            partitions = self._catalog_removed.removed_tables.get(table.name)
+            check = _agreed(check, 1, int(partitions is not None), "table")
+            yield _agreed(check, table.partitions, partitions or 0, "partition")
+        removed, looks = self._catalog_removed, self._looks
         whole = (
-            ("Athena database", found.database, found.database_exists, found.remove_database, self._looks.database),
             (
-                "Athena workgroup",
+                "database",
+                found.database,
+                found.database_exists,
+                found.remove_database,
+                removed.database,
+                looks.database,
+            ),
+            (
+                "workgroup",
                 found.workgroup,
                 found.workgroup_exists,
                 found.remove_workgroup,
-                self._looks.workgroup,
+                removed.workgroup,
+                looks.workgroup,
             ),
         )
-        for kind, name, existed, goes, look_at in whole:
+        for kind, name, existed, goes, gone, look_at in whole:
+            resource = f"Athena {kind} {name}"
             if existed and not goes:
-                yield self._kept(f"{kind} {name}")
+                yield self._kept(resource)
             else:
                 action = "dropped" if existed else _ABSENT
-                yield self._check(f"{kind} {name}", action, partial(look_at, name), may_linger=existed)
+                check = self._check(resource, action, partial(look_at, name), may_linger=existed)
+                yield _agreed(check, int(goes), int(gone), kind)
 
     def _areas(self) -> Iterator[Check]:
         for area in self._plan.areas:
@@ -275,7 +292,7 @@ class Proof:
 
     def _scratch(self) -> Iterator[Check]:
         for name in self._plan.scratch or ():
-            look = partial(_look_at_database, self._server.sibling(name))
+            look = partial(_look_at_databases, [server.sibling(name) for server in self._servers])
             check = self._check(f"scratch database {name}", "dropped", look, may_linger=False)
             yield _agreed(check, 1, self._removed.scratch.count(name), "database")
 
@@ -319,8 +336,10 @@ def _agreed(check: Check, planned: int, removed: int, thing: str, things: str = 
     return replace(check, verdict=Verdict.CONTRADICTED, detail=what)
 
 
-def _look_at_database(database: Database) -> CheckResult:
-    return CheckResult("pg_database: no such row", int(database.exists()), "the database is still there")
+def _look_at_databases(databases: Sequence[Database]) -> CheckResult:
+    """Look for one name on every server: a scratch database's name is random, so it is on one of them only."""
+    left = sum(database.exists() for database in databases)
+    return CheckResult("pg_database: no such row", left, "the database is still there")
 
 
 def _local_check(planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Check:

@@ -17,7 +17,7 @@ ATHENA_MEGABYTE = 10**6
 ATHENA_MINIMUM_BYTES = 10 * ATHENA_MEGABYTE
 
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-_FREE_SERVICES = frozenset({"athena", "freetier", "pricing", "sts"})
+_FREE_SERVICES = frozenset({"athena", "pricing", "sts"})
 _FREE_TO_LOOK_AT = frozenset({"ec2", "rds", "database-migration-service", "quicksight"})
 _LOOK = re.compile(r"Describe|List")
 _S3_FREE = re.compile(r"Delete|Abort")
@@ -302,16 +302,16 @@ class Biller:
             self.line(f"s3.storage.{name}", Decimal(size) / GB) for name, size in sorted(stored.items()) if size
         )
 
-    def free_tier(self, lines: Iterable[Line]) -> tuple[Line, ...]:
-        """What of these lines the free allowances would take, if nothing else used them this month."""
-        found = []
+    def always_free(self, lines: Iterable[Line]) -> tuple[Line, ...]:
+        """Return what AWS's monthly free allowances cover of these lines, if nothing else used them this month."""
+        covered = []
         for line in lines:
             allowance = self._prices.allowances.get(line.usage)
             if allowance is not None and line.usd > 0:
-                found.append(
-                    self.line(line.usage, min(line.amount, allowance.amount), f"{line.what}, {allowance.offer}")
+                covered.append(
+                    self.line(line.usage, min(line.amount, allowance.amount), f"{line.what}, {allowance.offer} free")
                 )
-        return tuple(found)
+        return tuple(covered)
 
     def _name(self, usage: str) -> str:
         if usage in _NAMES:

@@ -35,7 +35,7 @@ class Receipt:
     bill: Bill
     objects_left: int
     monthly: tuple[Line, ...]
-    free_tier: tuple[Line, ...]
+    always_free: tuple[Line, ...]  # what AWS's monthly free allowances cover of the bill
 
     @property
     def total(self) -> Decimal:
@@ -49,8 +49,8 @@ class Receipt:
 
     @property
     def total_free(self) -> Decimal:
-        """Dollars of the total that the free tier would take, to the nano-dollar."""
-        return nano(sum((line.usd for line in self.free_tier), Decimal(0)))
+        """Dollars of the total that AWS's monthly free allowances cover, to the nano-dollar."""
+        return nano(sum((line.usd for line in self.always_free), Decimal(0)))
 
     @property
     def over_limit(self) -> bool:
@@ -74,7 +74,7 @@ class Receipt:
             "unpriced": list(self.bill.unpriced),
             "objects_left": self.objects_left,
             "left_behind": [_line(line) for line in self.monthly],
-            "free_tier": [_line(line) for line in self.free_tier],
+            "free_tier": [_line(line) for line in self.always_free],
             "usage": self.usage.as_json(),
         }
 
@@ -103,7 +103,7 @@ def make_receipt(
         bill=bill,
         objects_left=left[0],
         monthly=biller.monthly(left[1]),
-        free_tier=biller.free_tier(bill.lines),
+        always_free=biller.always_free(bill.lines),
     )
 
 
@@ -162,9 +162,14 @@ def _kept(path: Path, data: dict[str, Any]) -> KeptReceipt:
         billed=data["billed"],
         usd=Decimal(data["usd"]),
         usd_monthly_left_behind=Decimal(data["usd_monthly_left_behind"]),
-        usd_free_tier=Decimal(data["usd_free_tier"]),
+        usd_free_tier=sum((Decimal(row["usd"]) for row in data["free_tier"] if not _ended_offer(row)), Decimal(0)),
         usage=Usage.from_json(data["usage"]),
     )
+
+
+def _ended_offer(row: Mapping[str, str]) -> bool:
+    """Whether a line of an older receipt is of S3's 12-month offer, which no account has since 2026-07-14."""
+    return row["usage"].startswith("s3.")
 
 
 @dataclass(frozen=True)

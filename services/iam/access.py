@@ -1,4 +1,4 @@
-"""Whether the account holds anything with the project's tag that Shoreline never makes: read-only calls that are free.
+"""A search of the account for tagged resources that Shoreline never creates, by free read-only calls.
 
 Never Cost Explorer: each of its requests bills $0.01.
 """
@@ -22,16 +22,16 @@ _NOT_SUBSCRIBED = {"ResourceNotFoundException", "UnsupportedUserEditionException
 
 @dataclass(frozen=True)
 class AccountLook:
-    """One kind of resource: the names of those with the tag. `problem` says why it could not be looked at."""
+    """The tagged resources of one kind."""
 
     kind: str
-    how: str
-    found: tuple[str, ...]
-    problem: str = ""
+    how: str  # the API call
+    found: tuple[str, ...]  # names
+    problem: str = ""  # why they could not be searched
 
 
 def look_at_account(aws: Aws) -> list[AccountLook]:
-    """Every kind that Shoreline never makes. A look that is refused is told, not taken for none."""
+    """Search for every kind that Shoreline never creates. A refused call is a problem, not an empty result."""
     return [_look(aws, kind) for kind in _KINDS]
 
 
@@ -101,7 +101,7 @@ def _glue_jobs(aws: Aws) -> Iterator[str]:
 
 
 def _data_sets(aws: Aws) -> Iterator[str]:
-    """QuickSight's data sets; an account that never subscribed to it has none."""
+    """Yield QuickSight's data sets; an account without a subscription has none."""
     client = aws.client("quicksight")
     try:
         for page in client.get_paginator("list_data_sets").paginate(AwsAccountId=aws.account_id):

@@ -1,4 +1,4 @@
-"""Shows that nothing was used that Shoreline does not use: from the kept receipts, and by looking in the account."""
+"""The AWS services and operations that the kept receipts show, sorted into expected and unexpected."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from services.costs.receipt import KeptReceipt
 
-LOOKING = "audit"  # the job whose own receipts hold the looks into the account
+AUDIT_JOB = "audit"  # its own receipts hold the searches of the account
 _CATALOG_WORDS = ("Database", "Table", "Partition", "Tag")
-_PRICES = {"pricing", "freetier"}  # asked for prices on request: they run nothing
+_PRICES = {"pricing"}  # `prices --refresh` reads them; they run nothing
 
 
 class Use(StrEnum):
-    """What a call of AWS was for, seen from what Shoreline says it uses."""
+    """Whether a call of AWS is one that Shoreline says it makes."""
 
     EXPECTED = "expected"
     PRICES = "prices only"
@@ -23,7 +23,7 @@ class Use(StrEnum):
 
 @dataclass(frozen=True)
 class Called:
-    """A service's operations that were called, how often in all, by which jobs."""
+    """The calls of one service: operations, count, and the jobs that made them."""
 
     service: str
     use: Use
@@ -33,7 +33,7 @@ class Called:
 
 
 def use_of(service: str, operation: str) -> Use:
-    """S3, Athena, STS and the data catalog's part of Glue are expected; Glue's jobs and crawlers are not."""
+    """Classify a call: S3, Athena, STS and Glue's data catalog are expected; Glue's jobs and crawlers are not."""
     if service in {"s3", "athena", "sts"}:
         return Use.EXPECTED
     if service == "glue" and any(word in operation for word in _CATALOG_WORDS):
@@ -42,12 +42,12 @@ def use_of(service: str, operation: str) -> Use:
 
 
 def called(receipts: Iterable[KeptReceipt]) -> list[Called]:
-    """What the receipts' meters saw, by service. An audit's own receipts are left out."""
+    """Return the calls that the receipts counted, by service, without those of the audit itself."""
     counts: dict[tuple[str, Use], int] = {}
     operations: dict[tuple[str, Use], set[str]] = {}
     jobs: dict[tuple[str, Use], set[str]] = {}
     for receipt in receipts:
-        if receipt.job == LOOKING:
+        if receipt.job == AUDIT_JOB:
             continue
         for (service, operation), tally in receipt.usage.operations().items():
             name = (service, use_of(service, operation))

@@ -1,4 +1,4 @@
-"""Who is asking: the account and the user or role that the credentials belong to."""
+"""The caller: the account and the user or role that the credentials belong to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from services.s3.client import Aws, translate_errors
 
 @dataclass(frozen=True)
 class Caller:
-    """The account's 12 digits, and the ARN of the user or role."""
+    """The account, and the user or role, that the credentials belong to."""
 
-    account_id: str
-    arn: str
+    account_id: str  # 12 digits
+    arn: str  # of the user or role
     region: str
 
     @property
@@ -23,14 +23,14 @@ class Caller:
 
 
 def find_caller(aws: Aws) -> Caller:
-    """The caller as STS names it."""
+    """Ask STS who the caller is."""
     with translate_errors():
-        found = aws.sts.get_caller_identity()
-    return Caller(found["Account"], found["Arn"], aws.access.region)
+        identity = aws.sts.get_caller_identity()
+    return Caller(identity["Account"], identity["Arn"], aws.access.region)
 
 
 def require(caller: Caller, *, expected: str | None, allow_root: bool) -> None:
-    """Raises WrongAccount for another account than the expected one, and for the root user unless that is allowed."""
+    """Raise WrongAccount for an unexpected account, and for the root user unless it is allowed."""
     if expected is not None and caller.account_id != expected:
         raise WrongAccount(
             f"These credentials belong to account {caller.account_id}, AWS_EXPECTED_ACCOUNT_ID is {expected}."

@@ -1,4 +1,4 @@
-"""What each role may do and why: the least that its jobs need."""
+"""The permissions of each role, with reasons: the least that its jobs need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ResourceScope(StrEnum):
-    """What a grant is for."""
+    """The resources that a grant applies to."""
 
     ACCOUNT = "every resource"
     BUCKET = "the bucket"
@@ -22,17 +22,17 @@ class ResourceScope(StrEnum):
 
 @dataclass(frozen=True)
 class PolicyGrant:
-    """One action. `unseen` says why the meter does not see it used by a plain run, where it does not."""
+    """One allowed action."""
 
     action: str
     on: ResourceScope
     why: str
-    unseen: str = ""
+    unseen: str = ""  # why the meter does not see it in a plain run, where that is so
 
 
 @dataclass(frozen=True)
 class Role:
-    """What the jobs of one kind may do together."""
+    """A set of jobs and everything that they may do."""
 
     name: str
     jobs: str
@@ -40,18 +40,16 @@ class Role:
 
     @property
     def actions(self) -> frozenset[str]:
-        """All its actions."""
+        """The names of its actions."""
         return frozenset(grant.action for grant in self.grants)
 
 
-_ATHENA = "Athena does it, with the caller's rights"
-_KMS = "S3 does it, with the caller's rights, where BUCKET_KMS_KEY_ID is set"
+_ATHENA = "done by Athena, with the caller's rights"
+_KMS = "done by S3, with the caller's rights, where BUCKET_KMS_KEY_ID is set"
 _FAILING = "only when an upload fails"
 _LOCKED = "only where Object Lock is on"
-_STAYS = "only where the bucket stays for the sake of other things"
-_LIST = PolicyGrant(
-    "s3:ListBucket", ResourceScope.BUCKET, "look whether the bucket is there and whose it is; list keys"
-)
+_STAYS = "only where the bucket stays because it holds other objects"
+_LIST = PolicyGrant("s3:ListBucket", ResourceScope.BUCKET, "check that the bucket exists and who owns it; list keys")
 
 
 def _on(on: ResourceScope, why: str, *actions: str, unseen: str = "") -> Iterable[PolicyGrant]:
@@ -63,13 +61,13 @@ BACKUP = Role(
     "backup, backups, prune, restore, drill, status",
     (
         _LIST,
-        PolicyGrant("s3:ListBucketMultipartUploads", ResourceScope.BUCKET, "find the uploads that killed runs left"),
+        PolicyGrant("s3:ListBucketMultipartUploads", ResourceScope.BUCKET, "find uploads left by killed runs"),
         PolicyGrant(
             "s3:GetObject", ResourceScope.BACKUPS, "read manifests, the lease, and the dumps that are restored"
         ),
         PolicyGrant("s3:PutObject", ResourceScope.BACKUPS, "write dumps, manifests, drill records and the lease"),
-        PolicyGrant("s3:DeleteObject", ResourceScope.BACKUPS, "retention, and what failed runs left"),
-        PolicyGrant("s3:AbortMultipartUpload", ResourceScope.BACKUPS, "end the uploads that killed runs left"),
+        PolicyGrant("s3:DeleteObject", ResourceScope.BACKUPS, "apply retention, remove leftovers of failed runs"),
+        PolicyGrant("s3:AbortMultipartUpload", ResourceScope.BACKUPS, "abort uploads left by killed runs"),
         *_on(ResourceScope.KMS, "encrypt and read objects", "kms:GenerateDataKey", "kms:Decrypt", unseen=_KMS),
     ),
 )
@@ -87,9 +85,9 @@ LAKE = Role(
         PolicyGrant(
             "s3:DeleteObject",
             ResourceScope.LAKE,
-            "remove strays of the partitions that were written, and files that were merged",
+            "remove leftover files of rewritten partitions, and files that were merged",
         ),
-        PolicyGrant("s3:AbortMultipartUpload", ResourceScope.LAKE, "end a failed upload of a large file", _FAILING),
+        PolicyGrant("s3:AbortMultipartUpload", ResourceScope.LAKE, "abort a failed upload of a large file", _FAILING),
         *_on(ResourceScope.KMS, "encrypt and read objects", "kms:GenerateDataKey", "kms:Decrypt", unseen=_KMS),
     ),
 )
@@ -140,30 +138,30 @@ QUERY = Role(
 _DDL = "CREATE DATABASE, CREATE TABLE and partitions are DDL statements"
 SETUP = Role(
     "setup",
-    "setup; athena, which makes the workgroup and the tables, together with the role query",
+    "setup; athena, which creates the workgroup and the tables, together with the role query",
     (
         _LIST,
-        PolicyGrant("s3:CreateBucket", ResourceScope.BUCKET, "make the bucket"),
+        PolicyGrant("s3:CreateBucket", ResourceScope.BUCKET, "create the bucket"),
         PolicyGrant("s3:GetBucketTagging", ResourceScope.BUCKET, "recognise the bucket as Shoreline's"),
-        PolicyGrant("s3:PutBucketTagging", ResourceScope.BUCKET, "mark the bucket as Shoreline's"),
-        PolicyGrant("s3:GetBucketPublicAccessBlock", ResourceScope.BUCKET, "look whether public access is blocked"),
+        PolicyGrant("s3:PutBucketTagging", ResourceScope.BUCKET, "tag the bucket as Shoreline's"),
+        PolicyGrant("s3:GetBucketPublicAccessBlock", ResourceScope.BUCKET, "check that public access is blocked"),
         PolicyGrant("s3:PutBucketPublicAccessBlock", ResourceScope.BUCKET, "block public access"),
-        PolicyGrant("s3:GetEncryptionConfiguration", ResourceScope.BUCKET, "look at the default encryption"),
+        PolicyGrant("s3:GetEncryptionConfiguration", ResourceScope.BUCKET, "read the default encryption"),
         PolicyGrant("s3:PutEncryptionConfiguration", ResourceScope.BUCKET, "set the default encryption"),
-        PolicyGrant("s3:GetBucketPolicy", ResourceScope.BUCKET, "look at the policy, keep the statements of others"),
+        PolicyGrant("s3:GetBucketPolicy", ResourceScope.BUCKET, "read the policy, keep the statements of others"),
         PolicyGrant("s3:PutBucketPolicy", ResourceScope.BUCKET, "refuse plain HTTP and other accounts"),
-        PolicyGrant("s3:GetLifecycleConfiguration", ResourceScope.BUCKET, "look at the rules, keep those of others"),
+        PolicyGrant("s3:GetLifecycleConfiguration", ResourceScope.BUCKET, "read the rules, keep those of others"),
         PolicyGrant(
             "s3:PutLifecycleConfiguration", ResourceScope.BUCKET, "expire old backups, abort unfinished uploads"
         ),
         *_on(
             ResourceScope.WORKGROUP,
-            "make the workgroup, keep it as it should be",
+            "create the workgroup, correct its settings",
             "athena:GetWorkGroup",
             "athena:CreateWorkGroup",
             "athena:UpdateWorkGroup",
         ),
-        PolicyGrant("athena:ListTagsForResource", ResourceScope.WORKGROUP, "know the workgroup for Shoreline's"),
+        PolicyGrant("athena:ListTagsForResource", ResourceScope.WORKGROUP, "recognise the workgroup as Shoreline's"),
         PolicyGrant(
             "athena:TagResource", ResourceScope.WORKGROUP, "tag the workgroup", "CreateWorkGroup needs it to set tags"
         ),
@@ -176,7 +174,7 @@ SETUP = Role(
         ),
         *_on(
             ResourceScope.CATALOG,
-            "make the database, the tables (a table of an older definition anew) and their partitions",
+            "create the database, the tables (again after a change of their definition) and their partitions",
             "glue:GetDatabase",
             "glue:CreateDatabase",
             "glue:GetTable",
@@ -198,7 +196,7 @@ CLEANUP = Role(
     "cleanup",
     (
         _LIST,
-        PolicyGrant("s3:ListAllMyBuckets", ResourceScope.ACCOUNT, "prove that no bucket carries the tag any more"),
+        PolicyGrant("s3:ListAllMyBuckets", ResourceScope.ACCOUNT, "verify that no bucket carries the tag any more"),
         PolicyGrant(
             "s3:GetBucketTagging",
             ResourceScope.ACCOUNT,
@@ -206,11 +204,13 @@ CLEANUP = Role(
         ),
         PolicyGrant("s3:ListBucketVersions", ResourceScope.BUCKET, "find every version and delete marker"),
         PolicyGrant("s3:ListBucketMultipartUploads", ResourceScope.BUCKET, "find unfinished uploads"),
-        PolicyGrant("s3:GetBucketObjectLockConfiguration", ResourceScope.BUCKET, "tell what cannot be deleted"),
+        PolicyGrant(
+            "s3:GetBucketObjectLockConfiguration", ResourceScope.BUCKET, "find versions that cannot be deleted"
+        ),
         PolicyGrant("s3:DeleteBucket", ResourceScope.BUCKET, "remove the bucket"),
         *_on(
             ResourceScope.BUCKET,
-            "take Shoreline's settings off",
+            "remove Shoreline's settings",
             "s3:GetLifecycleConfiguration",
             "s3:PutLifecycleConfiguration",
             "s3:GetBucketPolicy",
@@ -227,10 +227,10 @@ CLEANUP = Role(
             for action, why, unseen in (
                 ("s3:DeleteObjectVersion", "delete every version and delete marker", ""),
                 ("s3:AbortMultipartUpload", "abort unfinished uploads", ""),
-                ("s3:ListMultipartUploadParts", "count their bytes, and see that they are gone", ""),
-                ("s3:GetObjectVersion", "ask a version for its lock", _LOCKED),
-                ("s3:GetObjectRetention", "ask a version until when it is locked", _LOCKED),
-                ("s3:GetObjectLegalHold", "ask a version for its legal hold", _LOCKED),
+                ("s3:ListMultipartUploadParts", "count their bytes, and verify that they are gone", ""),
+                ("s3:GetObjectVersion", "read the lock of a version", _LOCKED),
+                ("s3:GetObjectRetention", "read how long a version is locked", _LOCKED),
+                ("s3:GetObjectLegalHold", "read the legal hold of a version", _LOCKED),
             )
         ),
         *_on(
@@ -247,7 +247,7 @@ CLEANUP = Role(
         PolicyGrant("athena:ListWorkGroups", ResourceScope.ACCOUNT, "find the workgroup"),
         *_on(
             ResourceScope.WORKGROUP,
-            "know the workgroup for Shoreline's, and remove it",
+            "recognise the workgroup as Shoreline's, and remove it",
             "athena:ListTagsForResource",
             "athena:ListNamedQueries",
             "athena:ListPreparedStatements",

@@ -1,4 +1,4 @@
-"""The roles as IAM policies for one bucket, its prefixes, one database and one workgroup."""
+"""IAM policies of the roles, for one bucket with its prefixes, one database and one workgroup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.queries.athena.arn import workgroup_arn
 
 @dataclass(frozen=True)
 class Target:
-    """What a policy is for. Prefixes end in '/'; `kms_key` is a key's ARN, None where S3's own keys encrypt."""
+    """The resources that a policy allows actions on. Prefixes end in '/'."""
 
     account_id: str
     region: str
@@ -22,13 +22,13 @@ class Target:
     results: str
     database: str
     workgroup: str
-    kms_key: str | None = None
+    kms_key: str | None = None  # an ARN; None where S3's own keys encrypt
 
 
 def policy(role: Role, target: Target) -> dict[str, Any]:
-    """The policy document of a role: one statement for each kind of resource, its actions sorted.
+    """Return a role's policy document: one statement for each kind of resource, its actions sorted.
 
-    What is not in it is not allowed: there is no statement that denies.
+    It has no deny statements: what it does not name is not allowed.
     """
     resources = _resources(target)
     statements = []
@@ -62,18 +62,18 @@ def _resources(target: Target) -> Mapping[ResourceScope, list[str]]:
 
 
 def explain() -> str:
-    """Every role's actions with what each is on and is for, as Markdown tables."""
+    """Return every role's actions, resources and reasons as Markdown tables."""
     return "\n".join(_table(role) for role in ROLES.values())
 
 
 def _table(role: Role) -> str:
     rows = [f"| `{', '.join(actions)}` | {on} | {why} |" for actions, on, why in _rows(role.grants)]
-    head = f"## {role.name}\n\nFor the jobs {role.jobs}.\n\n| actions | on | what for |\n|---|---|---|"
+    head = f"## {role.name}\n\nFor the jobs {role.jobs}.\n\n| actions | on | reason |\n|---|---|---|"
     return "\n".join([head, *rows, ""])
 
 
 def _rows(grants: Iterable[PolicyGrant]) -> Iterable[tuple[list[str], str, str]]:
-    """Grants with one resource and reason in one row."""
+    """Group the grants of the same resource and reason."""
     rows: dict[tuple[str, str], list[str]] = {}
     for grant in grants:
         why = f"{grant.why} ({grant.unseen})" if grant.unseen else grant.why

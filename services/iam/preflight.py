@@ -1,4 +1,4 @@
-"""What is known before a job runs on AWS: who asks, whose the bucket is, which permissions are missing."""
+"""Checks before a job runs on AWS: the caller, the bucket's owner, and missing permissions."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ READERS = {"backups", "restore", "status", "tables"}  # jobs that write nothing 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found. `bucket` is 'ours' or 'not there'; someone else's raises."""
+    """The result of the checks."""
 
     caller: Caller
-    bucket: str
+    bucket: str  # 'ours' or 'not there'
     findings: tuple[Finding, ...]
 
     @property
@@ -48,19 +48,19 @@ class Preflight:
         return [finding for finding in self.findings if finding.outcome is ProbeOutcome.MISSING]
 
     def require(self) -> None:
-        """Raises NotAllowed, which names what is missing."""
+        """Raise NotAllowed, which names the missing permissions, if there are any."""
         if self.missing:
-            told = "".join(f"\n  {each.action} on {each.on.value}: to {each.why}" for each in self.missing)
-            raise NotAllowed(f"{self.caller.arn} may not do what this job needs:{told}")
+            lines = "".join(f"\n  {finding.action} on {finding.on.value}: to {finding.why}" for finding in self.missing)
+            raise NotAllowed(f"{self.caller.arn} lacks permissions that this job needs:{lines}")
 
 
 def grants_of(job: str, *, with_catalog: bool) -> list[PolicyGrant]:
-    """What a job needs that can be probed here; without a catalog (Glue, Athena) nothing of it."""
+    """Return the grants of a job that can be probed; without a catalog, none of Glue and Athena."""
     catalog = {ResourceScope.WORKGROUP, ResourceScope.CATALOG}
     grants = [grant for role in ROLES_OF_JOB[job] for grant in role.grants]
     if job in READERS:
         grants = [grant for grant in grants if grant.action in _READING]
-    if job == "athena":  # of the role setup it needs what makes tables, not what makes the bucket
+    if job == "athena":  # Of the role setup it needs what creates tables, not what creates the bucket.
         grants = [grant for grant in grants if grant in QUERY.grants or grant.on in catalog]
     return [
         grant
@@ -73,13 +73,13 @@ def grants_of(job: str, *, with_catalog: bool) -> list[PolicyGrant]:
 def look(
     aws: Aws, grants: Iterable[PolicyGrant], target: Target, *, expected: str | None, allow_root: bool
 ) -> Preflight:
-    """Looks, in the order of what matters most, and changes nothing.
+    """Run the checks, the most important first, without changing anything.
 
     Raises WrongAccount, and BucketNotOurs for a bucket of another account.
     """
     caller = find_caller(aws)
     require(caller, expected=expected, allow_root=allow_root)
-    there = Storage(aws, target.bucket).exists()
-    probed = [grant for grant in grants if there or grant.on in _BUCKETLESS]
-    probed = [grant for grant in probed if there or not grant.action.startswith("s3:GetBucket")]
-    return Preflight(caller, "ours" if there else "not there", tuple(probe(aws, probed, target)))
+    exists = Storage(aws, target.bucket).exists()
+    probed = [grant for grant in grants if exists or grant.on in _BUCKETLESS]
+    probed = [grant for grant in probed if exists or not grant.action.startswith("s3:GetBucket")]
+    return Preflight(caller, "ours" if exists else "not there", tuple(probe(aws, probed, target)))

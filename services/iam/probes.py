@@ -1,7 +1,7 @@
-"""Which permissions are missing, asked of AWS itself by requests that change nothing.
+"""Probes for missing permissions: requests to AWS that change nothing.
 
-AWS decides whether a request is allowed before it looks whether the thing is there: a request for something that cannot
-exist is answered with 'access denied', or with any other error by which we know that it would have been allowed.
+AWS checks permissions before it checks that the resource exists. A request for something that cannot exist is therefore
+answered with 'access denied' if it is not allowed, and with another error if it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Ask = Callable[[Aws, Target, str], Any]
 
 
 class ProbeOutcome(StrEnum):
-    """What a probe found."""
+    """The outcome of a probe."""
 
     ALLOWED = "allowed"
     MISSING = "MISSING"
@@ -35,19 +35,19 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """An action on something, and whether it is allowed; `why` says what for, or why it was not tried."""
+    """An action on a resource, and whether it is allowed."""
 
     action: str
     on: ResourceScope
     outcome: ProbeOutcome
-    why: str
+    why: str  # what the job needs it for, or why it was not tried
 
 
 def probe(aws: Aws, grants: Iterable[PolicyGrant], target: Target) -> list[Finding]:
     """Try each grant once, many at once. Raises what `translate_errors` raises for anything but a refusal."""
     unique = {(grant.action, grant.on): grant for grant in grants}
     for service in {action.partition(":")[0] for action, _ in unique if action in _PROBES}:
-        getattr(aws, service)  # made here: a boto3 session makes clients on one thread only
+        getattr(aws, service)  # A boto3 session creates clients on one thread only.
     return list(each(lambda grant: _try(aws, grant, target), unique.values()))
 
 
@@ -55,7 +55,7 @@ def _try(aws: Aws, grant: PolicyGrant, target: Target) -> Finding:
     ask = _PROBES.get(grant.action)
     if ask is None:
         reads = grant.action.startswith("s3:Get")
-        why = "only a version that is there could show it" if reads else "trying it would change something"
+        why = "only an existing version could show it" if reads else "trying it would change something"
         return Finding(grant.action, grant.on, ProbeOutcome.UNTRIED, why)
     with translate_errors():
         try:

@@ -38,7 +38,8 @@ class FakeCatalog:
     """Databases by name, with their properties and tables; workgroups by name, with their tags.
 
     `saved` are the ids of the queries that people keep in a workgroup; `stubborn` are tables that are not deleted;
-    `lingering` is for how many looks a deleted database answers yet; `denied` are operations that are refused.
+    `lingering` is for how many looks a deleted database answers yet; `denied` are operations that are refused;
+    `forgetful` are tables whose partitions are listed once, and never again.
     """
 
     databases: dict[str, dict[str, Table]] = field(default_factory=dict)
@@ -47,9 +48,11 @@ class FakeCatalog:
     saved: list[str] = field(default_factory=list)
     stubborn: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
+    forgetful: set[str] = field(default_factory=set)
     lingering: int = 0
     page: int = 30
     asked: list[str] = field(default_factory=list)
+    _forgotten: set[str] = field(default_factory=set)
     _ghosts: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, asked: Asked) -> Answer | None:
@@ -115,8 +118,12 @@ class FakeCatalog:
         return {"Table": _shape(request["Name"], self._table(request, request["Name"]))}
 
     def _get_partitions(self, request: Shape) -> Shape:
-        found = self._table(request, request["TableName"]).partitions
-        return self._paged(request, "Partitions", [{"Values": values} for values in found])
+        table = self._table(request, request["TableName"])
+        partitions = [] if request["TableName"] in self._forgotten else table.partitions
+        answer = self._paged(request, "Partitions", [{"Values": values} for values in partitions])
+        if "NextToken" not in answer and request["TableName"] in self.forgetful:
+            self._forgotten.add(request["TableName"])
+        return answer
 
     def _paged(self, request: Shape, name: str, entries: Sequence[Any]) -> Shape:
         start = int(request.get("NextToken") or 0)

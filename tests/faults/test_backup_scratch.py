@@ -97,6 +97,25 @@ def test_scratch_databases_of_killed_restores_go_when_asked(
         alike.drop()
 
 
+def test_cleanup_drops_scratch_databases_on_the_drill_host(
+    shoreline: Shoreline, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cluster = Cluster(tmp_path_factory.mktemp("drills"), {"fsync": "off", "autovacuum": "off"})
+    server = cluster.start()
+    try:
+        left = Database(server).sibling("drill_app_restoring_0123abcd")
+        left.create()
+        run(left, f"COMMENT ON DATABASE {left.name} IS 'shoreline: scratch'")
+        env = {"DRILL_HOST": server.host, "DRILL_PORT": str(server.port), "DRILL_PASSWORD": server.password or ""}
+        outcome = shoreline("cleanup", "--yes", "--json", "--scratch", env=env)
+        assert outcome.exit_code == 0, outcome.errors
+        checks = {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
+        assert checks[f"scratch database {left.name}"] == "gone"
+        assert not left.exists()
+    finally:
+        cluster.stop("immediate")
+
+
 def test_a_scratch_database_that_will_not_go_keeps_nobody_from_a_restore(
     database: Database, scratch_names: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,5 +348,5 @@ def test_with_nothing_to_remove_no_empty_table_and_no_cost_is_told(shoreline: Sh
     assert outcome.exit_code == 0, outcome.errors
     assert outcome.output.splitlines() == [
         "Account 000000000000, bucket no-such-bucket-of-ours:",
-        "There is nothing to remove.",
+        "Nothing to remove.",
     ]

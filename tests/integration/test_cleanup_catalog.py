@@ -145,3 +145,11 @@ def test_a_proof_that_may_not_look_does_not_say_gone(cleanup: Cleanup, catalog: 
     outcome = cleanup()
     assert outcome.exit_code == INCOMPLETE
     assert verdicts(outcome)["Athena workgroup shoreline"] == "UNKNOWN"
+
+
+def test_cleanup_contradicts_a_catalog_that_stops_listing_partitions(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+    catalog.forgetful = {"orders"}
+    outcome = cleanup()
+    assert outcome.exit_code == INCOMPLETE, outcome.errors
+    assert verdicts(outcome)["table saas_datalake.orders"] == "CONTRADICTED"
+    assert verdicts(outcome)["table saas_datalake.events"] == "gone"

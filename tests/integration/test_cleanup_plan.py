@@ -138,7 +138,7 @@ def agreed(monkeypatch: pytest.MonkeyPatch) -> list[CleanupPlan]:
 
 
 def run_with(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs.cleanup, "_cleanup_of", lambda _: work)
+    monkeypatch.setattr(jobs.cleanup, "_cleanup_of", lambda *_: work)
     cleanup(SimpleNamespace(interactive=True, evidence={}), Options())  # type: ignore[arg-type]
 
 

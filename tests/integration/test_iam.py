@@ -88,7 +88,7 @@ def test_the_lake_role_allows_what_its_jobs_ask_for_and_no_more(
     made = [shoreline("generate", "--json"), shoreline("upload", "--json")]
     storage.put("datalake/orders/year=2025/month=01/day=10/stray.parquet", b"of an older upload")
     (tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet").unlink()
-    made += [shoreline("generate", "--json", "--seed", "2"), shoreline("upload", "--json")]
+    made += [shoreline("generate", "--json", "--seed", "2"), shoreline("upload", "--delete-foreign", "--json")]
     body = (tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet").read_bytes()
     storage.put("datalake/orders/year=2025/month=01/day=10/part-0.snappy.parquet", body)
     made += [shoreline("compact", "--json"), shoreline("tables", "--json")]
@@ -154,7 +154,7 @@ def everything(storage: Storage, lake: str, server: Database, folder: Path, acco
         storage=storage,
         scope=Scope(areas),
         names=Names("saas_datalake", "shoreline", (lake,)),
-        server=server,
+        servers=(server,),
         output=folder / "output",
         receipts=folder / "receipts",
         expected_account=None,
@@ -195,7 +195,7 @@ def test_only_cleanup_may_delete_versions_and_nobody_may_delete_backups_but_it_a
 
 def test_the_document_explains_every_action() -> None:
     text = (PROJECT / "docs" / "iam.md").read_text(encoding="utf-8")
-    assert explain() in text, "write it anew: python -c 'from services.iam.policies import explain; print(explain())'"
+    assert explain() in text, "regenerate it: python -c 'from services.iam.policies import explain; print(explain())'"
 
 
 def test_a_policy_is_printed_alone_so_that_it_can_be_piped(shoreline: Shoreline) -> None:

@@ -124,7 +124,12 @@ def test_a_bucket_of_someone_else_is_refused(on_aws: OnAws, storage: Storage) ->
 def test_preflight_tells_account_bucket_permissions_and_cost(on_aws: OnAws, storage: Storage) -> None:
     outcome, _ = on_aws("preflight", "backup")
     assert outcome.exit_code == 0, outcome.errors
-    for part in ("account     000000000000, as expected", "bucket      ours", "will cost   at most $", "s3:PutObject"):
+    for part in (
+        "account     000000000000, as expected",
+        "bucket      owned by this account",
+        "will cost   at most $",
+        "s3:PutObject",
+    ):
         assert part in outcome.output
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import StringIO
@@ -114,10 +115,23 @@ def test_no_figure_is_cut_on_a_narrow_terminal(width: int) -> None:
     assert max(map(len, told.getvalue().splitlines()[1:])) <= width
 
 
-def test_the_free_tier_takes_no_more_than_its_allowance() -> None:
+def test_receipt_counts_no_s3_requests_as_free() -> None:
     made = receipt(predict.requests("PutObject", 3000) + predict.requests("GetTable", 5, service="glue"))
     assert made.total == Decimal("0.015005000")
-    assert made.total_free == Decimal("0.010005000")
+    assert made.total_free == Decimal("0.000005000")
+
+
+def test_receipt_counts_100_gb_of_egress_as_free() -> None:
+    made = receipt(predict.download(150 * GB))
+    assert made.total_free == 100 * Decimal("0.09")
+
+
+def test_kept_receipt_of_the_ended_offer_counts_egress_only(tmp_path: Path) -> None:
+    path = keep(receipt(predict.download(GB)), tmp_path)
+    data = json.loads(path.read_text())
+    ended = {**data["free_tier"][0], "usage": "s3.get.STANDARD", "usd": "0.000000400"}
+    path.write_text(json.dumps({**data, "free_tier": [*data["free_tier"], ended], "usd_free_tier": "0.090000400"}))
+    assert read_receipts(tmp_path)[0][0].usd_free_tier == Decimal("0.09")
 
 
 def test_a_receipt_tells_when_a_limit_that_was_not_enforced_was_passed() -> None:

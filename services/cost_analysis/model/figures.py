@@ -14,7 +14,7 @@ from typing import Any
 from services.errors import InputError
 
 ASSUMPTIONS = Path(__file__).with_name("assumptions.toml")
-MEASUREMENTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
+MEASUREMENTS = Path(__file__).resolve().parents[1] / "measurements"
 
 
 class Kind(StrEnum):
