@@ -1,11 +1,11 @@
-"""What a job is given: its settings, and the adapters made of them."""
+"""The context of a run: its settings, its account and the clients that they configure."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from jobs.cli.progress import Progress
@@ -23,63 +23,61 @@ if TYPE_CHECKING:
 _RUNS_CLIENTS = {"preflight", "backup", "restore", "drill", "export"}  # jobs that run PostgreSQL's programs
 
 
+def open_account(job: str, settings: Settings) -> Account:
+    """Return the account of a new run: its meter, its budget and, at the end, its receipt."""
+    from services.costs.account import Account
+    from services.costs.bill import Biller
+    from services.costs.budget import NEVER_STOPPED
+    from services.costs.prices import load_prices
+
+    billed = settings.aws_endpoint_url is None
+    return Account(
+        Biller(load_prices(), settings.aws_region, settings.transfer_out),
+        limit=settings.max_run_cost_usd,
+        enforced=job not in NEVER_STOPPED and (billed or "max_run_cost_usd" in settings.model_fields_set),
+        billed=billed,
+    )
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run of one job. `started` is in UTC; `run_id` is in its log, its results and its S3 user agent."""
+    """One run of one job."""
 
     job: str
-    run_id: str
-    started: datetime
+    run_id: str  # in the log, the results and the S3 user agent
+    started: datetime  # in UTC
     settings: Settings
+    account: Account
     progress: Progress
     interactive: bool
-    alarms: list[Alarm] = field(default_factory=list)  # what people are to hear of although the job succeeded
-    commands: Callable[[str], str] = str  # writes the commands in a text as they are typed here
-    evidence: dict[str, Any] = field(default_factory=dict)  # what the job proves besides, kept with its receipt
+    alarms: list[Alarm] = field(default_factory=list)  # notifications of a job that succeeded
+    commands: Callable[[str], str] = str  # rewrites the commands in a text for this installation
+    evidence: dict[str, Any] = field(default_factory=dict)  # stored with the receipt
 
     def with_settings(self, **changes: object) -> Run:
-        """The same run on other settings: what it asks of AWS is on the same account."""
-        other = replace(self, settings=self.settings.model_copy(update=changes))
-        other.__dict__["account"] = self.account
-        return other
+        """Return the same run on other settings, with the same meter, budget and receipt."""
+        return replace(self, settings=self.settings.model_copy(update=changes))
 
     @cached_property
     def aws(self) -> Aws:
-        """The AWS account that the settings name."""
+        """AWS, or the store at AWS_ENDPOINT_URL."""
         from services.s3.client import Aws, AwsAccess
 
-        given = self.settings
-        secret, token = given.aws_secret_access_key, given.aws_session_token
+        settings = self.settings
+        secret, token = settings.aws_secret_access_key, settings.aws_session_token
         access = AwsAccess(
-            region=given.aws_region,
-            profile=given.aws_profile,
-            endpoint_url=given.aws_endpoint_url,
-            access_key_id=given.aws_access_key_id,
+            region=settings.aws_region,
+            profile=settings.aws_profile,
+            endpoint_url=settings.aws_endpoint_url,
+            access_key_id=settings.aws_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
             session_token=token.get_secret_value() if token else None,
-            bucket_owner=given.aws_expected_account_id,
-            request_checksums=given.aws_request_checksum_calculation,
+            bucket_owner=settings.aws_expected_account_id,
+            request_checksums=settings.aws_request_checksum_calculation,
             run_id=self.run_id,
-            attempts=given.aws_max_attempts,
+            attempts=settings.aws_max_attempts,
         )
         return Aws(access, self.account.attach)
-
-    @cached_property
-    def account(self) -> Account:
-        """What this run asks of AWS: its meter, its budget and, at the end, its receipt."""
-        from services.costs.account import Account
-        from services.costs.bill import Biller
-        from services.costs.budget import NEVER_STOPPED
-        from services.costs.prices import load_prices
-
-        given = self.settings
-        return Account(
-            Biller(load_prices(), given.aws_region, given.transfer_out),
-            limit=given.max_run_cost_usd,
-            enforced=self.job not in NEVER_STOPPED
-            and (given.aws_endpoint_url is None or "max_run_cost_usd" in given.model_fields_set),
-            billed=given.aws_endpoint_url is None,
-        )
 
     @cached_property
     def storage(self) -> Storage:
@@ -90,24 +88,24 @@ class Run:
 
     @cached_property
     def database(self) -> Database:
-        """The PostgreSQL database. Raises SettingsError when PGDATABASE names several."""
+        """The database that PGDATABASE names. Raises SettingsError when it names several."""
         from services.errors import SettingsError
 
         names = self.settings.database_names
         if len(names) > 1:
             raise SettingsError(
-                f"PGDATABASE names {len(names)} databases, and {self.job} takes one.",
-                next_step=f"Name one of them for this run: PGDATABASE={shlex.quote(names[0])}",
+                f"PGDATABASE names {len(names)} databases, but {self.job} takes one.",
+                next_step=f"Set one for this run: PGDATABASE={shlex.quote(names[0])}",
             )
         return self.database_named(names[0])
 
     @property
     def databases(self) -> list[Database]:
-        """All databases that PGDATABASE names."""
+        """Every database that PGDATABASE names."""
         return [self.database_named(name) for name in self.settings.database_names]
 
     def database_named(self, name: str) -> Database:
-        """Another database of the same server."""
+        """Return another database of the same server."""
         from services.postgres.client import Database
 
         return Database(replace(self._connection, database=name))
@@ -117,25 +115,31 @@ class Run:
         from services.postgres.client import Database
         from services.postgres.connection import EXTRA_KEYWORDS, Connection
 
-        given = self.settings
-        addressed = given.pghostaddr is not None and "pghost" not in given.model_fields_set
-        extra = {keyword: getattr(given, name.lower()) for name, keyword in EXTRA_KEYWORDS.items()}
+        settings = self.settings
+        addressed = settings.pghostaddr is not None and "pghost" not in settings.model_fields_set
+        extra = {keyword: getattr(settings, name.lower()) for name, keyword in EXTRA_KEYWORDS.items()}
         connection = Connection(
-            host=given.pghostaddr or "" if addressed else given.pghost,
-            hostaddr=given.pghostaddr,
-            port=given.pgport,
-            user=given.pguser,
-            database=given.database_names[0],
-            password=given.pgpassword.get_secret_value() if given.pgpassword else None,
-            passfile=given.pgpassfile,
-            sslmode=given.pgsslmode,
-            sslrootcert=given.pgsslrootcert,
-            programs=given.pg_bin,
+            host=settings.pghostaddr or "" if addressed else settings.pghost,
+            hostaddr=settings.pghostaddr,
+            port=settings.pgport,
+            user=settings.pguser,
+            database=settings.database_names[0],
+            password=settings.pgpassword.get_secret_value() if settings.pgpassword else None,
+            passfile=settings.pgpassfile,
+            sslmode=settings.pgsslmode,
+            sslrootcert=settings.pgsslrootcert,
+            programs=settings.pg_bin,
             libpq=tuple((keyword, str(value)) for keyword, value in extra.items() if value is not None),
-            lock_seconds=given.backup_lock_timeout,
+            lock_seconds=settings.backup_lock_timeout,
         )
         if self.job in _RUNS_CLIENTS and (warning := Database(connection).client_warning()):
-            from loguru import logger
-
-            logger.warning("{}", warning)
+            _warn_once(warning)
         return connection
+
+
+@cache
+def _warn_once(warning: str) -> None:
+    """Log a warning, once in this process however many connections lead to it."""
+    from loguru import logger
+
+    logger.warning("{}", warning)

@@ -152,7 +152,7 @@ def _ignore_signals() -> None:
 
 
 def _prepare(outcome: JobResult) -> Run:
-    from jobs.cli.context import Run
+    from jobs.cli.context import Run, open_account
     from jobs.cli.notifications import notify_started
     from jobs.cli.progress import Progress
     from jobs.preflight import before
@@ -167,6 +167,7 @@ def _prepare(outcome: JobResult) -> Run:
         run_id=outcome.run_id,
         started=datetime.now(UTC),
         settings=settings,
+        account=open_account(outcome.job, settings),
         progress=Progress(outcome.errors),
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
         commands=outcome.commands,

@@ -1,4 +1,4 @@
-"""The scheduler's memory: one small JSON file, replaced as a whole."""
+"""The scheduler's state: one small JSON file, replaced as a whole."""
 
 from __future__ import annotations
 
@@ -11,88 +11,88 @@ from threading import Lock
 from typing import Any
 
 from services.errors import DISK_FULL
-from services.operations.schedule import Past
+from services.operations.schedule import RunHistory
 
 FORMAT = "shoreline-schedule/1"
 
 
 @dataclass(frozen=True)
 class StateSnapshot:
-    """What the file says: when the scheduler last wrote, None once it has stopped; and the pasts of its schedules."""
+    """The content of the state file."""
 
-    beat: datetime | None
-    pasts: Mapping[str, Past]
+    heartbeat: datetime | None  # when the scheduler last wrote; None once it has stopped
+    runs: Mapping[str, RunHistory]  # by schedule
 
 
 @dataclass
 class SchedulerState:
-    """Keeps `pasts` in a file. Its methods may be called from several threads."""
+    """The runs of the schedules, stored in a file. Safe to use from several threads."""
 
     path: Path
-    pasts: dict[str, Past] = field(default_factory=dict)
+    runs: dict[str, RunHistory] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
     def open(cls, path: Path, names: tuple[str, ...], now: datetime) -> SchedulerState:
-        """What is known of the schedules of these names; one that is new begins `now`.
+        """Return the state of the schedules with these names; a new one starts `now`.
 
-        Raises OSError for a file that cannot be written, unless the disk is full: a scheduler runs all the same.
+        Raises OSError for a file that cannot be written, unless the disk is full: the scheduler runs without it.
         """
-        found = read(path)
-        known = {} if found is None else found.pasts
-        diary = cls(path, {name: known.get(name, Past(since=now)) for name in names})
+        snapshot = read(path)
+        known = {} if snapshot is None else snapshot.runs
+        state = cls(path, {name: known.get(name, RunHistory(since=now)) for name in names})
         try:
-            diary.write(now)
+            state.write(now)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-        return diary
+        return state
 
-    def note(self, name: str, past: Past, now: datetime) -> None:
-        """Keeps what has become of a schedule. Raises OSError."""
+    def note(self, name: str, history: RunHistory, now: datetime) -> None:
+        """Record a schedule's runs. Raises OSError."""
         with self._lock:
-            self.pasts[name] = past
+            self.runs[name] = history
         self.write(now)
 
     def close(self) -> None:
-        """Says that the scheduler has stopped. Raises OSError."""
+        """Record that the scheduler has stopped. Raises OSError."""
         self.write(None)
 
     def write(self, now: datetime | None) -> None:
-        """Replaces the file. Raises OSError."""
+        """Replace the file. Raises OSError."""
         with self._lock:
             if now is not None:
-                self.pasts = {name: past.as_of(now) for name, past in self.pasts.items()}
-            pasts = {name: _texts(past) for name, past in self.pasts.items()}
+                self.runs = {name: history.as_of(now) for name, history in self.runs.items()}
+            runs = {name: _texts(history) for name, history in self.runs.items()}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_name(self.path.name + ".new")
-            beat = None if now is None else now.isoformat()
-            fresh.write_text(json.dumps({"format": FORMAT, "beat": beat, "schedules": pasts}, indent=2))
+            heartbeat = None if now is None else now.isoformat()
+            fresh.write_text(json.dumps({"format": FORMAT, "beat": heartbeat, "schedules": runs}, indent=2))
             fresh.replace(self.path)
 
 
 def read(path: Path) -> StateSnapshot | None:
-    """What a scheduler has written, or None when there is no such file or it is none of ours."""
+    """Return the state that a scheduler has written, or None if the file is missing or in another format."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != FORMAT:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["format"] != FORMAT:
             return None
-        beat = None if found["beat"] is None else datetime.fromisoformat(found["beat"])
-        return StateSnapshot(beat, {name: _past(texts) for name, texts in found["schedules"].items()})
+        heartbeat = None if stored["beat"] is None else datetime.fromisoformat(stored["beat"])
+        return StateSnapshot(heartbeat, {name: _history(texts) for name, texts in stored["schedules"].items()})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _texts(past: Past) -> dict[str, Any]:
+def _texts(history: RunHistory) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(past).items()
+        for name, value in asdict(history).items()
         if value is not None
     }
 
 
-def _past(texts: Mapping[str, Any]) -> Past:
+def _history(texts: Mapping[str, Any]) -> RunHistory:
     values: dict[str, Any] = {
         name: datetime.fromisoformat(value) if isinstance(value, str) else value for name, value in texts.items()
     }
-    return Past(**values)
+    return RunHistory(**values)

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from services.operations.cron import parse
 from services.operations.events import EventType
+from services.operations.schedule import cron_fields
 
 _BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*")
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -175,7 +175,7 @@ def moments(value: tuple[str, ...]) -> tuple[str, ...]:
 def cron_expression(value: str) -> str:
     """A cron expression, or 'off'. Raises ValueError."""
     if value != "off":
-        parse(value)
+        cron_fields(value)
     return value
 
 

@@ -19,7 +19,7 @@ from jobs.demo import DemoReport, DemoStep
 from jobs.stack import StackReport
 from services.lake.journal import DayMerge, Journal
 from services.lake.remote import RemoteLake
-from services.operations.schedule import Past
+from services.operations.schedule import RunHistory
 from services.operations.state import SchedulerState
 from services.postgres.client import Database
 from services.s3.objects import Storage
@@ -179,8 +179,8 @@ def _look(runs: Runs) -> None:
 
 def write_state(path: Path) -> None:
     """Write what a scheduler keeps: a schedule that ran, and one that is running."""
-    past = Past(since=AT).begin(AT).end(AT, 0)
-    SchedulerState(path, {"backup": past, "drill": Past(since=AT).begin(AT)}).write(AT)
+    past = RunHistory(since=AT).begin(AT).end(AT, 0)
+    SchedulerState(path, {"backup": past, "drill": RunHistory(since=AT).begin(AT)}).write(AT)
 
 
 def write_journal(storage: Storage) -> None:

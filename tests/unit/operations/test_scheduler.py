@@ -1,4 +1,4 @@
-"""The scheduler does its work whatever becomes of its memory."""
+"""The scheduler works even if its state cannot be written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.operations.schedule import Past, Schedule
+from services.operations.schedule import RunHistory, Schedule
 from services.operations.scheduler import Scheduler
 from services.operations.state import SchedulerState
 
@@ -15,28 +15,28 @@ NONE = timedelta(0)
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def test_a_disk_that_takes_no_more_stops_neither_the_jobs_nor_the_word_that_they_are_late(tmp_path: Path) -> None:
-    state, done = tmp_path / "schedule.json", tmp_path / "done"
+def test_scheduler_runs_and_reports_lateness_on_full_disk(tmp_path: Path) -> None:
+    path, done = tmp_path / "schedule.json", tmp_path / "done"
     done.mkdir()
     (tmp_path / "schedule.json.new").mkdir()  # so that nothing can be written there, for root either
-    told: list[str] = []
+    reported: list[str] = []
     scheduler = Scheduler(
         {"backup": Schedule("backup", "0 2 * * *", ("backup",), "UTC", NONE, NONE)},
-        SchedulerState(state, {"backup": Past(since=LONG_AGO)}),
+        SchedulerState(path, {"backup": RunHistory(since=LONG_AGO)}),
         command=lambda job: ["touch", str(done / job)],
-        tell_late=lambda schedule, due: told.append(f"{schedule.name}, due at {due:%H:%M}"),
+        report_late=lambda schedule, due: reported.append(f"{schedule.name}, due at {due:%H:%M}"),
     )
     scheduler._beat()
-    assert told == ["backup, due at 02:00"]
-    scheduler._turn("backup")
+    assert reported == ["backup, due at 02:00"]
+    scheduler._run_jobs("backup")
     assert [path.name for path in done.iterdir()] == ["backup"]
-    assert scheduler.diary.pasts["backup"].exit_code == 0
+    assert scheduler.state.runs["backup"].exit_code == 0
 
 
-def test_a_scheduler_starts_on_a_full_disk_and_not_where_it_may_never_write(tmp_path: Path) -> None:
+def test_scheduler_starts_on_full_disk_but_not_without_permission(tmp_path: Path) -> None:
     (tmp_path / "schedule.json.new").symlink_to("/dev/full")
-    diary = SchedulerState.open(tmp_path / "schedule.json", ("backup",), LONG_AGO)
-    assert diary.pasts["backup"].since == LONG_AGO
+    state = SchedulerState.open(tmp_path / "schedule.json", ("backup",), LONG_AGO)
+    assert state.runs["backup"].since == LONG_AGO
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         SchedulerState.open(tmp_path / "file" / "schedule.json", ("backup",), LONG_AGO)
