@@ -15,8 +15,9 @@ from services.backups.manifest import BackupManifest, BackupSummary, DrillRecord
 from services.backups.naming import ACCEPTED, DRILL, MANIFEST, Name, Naming, folder_of
 from services.backups.shrinkage import Shrinkage
 from services.bounds import DOCUMENT_BYTES
-from services.errors import BackupDamaged, BackupNotFound
-from services.s3.objects import ObjectDamaged, Storage, StoredObject
+from services.errors import BackupDamaged, BackupNotFound, ShorelineError, StorageError, StorageUnreachable
+from services.s3.objects import Storage, StoredObject
+from services.s3.responses import AccessDenied
 
 _READERS = 16  # manifests that are read at once
 
@@ -113,6 +114,7 @@ class BackupListing:
 
 
 Files = Mapping[str, StoredObject]  # by suffix
+_Opened = Backup | Damaged | ShorelineError
 
 
 class BackupCatalog:
@@ -128,10 +130,14 @@ class BackupCatalog:
         leftovers = [item.key for files in listed.values() if MANIFEST not in files for item in files.values()]
         committed = [(name, files) for name, files in listed.items() if MANIFEST in files]
         with ThreadPoolExecutor(_READERS) as readers:
-            found = list(readers.map(lambda pair: self._look(*pair), committed))
+            opened = list(readers.map(lambda pair: self._try_open(*pair), committed))
+        refusals = [item for item in opened if isinstance(item, AccessDenied)]
+        if len(refusals) == len(opened) > 1:  # the role may read none: that is no damage
+            raise refusals[0]
+        described = [_described(name, item) for (name, _), item in zip(committed, opened, strict=True)]
         return BackupListing(
-            backups=tuple(item for item in found if isinstance(item, ListedBackup)),
-            damaged=tuple(item for item in found if isinstance(item, Damaged)),
+            backups=tuple(item for item in described if isinstance(item, ListedBackup)),
+            damaged=tuple(item for item in described if isinstance(item, Damaged)),
             leftovers=tuple(leftovers),
             inner=inner,
         )
@@ -139,11 +145,17 @@ class BackupCatalog:
     def newest(self, database: str, before: datetime | None = None) -> Backup:
         """The newest complete backup of a database, or the newest that was begun before a time.
 
-        Raises BackupNotFound. A damaged one is passed over: `read` names it.
+        Raises BackupNotFound, or what the store said of a manifest when no other backup matches. A damaged one is
+        passed over: `read` names it.
         """
+        refusal: ShorelineError | None = None
         for backup in self._newest_first(before, {None, folder_of(database)}):
             if isinstance(backup, Backup) and backup.manifest.database == database:
                 return backup
+            if isinstance(backup, ShorelineError):
+                refusal = refusal or backup
+        if refusal is not None:
+            raise refusal
         limit = f" before {before:%Y-%m-%d %H:%M:%S} UTC" if before else ""
         raise BackupNotFound(f"There is no complete backup of {database}{limit} under {self._where}.")
 
@@ -169,7 +181,9 @@ class BackupCatalog:
                 next_step="Give the whole key: `shoreline backups --json` shows it.",
             )
         for name in found:
-            backup = self._open(name, listed[name])
+            backup = self._try_open(name, listed[name])
+            if isinstance(backup, ShorelineError):
+                raise BackupDamaged(f"{name.stem}: {_unreadable(backup)}.", next_step=backup.next_step) from backup
             if isinstance(backup, Damaged):
                 raise BackupDamaged(f"{name.stem}: {backup.problem}.")
             if database in (None, backup.manifest.database):
@@ -181,10 +195,10 @@ class BackupCatalog:
     def _where(self) -> str:
         return self._storage.url(self._naming.prefix)
 
-    def _newest_first(self, before: datetime | None, folders: set[str | None]) -> Iterator[Backup | Damaged]:
+    def _newest_first(self, before: datetime | None, folders: set[str | None]) -> Iterator[_Opened]:
         for name, files in self._listed()[0].items():
             if MANIFEST in files and name.folder in folders and (before is None or name.taken_at < before):
-                yield self._open(name, files)
+                yield self._try_open(name, files)
 
     def _listed(self) -> tuple[dict[Name, Files], frozenset[str]]:
         """The files of each name, newest first, and the folders that are other prefixes."""
@@ -212,21 +226,24 @@ class BackupCatalog:
         ours = [(name, files) for name, files in listed.items() if name.folder not in others]
         return dict(sorted(ours, key=lambda pair: (pair[0].taken_at, pair[0].stem), reverse=True)), others
 
-    def _look(self, name: Name, files: Files) -> ListedBackup | Damaged:
-        opened = self._open(name, files)
-        return opened.listed if isinstance(opened, Backup) else opened
+    def _try_open(self, name: Name, files: Files) -> _Opened:
+        """The backup; its damage; or why the store does not give this manifest, although it answers otherwise."""
+        try:
+            return self._open(name, files)
+        except StorageError as error:
+            return error
+        except StorageUnreachable as error:
+            self._storage.now()  # raises when the store is away, not only this object
+            return error
 
     def _open(self, name: Name, files: Files) -> Backup | Damaged:
-        try:
-            text = self._storage.read(files[MANIFEST].key, max_bytes=DOCUMENT_BYTES)
-        except ObjectDamaged as error:
-            return Damaged(name, f"its manifest cannot be read: {error}")
+        text = self._storage.read(files[MANIFEST].key, max_bytes=DOCUMENT_BYTES)
         if text is None:
             return Damaged(name, "its manifest was deleted meanwhile")
         try:
             manifest = BackupManifest.from_json(text)
         except ValueError as error:
-            return Damaged(name, f"its manifest cannot be read: {error}")
+            return Damaged(name, _unreadable(error))
         keys = tuple(item.key for item in files.values())
         backup = Backup.of(name, manifest, files[MANIFEST].modified, keys, self._drill(files))
         stored = {item.key: item for item in files.values()}
@@ -245,8 +262,19 @@ class BackupCatalog:
         try:
             text = self._storage.read(key, max_bytes=DOCUMENT_BYTES)
             return None if text is None else DrillRecord.from_json(text)
-        except (ValueError, ObjectDamaged) as error:  # it proves nothing
+        except (ValueError, StorageError) as error:  # it proves nothing
             from loguru import logger
 
             logger.warning("{} is not a readable drill record and counts as none: {}", self._storage.url(key), error)
             return None
+
+
+def _unreadable(error: Exception) -> str:
+    return f"its manifest cannot be read: {error}"
+
+
+def _described(name: Name, opened: _Opened) -> ListedBackup | Damaged:
+    """The backup without its manifest, or what is wrong with it."""
+    if isinstance(opened, ShorelineError):
+        return Damaged(name, _unreadable(opened))
+    return opened.listed if isinstance(opened, Backup) else opened

@@ -30,7 +30,7 @@ from services.errors import (
     StorageError,
     StorageUnreachable,
 )
-from services.s3.responses import ObjectDamaged
+from services.s3.responses import AccessDenied, ObjectDamaged
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -324,7 +324,7 @@ def _explain(error: aws.ClientError) -> ShorelineError:
         name = error.response.get("Error", {}).get("BucketName", "")
         return BucketMissing(f"The bucket {f'{name} ' if name else ''}is not there ({operation}: {message or code})")
     if code in {"AccessDenied", "403", "AccessDeniedException"}:
-        return StorageError(
+        return AccessDenied(
             f"AWS refused {operation}: {message or 'access denied'}",
             next_step=f"Allow it for this role ({operation}), or check that the bucket belongs to this account.",
         )

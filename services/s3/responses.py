@@ -22,6 +22,10 @@ class PreconditionFailed(StorageError):
     """A conditional write met an object that was there already, or that had changed."""
 
 
+class AccessDenied(StorageError):
+    """The store refused a request that these credentials, or a key's own rules, do not allow."""
+
+
 class ObjectDamaged(StorageError):
     """An object does not have the checksum that it was stored with: damaged at rest, or on the way."""
 

@@ -15,12 +15,13 @@ from services.backups.load import LoadOptions
 from services.backups.manifest import DrillRecord
 from services.backups.naming import DRILL, MANIFEST, Naming
 from services.backups.repository import BackupRepository, DumpOptions
-from services.errors import BackupDamaged, Busy
+from services.errors import BackupDamaged, Busy, StorageUnreachable
 from services.postgres.client import Database
 from services.s3.objects import Storage
+from services.s3.responses import AccessDenied
 from tests.archives import PREFIX, Archives
 from tests.conftest import Shoreline
-from tests.faults.proxy import Answer, Asked, FaultProxy
+from tests.faults.proxy import Answer, Asked, Fault, FaultProxy, Reset
 
 LEASE = f"{PREFIX}/lease.json"
 HELD = {"job": "backup", "host": "h", "run_id": "r", "since": "2025-06-10T14:30:22Z", "seconds": 60, "token": 7}
@@ -144,6 +145,72 @@ def test_damaged_manifest_is_named_and_others_are_listed(
     found = archives.of(through_proxy).catalog.read()
     assert [each.key for each in found.backups] == [newer.key]
     assert [each.name for each in found.damaged] == [older.name]
+
+
+REFUSED = Answer(403, b"<Error><Code>AccessDenied</Code><Message>Not this key.</Message></Error>")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (REFUSED, "Not this key"),
+        (Answer(400, b"<Error><Code>InvalidRequest</Code><Message>Stored with SSE-C.</Message></Error>"), "SSE-C"),
+        (Answer(500, b"<Error><Code>InternalError</Code><Message>Broken.</Message></Error>"), "Broken"),
+        (Reset(), "not answer"),
+    ],
+    ids=["403", "400", "500", "reset"],
+)
+def test_manifest_that_the_store_refuses_is_damaged(
+    archives: Archives, database: Database, through_proxy: Storage, proxy: FaultProxy, fault: Fault, reason: str
+) -> None:
+    older, newer = archives.back_up(database), archives.back_up(database)
+    proxy.decide = lambda asked: fault if asked.path.endswith(newer.name.key(MANIFEST)) else None
+    catalog = archives.of(through_proxy).catalog
+    contents = catalog.read()
+    assert [backup.key for backup in contents.backups] == [older.key]
+    assert [(damaged.name, reason in damaged.problem) for damaged in contents.damaged] == [(newer.name, True)]
+    assert contents.leftovers == ()
+    assert catalog.newest(database.name).key == older.key
+    with pytest.raises(BackupDamaged, match=reason):
+        catalog.named(newer.key)
+
+
+def test_manifests_that_are_all_refused_fail_the_listing(
+    archives: Archives, database: Database, through_proxy: Storage, proxy: FaultProxy
+) -> None:
+    archives.back_up(database), archives.back_up(database)
+    proxy.decide = lambda asked: REFUSED if asked.path.endswith(MANIFEST) else None
+    catalog = archives.of(through_proxy).catalog
+    with pytest.raises(AccessDenied):
+        catalog.read()
+    with pytest.raises(AccessDenied):
+        catalog.newest(database.name)
+
+
+def test_store_that_goes_away_is_no_damage(
+    archives: Archives, database: Database, through_proxy: Storage, proxy: FaultProxy
+) -> None:
+    archives.back_up(database)
+    gone = False
+
+    def decide(asked: Asked) -> Fault | None:
+        nonlocal gone
+        gone = gone or asked.path.endswith(MANIFEST)
+        return Reset() if gone else None
+
+    proxy.decide = decide
+    with pytest.raises(StorageUnreachable):
+        archives.of(through_proxy).catalog.read()
+
+
+def test_drill_record_that_the_store_refuses_counts_as_none(
+    archives: Archives, database: Database, through_proxy: Storage, proxy: FaultProxy
+) -> None:
+    backup = archives.back_up(database)
+    archives.storage.put(backup.name.key(DRILL), json.dumps(RECORD).encode())
+    proxy.decide = lambda asked: REFUSED if asked.path.endswith(DRILL) else None
+    (listed,) = archives.of(through_proxy).catalog.read().backups
+    assert (listed.key, listed.drill) == (backup.key, None)
 
 
 def test_damage_that_the_checksum_shows_is_a_recorded_failed_drill(
