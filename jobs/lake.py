@@ -97,21 +97,16 @@ class Queries:
         return self.run.account.biller.price("athena.scan").each / ATHENA_TB
 
     def statements(self) -> list[Statement]:
-        """The DDL of the tables and their partitions. Raises DdlRefused for a file that Athena would not take."""
-        from services.lake.tables import TABLES
+        """The DDL of the tables and their partitions. Raises TableNotDeclarable."""
         from services.queries.ddl import statements
-        from services.queries.ddl.statements import read_tables
-        from services.queries.manifest_tables import recorded_ddl
 
         mode = self.run.settings.athena_partitions
         address = self.run.storage.url(self.run.settings.lake_prefix)
-        own = {name: recorded_ddl(table) for name, table in self.catalog.tables.items() if name not in TABLES}
-        made = read_tables(self.catalog, address, generated=own)
         partitions = {}
         if mode == "alter":
             for name, table in self.catalog.tables.items():
                 partitions[name] = sorted({file.values for file in self.lake.files_of(table)})
-        return statements(self.catalog, made, mode, partitions)
+        return statements(self.catalog, address, mode, partitions)
 
     def make_tables(self) -> None:
         """Makes the tables, as the engine needs them."""

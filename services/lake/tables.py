@@ -1,8 +1,8 @@
-"""The tables of the lake. A new one is one entry here, and one file under `sql/athena/tables/`."""
+"""The tables of the lake. Add one here, then write its DDL with `python -m services.queries.ddl`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -34,6 +34,8 @@ class Table:
     schema: pa.Schema
     sort_by: tuple[str, ...]
     keys: tuple[PartitionKey, ...] = field(default_factory=lambda: keys(2024, 2030))
+    comment: str = ""  # for Athena's catalog
+    comments: Mapping[str, str] = field(default_factory=dict)  # of its columns, by name
 
     @property
     def athena_columns(self) -> dict[str, str]:
@@ -65,6 +67,8 @@ ORDERS = Table(
         ]
     ),
     sort_by=("created_at", "order_id"),
+    comment="What was bought, by the day of created_at in UTC",
+    comments={"amount": "US dollars", "created_at": "UTC"},
 )
 
 EVENTS = Table(
@@ -81,6 +85,8 @@ EVENTS = Table(
         ]
     ),
     sort_by=("created_at", "event_id"),
+    comment="What users did, by the day of created_at in UTC",
+    comments={"payload": "a JSON object", "created_at": "UTC"},
 )
 
 TABLES = {table.name: table for table in (ORDERS, EVENTS)}

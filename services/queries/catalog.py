@@ -17,17 +17,14 @@ DATA_CATALOG = "awsdatacatalog"
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A table as the lake declares it.
-
-    `columns` maps each stored column to its Athena type, in the order of the table; the partition keys are
-    no stored columns: their values stand in the folders. `event_time` names the timestamp that a row is
-    partitioned by.
-    """
+    """A table as the lake declares it. The values of its partition keys are in the folders' names, not in the files."""
 
     name: str
-    columns: Mapping[str, str]
+    columns: Mapping[str, str]  # the stored columns in order, with their Athena types
     keys: tuple[PartitionKey, ...]
-    event_time: str | None = None
+    event_time: str | None = None  # the timestamp column whose day chooses a row's partition
+    comment: str = ""
+    comments: Mapping[str, str] = field(default_factory=dict)  # of the columns, by name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,6 +52,7 @@ class LakeCatalog:
 def catalog_of(database: str, tables: Mapping[str, Table], views: Mapping[str, str] | None = None) -> LakeCatalog:
     """The catalog of the lake's declared tables."""
     schemas = {
-        name: TableSchema(name, table.athena_columns, table.keys, table.time_column) for name, table in tables.items()
+        name: TableSchema(name, table.athena_columns, table.keys, table.time_column, table.comment, table.comments)
+        for name, table in tables.items()
     }
     return LakeCatalog(database, schemas, views or {})

@@ -70,26 +70,6 @@ def recorded_schema(manifest: LakeManifest) -> TableSchema:
     return TableSchema(manifest.table, columns, keys(*(manifest.years or (1, 1))))
 
 
-def recorded_ddl(table: TableSchema) -> str:
-    """The CREATE TABLE of a recorded table, in the form of the files under sql/athena/tables/."""
-    columns = ",\n".join(f"  {quote(name, '`')} {kind}" for name, kind in table.columns.items())
-    properties = ["'classification' = 'parquet'", "'projection.enabled' = 'true'"]
-    for key in table.keys:
-        properties.append(f"'projection.{key.name}.type' = 'integer'")
-        properties.append(f"'projection.{key.name}.range' = '{key.first},{key.last}'")
-        if len(str(key.first)) < key.digits:
-            properties.append(f"'projection.{key.name}.digits' = '{key.digits}'")
-    location = f"{{{{lake}}}}/{table.name}/"
-    template = location + "".join(f"{key.name}=${{{key.name}}}/" for key in table.keys)
-    properties.append(f"'storage.location.template' = '{template}'")
-    parts = ", ".join(f"{key.name} int" for key in table.keys)
-    inner = ",\n  ".join(properties)
-    return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {{{{database}}}}.{quote(table.name, '`')} (\n{columns}\n)\n"
-        f"PARTITIONED BY ({parts})\nSTORED AS PARQUET\nLOCATION '{location}'\nTBLPROPERTIES (\n  {inner}\n)\n"
-    )
-
-
 def count_rows(lake: LakeFiles, table: TableSchema, days: Iterable[date]) -> dict[date, int]:
     """The rows of each of the days, as SQL counts them over the files in the bucket. Reads footers only."""
     catalog = LakeCatalog("lake", {table.name: table})

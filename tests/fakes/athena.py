@@ -13,7 +13,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.queries.ddl import parse_table
+import sqlglot
+from sqlglot import exp
+
 from tests.fakes.catalog import Refused, Shape
 from tests.faults.proxy import Answer, Asked, Reset
 
@@ -107,17 +109,20 @@ class FakeAthena:
 
     def _define(self, sql: str) -> None:
         if sql.startswith("CREATE EXTERNAL TABLE"):
-            made = parse_table(sql)
+            create = sqlglot.parse_one(sql, read="athena")
+            table, properties = create.this.this, list(create.args["properties"].expressions)
+            by_kind = {type(part): part.this for part in properties}
             self.tables.setdefault(
-                f"{made.database}.{made.name}",
+                f"{table.db}.{table.name}",
                 {
-                    "Name": made.name,
+                    "Name": table.name,
                     "StorageDescriptor": {
-                        "Location": made.location,
-                        "Columns": [{"Name": column.name, "Type": column.kind} for column in made.columns],
+                        "Location": by_kind[exp.LocationProperty].name,
+                        "Columns": [_glue_column(column) for column in create.this.expressions],
                     },
-                    "PartitionKeys": [{"Name": key.name, "Type": key.kind} for key in made.keys],
-                    "Parameters": {"EXTERNAL": "TRUE", **made.properties},
+                    "PartitionKeys": [_glue_column(key) for key in by_kind[exp.PartitionedByProperty].expressions],
+                    "Parameters": {"EXTERNAL": "TRUE"}
+                    | {part.name: part.args["value"].name for part in properties if type(part) is exp.Property},
                 },
             )
         elif sql.startswith("DROP TABLE IF EXISTS "):
@@ -197,6 +202,10 @@ class FakeAthena:
         if name not in self.tables:
             raise Refused("EntityNotFoundException", f"Entity Not Found: {name}")
         return {"Table": self.tables[name]}
+
+
+def _glue_column(column: exp.Expr) -> Shape:
+    return {"Name": column.name, "Type": column.args["kind"].sql("hive").lower().replace(" ", "")}
 
 
 def _info(column: Column) -> Shape:

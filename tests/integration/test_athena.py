@@ -30,7 +30,6 @@ from services.queries.athena.reasons import NoAthena, failure
 from services.queries.athena.workgroup import Workgroup
 from services.queries.catalog import catalog_of
 from services.queries.ddl import PartitionMode, Statement, statements
-from services.queries.ddl.statements import read_tables
 from services.queries.engine import Prepared, ResultTooLarge
 from services.queries.files import FolderFiles
 from services.queries.prediction import LakeFiles, ScanTooLarge
@@ -326,7 +325,7 @@ def test_the_accounts_primary_workgroup_is_left_alone(aws: Aws, fake: FakeAthena
 
 
 def ddl(mode: PartitionMode = "projection") -> list[Statement]:
-    return statements(CATALOG, read_tables(CATALOG, LAKE), mode, {"orders": [(2025, 1, 10)]})
+    return statements(CATALOG, LAKE, mode, {"orders": [(2025, 1, 10)]})
 
 
 def test_tables_are_made_by_one_statement_a_call_in_order(engine: AthenaEngine, fake: FakeAthena) -> None:

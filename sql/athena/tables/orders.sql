@@ -1,5 +1,6 @@
--- The table orders over the lake's files. Athena computes its partitions from the projection below, so that a new day is
--- there as soon as its folder is; with ATHENA_PARTITIONS=alter or msck the projection is left out.
+-- Generated from services/lake/tables.py by `python -m services.queries.ddl`. Athena computes the partitions of orders
+-- from the projection below, so that a new day is queried as soon as its folder exists; with ATHENA_PARTITIONS=alter or
+-- msck the projection is left out.
 CREATE EXTERNAL TABLE IF NOT EXISTS {{database}}.orders (
   order_id bigint,
   user_id bigint,

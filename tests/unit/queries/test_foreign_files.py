@@ -17,10 +17,9 @@ from services.errors import LakeError
 from services.lake.files import contents, local_files
 from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.ddl import statements
-from services.queries.ddl.statements import read_tables
 from services.queries.files import FolderFiles
 from services.queries.footers import FileEncrypted
-from services.queries.manifest_tables import describe, recorded_ddl
+from services.queries.manifest_tables import describe
 from services.queries.offline.relations import view
 from services.queries.prediction import LakeFiles
 from tests.unit.queries.lake import KEYS, LAKE
@@ -78,8 +77,7 @@ def test_column_name_with_quotes_is_only_a_name(tmp_path: Path) -> None:
 def test_column_name_of_any_kind_is_quoted_in_athenas_ddl() -> None:
     table = TableSchema("odd", {"two words": "bigint", "tick`": "string"}, KEYS)
     catalog = LakeCatalog("lake", {"odd": table})
-    made = read_tables(catalog, "s3://b/lake", generated={"odd": recorded_ddl(table)})
-    sql = statements(catalog, made, "projection", {})[1].sql
+    sql = statements(catalog, "s3://b/lake", "projection", {})[1].sql
     assert "`two words` bigint" in sql
     assert "`tick``` string" in sql
 
