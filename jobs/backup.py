@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -161,7 +161,7 @@ def _make(
     previous = next(iter(before.of(database.name)), None)
     last = previous.summary if previous else None
     size = last.object.bytes if last else database.size()
-    run.account.expect(predict.upload(size, options.parts.size), f"Backing up {database.name}")
+    run.account.expect(predict.upload(size, replace(options.parts, expected=size).size), f"Backing up {database.name}")
     logger.info("backing up {}", database.name)
     with run.progress.task("backup", last.plain_bytes if last else None) as advance:
         return archive.create(

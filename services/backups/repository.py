@@ -65,7 +65,7 @@ class BackupWriter:
         `say` is given what the dump waits for; `previous` is the newest backup of the database so far.
         """
         try:
-            manifest = self._store(database, advance, say)
+            manifest = self._store(database, advance, say, previous)
             if previous is not None:
                 rows, plain_bytes = manifest.fingerprint.rows, manifest.plain_bytes
                 shrank = shrinkage(previous.size, previous.shrank, rows=rows, plain_bytes=plain_bytes)
@@ -84,14 +84,21 @@ class BackupWriter:
             self._storage.delete([self._name.key(MANIFEST)])
         self._storage.delete(self._written)
 
-    def _store(self, database: Database, advance: Callable[[int], None], say: Callable[[str], None]) -> BackupManifest:
+    def _store(
+        self,
+        database: Database,
+        advance: Callable[[int], None],
+        say: Callable[[str], None],
+        previous: ListedBackup | None,
+    ) -> BackupManifest:
         began = time.monotonic()
         server, client = database.check_versions()
         traits, size = traits_of(database), database.size()
         encrypt = bool(self._options.recipients)
         dump = DUMPS[self._options.format](database, self._options.recipients, advance, self._options.limits, say)
         suffix = object_suffix(self._options.format, encrypted=encrypt)
-        stored = self._upload(suffix, dump.blocks(), dump.digest)
+        expected = previous.summary.object.bytes if previous else size
+        stored = self._upload(suffix, dump.blocks(), dump.digest, expected)
         beside = self._store_globals(database) if self._options.globals != "none" else None
         return BackupManifest(
             format_version=FORMAT_VERSION,
@@ -122,10 +129,11 @@ class BackupWriter:
         sealed = digest.watch(encrypted(blocks, recipients) if recipients else blocks)
         return self._upload(globals_suffix(encrypted=bool(recipients)), sealed, digest)
 
-    def _upload(self, suffix: str, blocks: Blocks, digest: Digest) -> File:
-        key = self._name.key(suffix)
+    def _upload(self, suffix: str, blocks: Blocks, digest: Digest, expected: int = 0) -> File:
+        """Stores a stream of about `expected` bytes."""
+        key, plan = self._name.key(suffix), replace(self._options.parts, expected=expected)
         with closing(blocks):
-            upload(self._storage, key, blocks, digest=digest, plan=self._options.parts, owner=self._lease.holder.run_id)
+            upload(self._storage, key, blocks, digest=digest, plan=plan, owner=self._lease.holder.run_id)
         self._written.append(key)
         return File(key.rpartition("/")[2], digest.bytes, digest.sha256)
 

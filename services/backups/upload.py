@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from io import BytesIO
 
 from services import formatting
 from services.backups.stream import Digest
@@ -37,12 +37,12 @@ def upload(
     """
     metadata = {_OWNER: owner}
     parts = _cut(blocks, plan)
-    first = next(parts, b"")
+    first = [next(parts, b"")]
     try:
-        if len(first) < plan.size(1):  # all of it: one request does
-            storage.put(key, first, metadata=metadata, only_if_absent=True)
+        if len(first[0]) < plan.size(1):  # all of it: one request does
+            storage.put(key, first.pop(), metadata=metadata, only_if_absent=True)
         else:
-            _upload_parts(storage, key, itertools.chain([first], parts), digest, plan, metadata)
+            _upload_parts(storage, key, _chain(first, parts), digest, plan, metadata)
     except PreconditionFailed as error:
         stored = storage.head(key)
         if stored is None or stored.metadata.get(_OWNER) != owner:
@@ -72,6 +72,12 @@ def _upload_parts(
         raise
 
 
+def _chain(first: list[bytes], parts: Iterator[bytes]) -> Iterator[bytes]:
+    """All parts. Empties `first`, so that nothing holds that part longer than its upload takes."""
+    yield first.pop()
+    yield from parts
+
+
 def _confirm(storage: Storage, key: str, digest: Digest) -> None:
     stored = storage.head(key)
     if stored is None or stored.size != digest.bytes:
@@ -80,18 +86,18 @@ def _confirm(storage: Storage, key: str, digest: Digest) -> None:
 
 
 def _cut(blocks: Iterable[bytes], plan: PartPlan) -> Iterator[bytes]:
-    """The stream in parts of at least the planned sizes; the last may be smaller."""
-    number, size, held = 1, 0, []
+    """The stream in parts of the planned sizes; the last may be smaller. Memory holds a part once."""
+    number, part = 1, BytesIO()
     for block in blocks:
-        held.append(block)
-        size += len(block)
-        if size >= plan.size(number):
-            part, held, size = b"".join(held), [], 0
-            yield part
-            del part
-            number += 1
-    if held:
-        yield b"".join(held)
+        rest = memoryview(block)
+        while len(rest) >= (missing := plan.size(number) - part.tell()):
+            part.write(rest[:missing])
+            rest = rest[missing:]
+            yield part.getvalue()  # shares the buffer
+            number, part = number + 1, BytesIO()
+        part.write(rest)
+    if part.tell():
+        yield part.getvalue()
 
 
 class _Sending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -18,26 +19,39 @@ if TYPE_CHECKING:
 
 
 MIB = 1 << 20
-SMALLEST, S3_LARGEST = 5 * MIB, 5 << 30  # bytes; Amazon S3 User Guide, "Amazon S3 multipart upload limits"
-LARGEST = S3_LARGEST - 8 * MIB  # a part ends with a block, which may reach beyond the planned size by what it holds
+SMALLEST, LARGEST = 5 * MIB, 5 << 30  # bytes; Amazon S3 User Guide, "Amazon S3 multipart upload limits"
+_FEW_PARTS = 1_000  # enough parts for an upload to be parallel; more cost requests
+_MODERATE = 64 * MIB  # bytes of a part; beyond it, memory is worth more than requests
+_EXPECTED_SHARE = 0.8  # of the parts of an upload; the others are for a stream that is larger than expected
+_TOLERANCE = 1.1  # times the expectation: a database grows between two backups
 
 
 @dataclass(frozen=True)
 class PartPlan:
-    """Parts that grow with the cube of their number: small while the stream is, nearly S3's largest from half-way on.
+    """Sizes of the parts of a stream that is expected to have `expected` bytes.
 
-    With 10,000 parts from 8 MiB on, part 178 (1.5 GB sent) has 8.2 MiB, part 1,286 (40 GB) 95 MiB, and 30 TiB fit.
-    Some stores take 1,000 parts only: then they grow ten times as fast, and 3 TiB fit.
+    All parts are equal until a tenth more than that is sent, as some stores demand. Beyond it they grow with the cube
+    of their number, up to S3's largest. Some stores take 1,000 parts only (`most`).
     """
 
-    first: int = 8 * MIB
-    most: int = MAX_PARTS_PER_UPLOAD
+    first: int = 8 * MIB  # bytes of the smallest part
+    most: int = MAX_PARTS_PER_UPLOAD  # parts that the store takes
+    expected: int = 0  # bytes; 0 when nothing is known: parts grow from the second on
+
+    @property
+    def equal_size(self) -> int:
+        """Bytes of each part within the expectation."""
+        needed = ceil(self.expected / max(1, int(self.most * _EXPECTED_SHARE)))
+        return min(LARGEST, max(self.first, needed, min(ceil(self.expected / _FEW_PARTS), _MODERATE)))
 
     def size(self, number: int) -> int:
         """Bytes of part `number`, counted from 1."""
-        ratio = S3_LARGEST / self.first - 1
-        step = (number - 1) / (self.most / 2)
-        return min(LARGEST, round(self.first * (1 + ratio * step**3)))
+        equal_size = self.equal_size
+        equal_parts = min(self.most, max(1, ceil(_TOLERANCE * self.expected / equal_size)))
+        if number <= equal_parts:
+            return equal_size
+        step = (number - equal_parts) / ((self.most - equal_parts) / 2)
+        return min(LARGEST, round(equal_size + (LARGEST - equal_size) * step**3))
 
     @property
     def capacity(self) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cache
-from itertools import accumulate
+from math import ceil
 
 from services.cost_analysis.model.lines import Holding, MonthlyAmount, holding_amounts, price, retrieval_amounts
 from services.cost_analysis.model.scenario import Scenario
@@ -63,16 +61,8 @@ def dump_bytes(scenario: Scenario) -> Decimal:
 
 
 def parts(size: Decimal) -> Decimal:
-    """How many parts an upload has, as this project's own uploads make them: they grow as the stream does."""
-    ends = _part_ends()
-    return Decimal(min(bisect_left(ends, size) + 1, len(ends)))
-
-
-@cache
-def _part_ends() -> list[int]:
-    """The bytes that have been sent with each part."""
-    plan = PartPlan()
-    return list(accumulate(plan.size(number) for number in range(1, plan.most + 1)))
+    """How many parts an upload has whose size the last backup foretold: all but the last are equal."""
+    return Decimal(max(1, ceil(size / PartPlan(expected=ceil(size)).equal_size)))
 
 
 def upload_amounts(
