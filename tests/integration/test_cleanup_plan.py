@@ -132,7 +132,7 @@ def agreed(monkeypatch: pytest.MonkeyPatch) -> list[CleanupPlan]:
     def lease(*_: object) -> Iterator[None]:
         yield None
 
-    monkeypatch.setattr(jobs.cleanup, "_agree", lambda plan, _: shown.append(plan))
+    monkeypatch.setattr(jobs.cleanup, "_confirm", lambda plan, _: shown.append(plan))
     monkeypatch.setattr("jobs.cli.repository.archive_of", lambda _: SimpleNamespace(lease=lease))
     return shown
 
