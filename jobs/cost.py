@@ -103,8 +103,8 @@ def cost_from_backups(asked: _Asked, run: Run) -> CostReport:
     """The costs of the database whose backups the bucket holds, now and in a year if it grows on as it did."""
     from jobs.cli.repository import archive_of
     from jobs.preflight import require_caller
+    from services.cost_analysis.model.history import history_of
     from services.cost_analysis.report.inputs import parse_size
-    from services.costs.history import history_of
 
     require_caller(run)
     run.storage.require()
@@ -123,7 +123,7 @@ def _inputs(asked: _Asked, sizes: tuple[int, ...], *, own: bool, dump_ratio: Dec
 
     prices = load_prices()
     prices.require_class(asked.storage_class, asked.region)
-    figures = load_figures().given(
+    figures = load_figures().with_values(
         daily_change=parse_share(asked.daily_change) if asked.daily_change else None,
         keep_days=parse_days(asked.keep) if asked.keep else None,
         dump_ratio=dump_ratio,

@@ -113,9 +113,9 @@ def require_caller(run: Run) -> None:
     """Raise WrongAccount for an unexpected caller, in a job that calls AWS without a role of its own."""
     from services.iam.caller import find_caller, require
 
-    given = run.settings
-    if given.aws_endpoint_url is None:
-        require(find_caller(run.aws), expected=given.aws_expected_account_id, allow_root=given.aws_allow_root)
+    settings = run.settings
+    if settings.aws_endpoint_url is None:
+        require(find_caller(run.aws), expected=settings.aws_expected_account_id, allow_root=settings.aws_allow_root)
 
 
 def look(run: Run, job: str) -> Preflight:
@@ -124,15 +124,15 @@ def look(run: Run, job: str) -> Preflight:
     from services.iam.preflight import grants_of
     from services.iam.preflight import look as look_at
 
-    given = run.settings
-    on_aws = given.aws_endpoint_url is None
+    settings = run.settings
+    on_aws = settings.aws_endpoint_url is None
     return look_at(
         run.aws,
         # Cleanup also removes what an earlier engine created there.
-        grants_of(job, with_catalog=given.query_engine == "athena" or (on_aws and job == "cleanup")),
+        grants_of(job, with_catalog=settings.query_engine == "athena" or (on_aws and job == "cleanup")),
         target_of(run, None),
-        expected=given.aws_expected_account_id,
-        allow_root=given.aws_allow_root or not on_aws,
+        expected=settings.aws_expected_account_id,
+        allow_root=settings.aws_allow_root or not on_aws,
     )
 
 

@@ -156,7 +156,7 @@ def _confirmed(found: list[Difference]) -> bool:
 
 
 def show_refreshed(report: RefreshReport, console: Console) -> str | None:
-    """Prints the differences and what the list did not tell."""
+    """Print the differences, and the usages that the list does not have."""
     _show_differences(report.differences, console)
     for why in dict.fromkeys(report.left_out.values()):
         names = [name for name, reason in report.left_out.items() if reason == why]
@@ -178,13 +178,13 @@ def _show_differences(found: Sequence[Difference], console: Console) -> None:
 
     rows = [
         [
-            each.region,
-            each.usage if not each.tier_from else f"{each.usage} beyond {each.tier_from:,}",
-            "none" if each.old is None else plain(each.old),
-            plain(each.new),
-            each.unit if each.per == 1 else f"{each.per:,} {each.unit}s",
+            difference.region,
+            difference.usage if not difference.tier_from else f"{difference.usage} beyond {difference.tier_from:,}",
+            "none" if difference.old is None else plain(difference.old),
+            plain(difference.new),
+            difference.unit if difference.per == 1 else f"{difference.per:,} {difference.unit}s",
         ]
-        for each in found
+        for difference in found
     ]
     if rows:
         print_table(console, ["region", "usage", "file", "AWS", "for"], rows, ["file", "AWS"])

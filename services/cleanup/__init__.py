@@ -1,6 +1,6 @@
-"""Removes all that Shoreline made and proves it: inventory, plan, removal, proof."""
+"""Cleanup of everything that Shoreline created: inventory, plan, removal, verification."""
 
 from services.cleanup.cleanup import Cleanup, Names
-from services.cleanup.listing import Area, Scope
+from services.cleanup.inventory import Area, Scope
 
 __all__ = ["Area", "Cleanup", "Names", "Scope"]

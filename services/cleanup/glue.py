@@ -1,4 +1,4 @@
-"""Athena's side: the database's tables with their partitions, and the workgroup: looked at, then removed."""
+"""Athena: the inventory and removal of the database's tables with their partitions, and of the workgroup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.s3.bucket import TAG
 from services.s3.client import Aws, error_code, translate_errors
 
 Item = TypeVar("Item")
-MARK = (TAG["Key"], TAG["Value"])  # among a database's properties
+MARK = (TAG["Key"], TAG["Value"])  # in the properties of Shoreline's database
 _VIEW = "VIRTUAL_VIEW"
 _PRIMARY = "primary"  # the workgroup that every account has and that AWS does not delete
 _DEFAULT = "default"  # the database that Athena itself needs
@@ -27,49 +27,44 @@ _ABSENT = "EntityNotFoundException"
 
 @dataclass(frozen=True)
 class LakeTable:
-    """A table whose data lie in Shoreline's part of the bucket, and its partitions in the catalog."""
+    """A table whose data are below Shoreline's prefixes."""
 
     name: str
-    partitions: int
+    partitions: int  # in the catalog
 
 
 @dataclass(frozen=True)
 class CatalogInventory:
-    """What of Athena's there is. `others` are tables and views that are not Shoreline's: they keep the database.
-
-    `saved` are the queries and prepared statements in the workgroup, which Shoreline never makes: they keep it.
-    """
+    """The tables, database and workgroup that exist in Athena."""
 
     database: str
     workgroup: str
     tables: tuple[LakeTable, ...] = ()
-    others: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # tables and views of others, for which the database is kept
     database_exists: bool = False
     database_is_ours: bool = False
     workgroup_exists: bool = False
     workgroup_is_ours: bool = False
-    saved: int = 0
+    saved: int = 0  # queries and statements that people saved in the workgroup, for which it is kept
 
     @property
     def remove_database(self) -> bool:
-        """Whether the database goes."""
+        """Whether the database is to be removed."""
         return self.database_exists and self.database_is_ours and not self.others
 
     @property
     def remove_workgroup(self) -> bool:
-        """Whether the workgroup goes."""
+        """Whether the workgroup is to be removed."""
         return self.workgroup_exists and self.workgroup_is_ours and not self.saved
 
 
 def look_at_catalog(
     aws: Aws, database: str, workgroup: str, locations: Iterable[str], views: Collection[str] = ()
 ) -> CatalogInventory:
-    """What there is under the two names.
+    """Take the inventory of the database and the workgroup. A failed call raises: an inventory is never partial.
 
-    A table is Shoreline's when its data lie below one of `locations`; a view, when it is one of `views`.
-
-    A database is Shoreline's when its properties say so, or when all that it holds is; the workgroup, when its
-    tag says so. A call that fails ends the look: an inventory is never partial.
+    A table is Shoreline's if its data are below one of `locations`; a view, if it is one of `views`. The database is
+    Shoreline's if its properties say so, or if everything in it is; the workgroup, if it has the tag.
     """
     below = tuple(locations)
     tables: list[LakeTable] = []
@@ -101,7 +96,7 @@ def look_at_catalog(
 
 
 def partition_values(aws: Aws, database: str, table: str) -> Iterator[list[str]]:
-    """The values of each partition of a table; none for a table that is gone."""
+    """Yield the values of each partition of a table; none for a table that does not exist."""
     pages: Iterable[Any] = aws.glue.get_paginator("get_partitions").paginate(
         DatabaseName=database, TableName=table, ExcludeColumnSchema=True
     )
@@ -128,13 +123,13 @@ def _tables(aws: Aws, database: str) -> Iterator[Any]:
 
 
 def _workgroup_exists(aws: Aws, workgroup: str) -> bool:
-    """By listing: for one that is not there, GetWorkGroup answers an error that other mistakes answer too."""
+    """Look the workgroup up in the list: GetWorkGroup's error for a missing one has other causes too."""
     pages = _pages(aws.athena.list_work_groups)
     return any(found.get("Name") == workgroup for page in pages for found in page["WorkGroups"])
 
 
 def _saved(aws: Aws, workgroup: str) -> int:
-    """How many queries and prepared statements people keep in the workgroup: they would go with it."""
+    """Count the queries and prepared statements that people saved in the workgroup, which deletes them."""
     queries = _pages(aws.athena.list_named_queries, WorkGroup=workgroup)
     statements = _pages(aws.athena.list_prepared_statements, WorkGroup=workgroup)
     return sum(len(page.get("NamedQueryIds", ())) for page in queries) + sum(
@@ -153,20 +148,20 @@ def _pages(ask: Callable[..., Any], **request: str) -> Iterator[Any]:
 
 @dataclass
 class RemovedFromCatalog:
-    """What went, and what AWS would not let go, by name, with its own words."""
+    """What was removed, and what AWS refused to remove."""
 
     tables: int = 0
     partitions: int = 0
     database: bool = False
     workgroup: bool = False
     removed_tables: dict[str, int] = field(default_factory=dict)  # partitions that were removed, by deleted table
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)  # AWS's messages, by name
 
 
 def remove_from_catalog(aws: Aws, found: CatalogInventory) -> RemovedFromCatalog:
-    """Removes what the inventory says is Shoreline's: partitions before their table, tables before the database.
+    """Remove what is Shoreline's by the inventory: partitions before their table, tables before the database.
 
-    Glue removes a deleted table's partitions in its own time: so they are deleted first, by name.
+    Glue removes the partitions of a deleted table asynchronously, so they are deleted first, by name.
     Source: AWS Glue API, DeleteTable.
     """
     removed = RemovedFromCatalog()
@@ -192,7 +187,7 @@ def remove_from_catalog(aws: Aws, found: CatalogInventory) -> RemovedFromCatalog
 
 @contextmanager
 def _refusals(refused: dict[str, str], name: str) -> Iterator[None]:
-    """What AWS refuses inside is noted under the name: the rest is removed all the same, and the proof tells."""
+    """Record a refusal under the name. The rest is still removed, and the verification reports what is left."""
     try:
         with translate_errors():
             yield
@@ -219,7 +214,7 @@ def _remove_partitions(aws: Aws, database: str, table: str, refused: dict[str, s
 
 
 def _note(errors: Iterable[Any], name: Callable[[Any], str], refused: dict[str, str]) -> int:
-    """Remembers what was refused, and counts it; what was gone already is no refusal."""
+    """Record and count refusals. What did not exist any more is not a refusal."""
     failed = 0
     for error in errors:
         detail = error.get("ErrorDetail", {})

@@ -1,4 +1,4 @@
-"""Local files that Shoreline made: recognised by their place and name, so that nothing else ever goes."""
+"""Local files that Shoreline created, recognised by place and name, so that nothing else is removed."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _SAMPLE = 5
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """What a folder holds: files that are Shoreline's, their bytes, and what else is there (it stays)."""
+    """The contents of a folder: Shoreline's files, and others, which are kept."""
 
     folder: Path
     files: int
     bytes: int
     others: int
-    other_names: tuple[str, ...]
+    other_names: tuple[str, ...]  # the first of them
 
     @property
     def present(self) -> bool:
-        """Whether there is anything to remove or to tell of."""
+        """Whether the folder holds anything to remove or to report."""
         return self.files > 0 or self.others > 0
 
 
 def look_at_output(folder: Path) -> LocalFiles:
-    """The Parquet files of partitions, and the export's records, under the output folder. Links are never followed.
+    """Count the Parquet files of partitions and the export's records in the output folder. Links are never followed.
 
     Raises OSError for a folder that cannot be listed.
     """
@@ -44,21 +44,21 @@ def look_at_output(folder: Path) -> LocalFiles:
 
 
 def look_at_receipts(folder: Path) -> LocalFiles:
-    """The receipts in the receipts' folder. Raises OSError for a folder that cannot be listed."""
+    """Count the receipts in their folder. Raises OSError for a folder that cannot be listed."""
     return _look(folder, _RECEIPT)
 
 
 def remove_output(folder: Path) -> int:
-    """Removes them, the folders that this leaves empty, and that of the records; gives how many files went."""
+    """Remove what `look_at_output` counts, and the folders left empty. Return the number of removed files."""
     removed = _remove(folder, _LAKE_FILE)
-    with suppress(OSError):  # it is not there, holds something, or is a link
+    with suppress(OSError):  # It does not exist, is not empty, or is a link.
         (folder / RECORDS).rmdir()
         folder.rmdir()
     return removed
 
 
 def remove_receipts(folder: Path) -> int:
-    """Removes the receipts; gives how many went."""
+    """Remove the receipts. Return the number of removed files."""
     return _remove(folder, _RECEIPT)
 
 
@@ -74,7 +74,7 @@ def _look(folder: Path, pattern: re.Pattern[str]) -> LocalFiles:
 
 
 def _remove(folder: Path, pattern: re.Pattern[str]) -> int:
-    """Removes what it can: what will not go, the proof finds and names."""
+    """Remove what can be removed; the verification finds and names the rest."""
     found: list[Path] = []
     with suppress(OSError):
         for path, ours in _files(folder, pattern):
@@ -89,7 +89,7 @@ def _remove(folder: Path, pattern: re.Pattern[str]) -> int:
 
 
 def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
-    """Every file and link under the folder, and whether it is a file of ours."""
+    """Yield every file and link in the folder, and whether it is a file of Shoreline's."""
     for place, folders, names in walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in sorted([*names, *links]):
@@ -99,8 +99,8 @@ def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, bool]
 
 
 def _remove_empty(folder: Path, removed: Iterable[Path]) -> None:
-    """Removes the folders that held removed files and hold nothing now; a mount point stays."""
+    """Remove the folders that removed files leave empty, except a mount point."""
     places = {place for path in removed for place in path.parents if place == folder or folder in place.parents}
     for place in sorted(places, key=lambda place: len(place.parts), reverse=True):
-        with suppress(OSError):  # it is not empty, is mounted, or may not be removed
+        with suppress(OSError):  # It is not empty, is a mount point, or may not be removed.
             place.rmdir()

@@ -1,4 +1,4 @@
-"""What a cleanup will remove, what it will leave, and why: a value that touches nothing."""
+"""The plan of a cleanup: what it will remove, what it will keep, and why."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from services import formatting
-from services.cleanup import plan as lines
 from services.cleanup.glue import CatalogInventory
-from services.cleanup.inventory import BucketInventory, Locked, Others, ResourceAmount
-from services.cleanup.listing import Area, Scope
+from services.cleanup.inventory import Area, BucketInventory, Locked, Others, ResourceAmount, Scope
 from services.cleanup.local_files import LocalFiles
 from services.costs.bill import Biller
 
@@ -19,7 +17,7 @@ NOTHING = Decimal(0)
 
 
 class Action(StrEnum):
-    """What is to become of a resource."""
+    """What happens to a resource."""
 
     REMOVE = "remove"
     KEEP = "keep"
@@ -27,23 +25,20 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Item:
-    """One resource. `count` is what must be removed singly, `bytes` what it holds.
-
-    `monthly` is what it costs a month as it lies, `early_deletion` what removing it now costs: both in dollars.
-    """
+    """One resource of the plan."""
 
     resource: str
     action: Action
     detail: str
-    count: int = 0
+    count: int = 0  # of what is removed singly
     bytes: int = 0
-    monthly: Decimal = NOTHING
-    early_deletion: Decimal = NOTHING
+    monthly: Decimal = NOTHING  # dollars a month for keeping it
+    early_deletion: Decimal = NOTHING  # dollars for removing it before the minimum time of its storage class
     reason: str = ""
 
 
 def area_item(area: Area, amount: ResourceAmount, biller: Biller, *, goes: bool) -> Item:
-    """What lies under one prefix."""
+    """Return the item of everything below one prefix."""
     counted = (
         (amount.objects, "object"),
         (amount.versions - amount.objects, "older version"),
@@ -65,7 +60,7 @@ def area_item(area: Area, amount: ResourceAmount, biller: Biller, *, goes: bool)
 
 
 def _backups(amount: ResourceAmount) -> list[str]:
-    """The backups among it: that they go is what matters most."""
+    """Describe the backups, which come first: their loss matters most."""
     if not amount.backups:
         return []
     times = sorted(name.taken_at for name in amount.backups)
@@ -76,23 +71,23 @@ def _backups(amount: ResourceAmount) -> list[str]:
 
 
 def others_item(others: Others) -> Item:
-    """What in the bucket is not Shoreline's."""
+    """Return the item of the objects that are not Shoreline's."""
     detail = f"{formatting.count(others.entries, 'entry', 'entries')}: {_names(others.keys, others.entries)}"
     return Item("not Shoreline's", Action.KEEP, detail, others.entries, reason="outside Shoreline's prefixes")
 
 
 def bucket_items(bucket: str, stays: str, *, take_settings: bool) -> list[Item]:
-    """The bucket; where it stays for the sake of other things, what Shoreline set on it."""
+    """Return the item of the bucket, and of Shoreline's settings where the bucket is kept for other objects."""
     action = Action.KEEP if stays else Action.REMOVE
     items = [Item(f"bucket {bucket}", action, "with its settings", reason=stays)]
     if take_settings:
-        what = "lifecycle rules, policy statements, tag; public access stays blocked, encryption on"
+        what = "lifecycle rules, policy statements, tag; public access stays blocked, encryption stays on"
         items.append(Item(f"settings of {bucket}", Action.REMOVE, what))
     return items
 
 
 def catalog_items(found: CatalogInventory) -> list[Item]:
-    """Athena's tables, database and workgroup."""
+    """Return the items of Athena's tables, database and workgroup."""
     items = [
         Item(f"table {found.database}.{table.name}", Action.REMOVE, formatting.count(table.partitions, "partition"))
         for table in found.tables
@@ -102,13 +97,13 @@ def catalog_items(found: CatalogInventory) -> list[Item]:
         if found.others:
             why = f"holds tables that are not Shoreline's: {_names(found.others[:5], len(found.others))}"
         elif not found.database_is_ours:
-            why = "nothing says that it is Shoreline's"
+            why = "has no property project=shoreline"
         items.append(_catalog_item(f"Athena database {found.database}", why))
     if found.workgroup_exists:
         why = "" if found.workgroup_is_ours else "has no tag project=shoreline"
         if found.saved:
             saved = formatting.count(found.saved, "saved query or statement", "saved queries and statements")
-            why = f"holds {saved} that Shoreline did not make"
+            why = f"holds {saved} of other users"
         items.append(_catalog_item(f"Athena workgroup {found.workgroup}", why))
     return items
 
@@ -118,7 +113,7 @@ def _catalog_item(name: str, why_kept: str) -> Item:
 
 
 def local_item(name: str, found: LocalFiles) -> Item:
-    """A local folder."""
+    """Return the item of a local folder."""
     detail = formatting.count(found.files, "file") if found.files else ""
     if found.others:
         names = _names(found.other_names, found.others)
@@ -128,20 +123,20 @@ def local_item(name: str, found: LocalFiles) -> Item:
 
 
 def scratch_item(name: str) -> Item:
-    """A database that a killed restore or drill left."""
+    """Return the item of a scratch database."""
     return Item(f"scratch database {name}", Action.REMOVE, "left by a killed restore")
 
 
 def blockers(locked: Locked) -> tuple[str, ...]:
-    """What S3 will not let go, and why."""
+    """Describe what S3 refuses to delete, and why."""
     if not locked.versions:
         return ()
-    told = [f"{formatting.count(locked.versions, 'version')} cannot be deleted"]
+    parts = [f"{formatting.count(locked.versions, 'version')} cannot be deleted"]
     if locked.until is not None:
-        told.append(f"Object Lock until {formatting.moment(locked.until)}")
+        parts.append(f"Object Lock until {formatting.moment(locked.until)}")
     if locked.legal_holds:
-        told.append(f"{formatting.count(locked.legal_holds, 'legal hold')}")
-    return (f"{'; '.join(told)}: {_names(locked.keys, locked.versions)}",)
+        parts.append(f"{formatting.count(locked.legal_holds, 'legal hold')}")
+    return (f"{'; '.join(parts)}: {_names(locked.keys, locked.versions)}",)
 
 
 def _names(names: Sequence[str], of: int) -> str:
@@ -150,48 +145,40 @@ def _names(names: Sequence[str], of: int) -> str:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that was found. `catalog` is None where there is no Athena, `receipts` and `scratch` (databases of
-    killed restores) where they were not asked for.
-    """
+    """Everything that exists."""
 
     bucket: BucketInventory
     output: LocalFiles
-    receipts: LocalFiles | None = None
-    catalog: CatalogInventory | None = None
-    scratch: tuple[str, ...] | None = None
+    receipts: LocalFiles | None = None  # None without --receipts
+    catalog: CatalogInventory | None = None  # None without Athena
+    scratch: tuple[str, ...] | None = None  # databases left by killed restores; None without --scratch
 
 
 @dataclass(frozen=True)
 class EntryCounts:
-    """What is removed singly: versions with delete markers, and unfinished uploads."""
+    """Counts of what is removed singly."""
 
-    versions: int = 0
-    uploads: int = 0
+    versions: int = 0  # with delete markers
+    uploads: int = 0  # unfinished
 
 
 @dataclass(frozen=True)
 class CleanupPlan:
-    """What becomes of everything. `areas` are emptied, of which `empty_areas` are so already; `unpriced` are storage
-    classes without a price. `backups` are the backups that go, by key without suffix; `expected`, how many versions
-    (with delete markers) and unfinished uploads each area is to lose, without the lease's own.
-
-    `remove_bucket` says whether the bucket goes; `take_settings`, whether what Shoreline set on it goes, as it stays
-    for the sake of other things.
-    """
+    """What happens to every resource."""
 
     bucket: str
     account_id: str
     items: tuple[Item, ...]
     blockers: tuple[str, ...]
-    unpriced: tuple[str, ...]
-    areas: tuple[Area, ...]
-    empty_areas: tuple[Area, ...]
+    unpriced: tuple[str, ...]  # storage classes without a known price
+    areas: tuple[Area, ...]  # to be emptied
+    empty_areas: tuple[Area, ...]  # of these, already empty
     kept_areas: tuple[Area, ...]
-    backups: tuple[str, ...]
-    expected: dict[str, EntryCounts]
+    backups: tuple[str, ...]  # to be removed, by key without suffix
+    expected: dict[str, EntryCounts]  # to be removed from each area, by prefix, without the lease's own versions
     bucket_exists: bool
     remove_bucket: bool
-    take_settings: bool
+    take_settings: bool  # whether to remove Shoreline's settings from a bucket that is kept for other objects
     output: LocalFiles
     receipts: LocalFiles | None
     catalog: CatalogInventory | None
@@ -199,32 +186,32 @@ class CleanupPlan:
 
     @property
     def removals(self) -> list[Item]:
-        """The lines that go."""
+        """The items that are removed."""
         return [item for item in self.items if item.action is Action.REMOVE]
 
     @property
     def count(self) -> int:
-        """Versions, delete markers and uploads to remove."""
+        """The number of versions, delete markers and uploads to remove."""
         return sum(item.count for item in self.removals)
 
     @property
     def bytes(self) -> int:
-        """Bytes of all that goes."""
+        """The bytes to remove."""
         return sum(item.bytes for item in self.removals)
 
     @property
     def monthly(self) -> Decimal:
-        """Dollars a month that what goes costs now."""
+        """Dollars a month that the removed items cost now."""
         return sum((item.monthly for item in self.removals), NOTHING)
 
     @property
     def staying(self) -> Decimal:
-        """Dollars a month that what stays of Shoreline's goes on costing."""
+        """Dollars a month that the kept items still cost."""
         return sum((item.monthly for item in self.items if item.action is Action.KEEP), NOTHING)
 
     @property
     def early_deletion(self) -> Decimal:
-        """Dollars that removing it now costs: the rest of the minimum times of its storage classes."""
+        """Dollars for deletion before the minimum times of the storage classes."""
         return sum((item.early_deletion for item in self.removals), NOTHING)
 
 
@@ -237,30 +224,30 @@ def plan(
     *,
     keep_backups: bool = False,
 ) -> CleanupPlan:
-    """Decides."""
+    """Decide what to remove and what to keep."""
     going = scope.without_backups() if keep_backups else scope
     stays = _why_bucket_stays(found.bucket, keep_backups)
     shared = bool(found.bucket.locked.versions or found.bucket.neighbours)
     take_settings = bool(found.bucket.others.entries) and not keep_backups and not shared
-    items: list[Item] = [] if found.catalog is None else lines.catalog_items(found.catalog)
+    items: list[Item] = [] if found.catalog is None else catalog_items(found.catalog)
     for area in scope.areas:
         amount = found.bucket.amounts.get(area, ResourceAmount())
         if amount.entries:
-            items.append(lines.area_item(area, amount, biller, goes=area in going.areas))
+            items.append(area_item(area, amount, biller, goes=area in going.areas))
     if found.bucket.others.entries:
-        items.append(lines.others_item(found.bucket.others))
+        items.append(others_item(found.bucket.others))
     if found.bucket.exists:
-        items += lines.bucket_items(bucket, stays, take_settings=take_settings)
-    items += [lines.scratch_item(name) for name in found.scratch or ()]
+        items += bucket_items(bucket, stays, take_settings=take_settings)
+    items += [scratch_item(name) for name in found.scratch or ()]
     for name, files in (("local output", found.output), ("local receipts", found.receipts)):
         if files is not None and files.present:
-            items.append(lines.local_item(name, files))
+            items.append(local_item(name, files))
     losing = [(area, found.bucket.amounts.get(area, ResourceAmount())) for area in going.areas]
     return CleanupPlan(
         bucket=bucket,
         account_id=account_id,
         items=tuple(items),
-        blockers=lines.blockers(found.bucket.locked),
+        blockers=blockers(found.bucket.locked),
         unpriced=tuple(sorted({name for each in found.bucket.amounts.values() for name in each.standing.unpriced})),
         areas=going.areas,
         empty_areas=tuple(area for area in going.areas if not found.bucket.amounts.get(area, ResourceAmount()).entries),
@@ -284,9 +271,9 @@ def _why_bucket_stays(found: BucketInventory, keep_backups: bool) -> str:
     if keep_backups:
         return "--keep-backups"
     if found.neighbours:
-        return f"another installation is in it, and needs its settings: {', '.join(sorted(found.neighbours)[:5])}"
+        return f"another installation uses it: {', '.join(sorted(found.neighbours)[:5])}"
     if found.others.entries:
-        return "holds things that are not Shoreline's"
+        return "holds objects that are not Shoreline's"
     if found.locked.versions:
         return "holds locked versions"
     return ""

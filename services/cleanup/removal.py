@@ -1,7 +1,8 @@
-"""Empties areas of a bucket and removes the bucket: many keys a call, many calls at once, every error read."""
+"""The removal: empties areas of a bucket and deletes the bucket, in parallel batches, reading every error."""
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
@@ -12,16 +13,17 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from services.cleanup.listing import Area, ObjectVersion, Scope, parts_size, version_pages
-from services.cleanup.ownership import take_settings
+from services.backups.lifecycle import is_ours
+from services.cleanup.inventory import Area, ObjectVersion, Scope, parts_size, version_pages
 from services.cleanup.plan import CleanupPlan, EntryCounts
 from services.concurrency import each
 from services.errors import StorageError, StorageUnreachable
+from services.s3.bucket import TAG, other_statements, read_policy, read_rules, read_tags
 from services.s3.client import error_code, translate_errors
 from services.s3.objects import DELETE_BATCH, Storage, Upload
 
 _ATTEMPTS = 6  # of one batch, and of one upload's abort
-_STALLED = 3  # listings in a row that begin like the one before: what is left will not go
+_STALLED = 3  # listings in a row with the same beginning, after which the removal gives up
 _GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NoSuchBucket", "404"}
 _PASSING = {"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "OperationAborted", "503", "500"}
 _NAMED = 20
@@ -30,22 +32,18 @@ _Name = tuple[str, str]  # a key and a version id
 
 @dataclass
 class Removed:
-    """What went, and what S3 would not let go: the first refusals by key, with S3's own words.
-
-    `areas` has what went of each area, by prefix; `files` how many local files went, by folder; `scratch` the scratch
-    databases that were dropped.
-    """
+    """What was removed, and what S3 refused to remove."""
 
     versions: int = 0
     uploads: int = 0
     bucket: bool = False
-    areas: dict[str, EntryCounts] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)
-    scratch: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
+    areas: dict[str, EntryCounts] = field(default_factory=dict)  # by prefix
+    files: dict[str, int] = field(default_factory=dict)  # local files, by folder
+    scratch: list[str] = field(default_factory=list)  # dropped databases
+    refused: dict[str, str] = field(default_factory=dict)  # S3's messages for the first refusals, by key
 
     def count(self, area: Area | None, *, versions: int = 0, uploads: int = 0) -> None:
-        """Count what went of an area."""
+        """Count what was removed from an area."""
         self.versions += versions
         self.uploads += uploads
         if area is not None:
@@ -53,25 +51,25 @@ class Removed:
             self.areas[area.prefix] = EntryCounts(before.versions + versions, before.uploads + uploads)
 
     def refuse(self, key: str, why: str) -> None:
-        """Remember a refusal, up to a bound."""
+        """Record a refusal, up to a limit."""
         if len(self.refused) < _NAMED:
             self.refused[key] = why
 
 
 class Held(Protocol):
-    """The lease that keeps other runs from writing: its key, whether it is still ours, and its end."""
+    """The lease that keeps other runs from writing."""
 
     @property
     def key(self) -> str:
-        """Where its object lies."""
+        """The key of its object."""
         ...
 
     def check(self) -> None:
-        """Raises Busy when another run has taken it."""
+        """Raise Busy if another run has taken it."""
         ...
 
     def release(self) -> None:
-        """Ends it."""
+        """Release it."""
         ...
 
 
@@ -82,10 +80,10 @@ class _Batch:
 
 
 class Removal:
-    """Carries out a plan's part in S3. Each step finds for itself what is left, so a killed run is resumed.
+    """The S3 part of a plan. Each step lists what is left, so the next run resumes a killed one.
 
-    Listing goes ahead of the deletions on one thread: it gives about 6,000 keys a second, S3 takes 3,500
-    deletions a second below one prefix.
+    One thread lists ahead of the deletions: it lists about 6,000 keys a second, and S3 accepts 3,500 deletions a
+    second below one prefix.
     """
 
     def __init__(
@@ -106,25 +104,25 @@ class Removal:
         self.removed = removed if removed is not None else Removed()
 
     def run(self) -> Removed:
-        """Empties the plan's areas, then removes the bucket, or takes Shoreline's settings off it, as the plan says."""
+        """Empty the plan's areas, then delete the bucket or remove Shoreline's settings from it, as planned."""
         if not self._plan.bucket_exists:
             return self.removed
         if self._empty() and self._scope.area_of(self._lease.key) in self._plan.areas:
-            self._give_up_lease()
+            self._release_lease()
             try:
                 if self._plan.remove_bucket:
                     self._remove_bucket()
                 elif self._plan.take_settings:
-                    take_settings(self._storage)
-            except StorageError as error:  # such as a policy that denies it: the proof tells what is left
+                    remove_settings(self._storage)
+            except StorageError as error:  # Such as a policy that denies it: the verification reports what is left.
                 self.removed.refuse(self._storage.bucket, str(error))
         return self.removed
 
     def _empty(self) -> bool:
-        """Lists and removes until a listing is empty; says whether one was.
+        """List and delete until a listing is empty. Return whether one was.
 
-        Whatever S3 answers, what was deleted and is listed again is still there: a listing that begins like the
-        one before, a few times in a row, has what will not go.
+        A deleted version that is listed again still exists, whatever S3 answered: the removal gives up after a few
+        listings in a row with the same beginning.
         """
         before, stalled = None, 0
         self._lease.check()
@@ -139,7 +137,7 @@ class Removal:
         return True
 
     def _pass(self) -> frozenset[_Name]:
-        """One walk through all that the plan removes; gives the first of what there was, at most a batch."""
+        """Delete everything of the plan in one listing. Return its first entries, at most a batch."""
         first: frozenset[_Name] = frozenset()
         for upload, aborted in each(self._abort, self._uploads()):
             first = first or frozenset({(upload.key, upload.upload_id)})
@@ -165,11 +163,11 @@ class Removal:
             yield batch
 
     def _uploads(self) -> Iterator[Upload]:
-        """The uploads of all areas: some stores list none when they are asked for those below a prefix."""
+        """Yield the uploads of all areas. The listing has no prefix, with which some stores list none."""
         return (upload for upload in self._storage.uploads("") if self._goes(upload.key))
 
     def _delete(self, batch: list[ObjectVersion]) -> _Batch:
-        """Deletes a batch; keys that failed in passing are tried again, those refused for good are named."""
+        """Delete a batch. Keys with a passing error are retried; lasting refusals are recorded."""
         names = frozenset((entry.key, entry.version_id) for entry in batch)
         waiting = set(names)
         refused: dict[_Name, str] = {}
@@ -186,11 +184,11 @@ class Removal:
             if not waiting:
                 break
             time.sleep(_backoff(attempt))
-        refused |= dict.fromkeys(waiting, "S3 did not delete it, and gave no lasting reason")
+        refused |= dict.fromkeys(waiting, "S3 did not delete it after several attempts")
         return _Batch(names, refused)
 
     def _ask_to_delete(self, names: set[_Name]) -> dict[_Name, tuple[str, str]] | None:
-        """The error of each key that was not deleted, or None when S3 did not answer."""
+        """Return the error of each key that was not deleted, or None if S3 did not answer."""
         objects: Any = [{"Key": key, "VersionId": version} for key, version in sorted(names)]
         try:
             with translate_errors():
@@ -205,7 +203,7 @@ class Removal:
         }
 
     def _abort(self, upload: Upload) -> tuple[Upload, bool]:
-        """Aborts an upload until it holds no parts: parts that were under way may arrive after an abort."""
+        """Abort an upload until it holds no parts: parts in transit may arrive after an abort."""
         for attempt in range(_ATTEMPTS):
             try:
                 self._storage.upload(upload.key, upload.upload_id).abort()
@@ -220,8 +218,8 @@ class Removal:
         self.removed.refuse(upload.key, f"the upload {upload.upload_id} still holds parts")
         return upload, False
 
-    def _give_up_lease(self) -> None:
-        """The lease's own object goes last: until now it kept other runs from writing."""
+    def _release_lease(self) -> None:
+        """Delete the lease's object, which kept other runs from writing until now."""
         self._lease.release()
         pages = version_pages(self._storage, self._lease.key)
         for batch in ([entry for entry in page if entry.key == self._lease.key] for page in pages):
@@ -230,7 +228,7 @@ class Removal:
                     self.removed.refuse(key, why)
 
     def _remove_bucket(self) -> None:
-        """Removes the bucket; what was written to it meanwhile is removed first, up to a bound."""
+        """Delete the bucket, after anything that was written to it meanwhile, with a limited number of attempts."""
         for attempt in range(_ATTEMPTS):
             with translate_errors():
                 try:
@@ -239,15 +237,59 @@ class Removal:
                     if error_code(error) == "BucketNotEmpty":
                         time.sleep(_backoff(attempt))
                         self._pass()
-                        self._give_up_lease()
+                        self._release_lease()
                         continue
                     if error_code(error) not in _GONE:
                         raise
             self.removed.bucket = True
             return
-        self.removed.refuse(self._storage.bucket, "someone keeps writing to the bucket")
+        self.removed.refuse(self._storage.bucket, "another program keeps writing to the bucket")
+
+
+def remove_settings(storage: Storage) -> None:
+    """Remove Shoreline's settings from a bucket that is kept, the tag last: until then a killed run can be resumed.
+
+    Settings of others are kept. Public access stays blocked and encryption stays on: neither costs anything, and
+    cleanup does not decide to open a bucket.
+    """
+    with translate_errors():
+        _remove_rules(storage)
+        _remove_statements(storage)
+        _remove_tag(storage)
+
+
+def _remove_rules(storage: Storage) -> None:
+    found = read_rules(storage)
+    others: Any = [rule for rule in found if not is_ours(rule)]
+    if len(others) == len(found):
+        return
+    if others:
+        storage.aws.s3.put_bucket_lifecycle_configuration(
+            Bucket=storage.bucket, LifecycleConfiguration={"Rules": others}
+        )
+    else:
+        storage.aws.s3.delete_bucket_lifecycle(Bucket=storage.bucket)
+
+
+def _remove_statements(storage: Storage) -> None:
+    policy = read_policy(storage)
+    if policy is None:
+        return
+    others = other_statements(policy)
+    if others:
+        storage.aws.s3.put_bucket_policy(Bucket=storage.bucket, Policy=json.dumps({**policy, "Statement": others}))
+    else:
+        storage.aws.s3.delete_bucket_policy(Bucket=storage.bucket)
+
+
+def _remove_tag(storage: Storage) -> None:
+    others = [tag for tag in read_tags(storage) if tag != TAG]
+    if others:
+        storage.aws.s3.put_bucket_tagging(Bucket=storage.bucket, Tagging={"TagSet": others})
+    else:
+        storage.aws.s3.delete_bucket_tagging(Bucket=storage.bucket)
 
 
 def _backoff(attempt: int) -> float:
-    """Seconds to wait after failed attempt number `attempt` (from 0): growing, at random, at most about 5."""
+    """Return seconds to wait after failed attempt number `attempt` (from 0): exponential, with jitter, at most 5."""
     return random.uniform(0.5, 1) * min(5.0, 0.1 * float(2**attempt))  # noqa: S311  # not for secrecy

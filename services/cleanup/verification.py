@@ -1,4 +1,4 @@
-"""Looks again, by calls of its own and on connections of its own, at everything that was to go."""
+"""The verification: separate calls, on separate connections, check everything that was to be removed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from botocore.exceptions import ClientError
 from services import formatting
 from services.backups.lifecycle import is_ours
 from services.cleanup.glue import RemovedFromCatalog
-from services.cleanup.listing import Area, Scope
+from services.cleanup.inventory import Area, Scope
 from services.cleanup.local_files import LocalFiles, look_at_output, look_at_receipts
-from services.cleanup.ownership import rules, tags
 from services.cleanup.plan import Action, CleanupPlan, EntryCounts
 from services.cleanup.removal import Removed
 from services.concurrency import each
 from services.errors import ShorelineError
 from services.postgres.client import Database
-from services.s3.bucket import TAG, other_statements, read_policy
+from services.s3.bucket import TAG, other_statements, read_policy, read_rules, read_tags
 from services.s3.client import Aws, error_code, translate_errors
 from services.s3.objects import Storage
 
@@ -33,15 +32,15 @@ _ABSENT_CODES = {"404", "NoSuchBucket", "NotFound", "EntityNotFoundException"}
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one look saw: how many are left, and by which calls. `count` is 0 when nothing is left."""
+    """The result of one check."""
 
-    verified: str
-    count: int
+    verified: str  # the calls that checked it
+    count: int  # of what is left
     detail: str = ""
 
 
 class ResourceChecker:
-    """Looks at one bucket and at Athena's things. Each raises what `services.s3.client.translated` raises."""
+    """Checks of one bucket and of Athena. Each raises what `services.s3.client.translate_errors` raises."""
 
     def __init__(self, aws: Aws, scope: Scope, bucket: str) -> None:
         self._aws = aws
@@ -50,7 +49,7 @@ class ResourceChecker:
         self._bucket = bucket
 
     def bucket(self) -> CheckResult:
-        """The bucket: 404, or still there."""
+        """Check that the bucket answers 404."""
         there = self._there(lambda: self._s3.head_bucket(Bucket=self._bucket))
         return (
             CheckResult("HeadBucket: 200", 1, "the bucket is still there")
@@ -59,7 +58,7 @@ class ResourceChecker:
         )
 
     def area(self, area: Area) -> CheckResult:
-        """Three listings, each of which must come back empty, or find no bucket."""
+        """Check that three listings are empty, or find no bucket."""
         counts = {
             "objects": self._count("list_objects_v2", ("Contents",), area),
             "versions": self._count("list_object_versions", ("Versions", "DeleteMarkers"), area),
@@ -69,21 +68,21 @@ class ResourceChecker:
         return CheckResult(f"{_LISTINGS}: nothing", sum(counts.values()), detail)
 
     def settings(self) -> CheckResult:
-        """What Shoreline had set on a bucket that stays."""
+        """Check that a bucket that is kept has none of Shoreline's settings."""
         storage = Storage(self._aws, self._bucket)
         with translate_errors():
             policy = read_policy(storage)
             statements = len((policy or {}).get("Statement", [])) - len(other_statements(policy))
             left = {
-                "lifecycle rules": sum(is_ours(rule) for rule in rules(storage)),
+                "lifecycle rules": sum(is_ours(rule) for rule in read_rules(storage)),
                 "policy statements": statements,
-                "tags": int(TAG in tags(storage)),
+                "tags": int(TAG in read_tags(storage)),
             }
         detail = ", ".join(f"{number} {what}" for what, number in left.items() if number)
         return CheckResult("lifecycle, policy, tags: none of ours", sum(left.values()), detail)
 
     def table(self, database: str, table: str) -> CheckResult:
-        """A table, and the partitions that Glue may still have of it."""
+        """Check a table, and the partitions that Glue may still hold."""
         there = self._there(lambda: self._aws.glue.get_table(DatabaseName=database, Name=table))
         partitions = self._there(
             lambda: self._aws.glue.get_partitions(DatabaseName=database, TableName=table, MaxResults=1)["Partitions"]
@@ -92,12 +91,12 @@ class ResourceChecker:
         return CheckResult("GetTable, GetPartitions: EntityNotFound", there + partitions, detail)
 
     def database(self, database: str) -> CheckResult:
-        """The database."""
+        """Check the database."""
         there = self._there(lambda: self._aws.glue.get_database(Name=database))
         return CheckResult("GetDatabase: EntityNotFound", int(there), "the database is still there")
 
     def workgroup(self, workgroup: str) -> CheckResult:
-        """The workgroup. Athena has no error code of its own for one that is not there, only words."""
+        """Check the workgroup. For a missing one, Athena has only a message, not an error code of its own."""
         with translate_errors():
             try:
                 self._aws.athena.get_work_group(WorkGroup=workgroup)
@@ -109,7 +108,7 @@ class ResourceChecker:
         return CheckResult("GetWorkGroup", 1, "the workgroup is still there")
 
     def tagged_buckets(self) -> list[str]:
-        """The buckets of the account that carry the project's tag, by name."""
+        """Return the names of the account's buckets with the project's tag."""
         with translate_errors():
             pages: Iterable[Any] = self._s3.get_paginator("list_buckets").paginate()
             names = [bucket["Name"] for page in pages for bucket in page.get("Buckets", [])]
@@ -118,9 +117,9 @@ class ResourceChecker:
     def _name_if_tagged(self, name: str) -> str:
         with translate_errors():
             try:
-                return name if TAG in tags(Storage(self._aws, name)) else ""
+                return name if TAG in read_tags(Storage(self._aws, name)) else ""
             except ClientError as error:
-                if error_code(error) in _ABSENT_CODES:  # removed since it was listed
+                if error_code(error) in _ABSENT_CODES:  # It was removed after the listing.
                     return ""
                 raise
 
@@ -134,7 +133,7 @@ class ResourceChecker:
                 raise
 
     def _count(self, operation: Any, fields: Iterable[str], area: Area) -> int:
-        """What one kind of listing still shows of an area. Uploads are listed whole: some stores need that."""
+        """Count the entries of an area in one listing. Uploads are listed without a prefix: some stores need that."""
         where = {} if operation == "list_multipart_uploads" else {"Prefix": area.prefix}
         pages: Iterable[Any] = self._s3.get_paginator(operation).paginate(Bucket=self._bucket, **where)
         with translate_errors():
@@ -151,42 +150,42 @@ class ResourceChecker:
                 raise
 
 
-PATIENCE = 30.0  # seconds for what AWS removes in its own time
-_ABSENT = "not there"  # what was done with a resource that the plan had not found either
+TIME_BUDGET_SECONDS = 30.0  # for what AWS removes asynchronously
+_ABSENT = "not there"  # the action for a resource that did not exist before either
 
 
 class Verdict(StrEnum):
-    """What the look found: GONE and KEPT are as planned; LEFT, UNKNOWN and CONTRADICTED fail the cleanup."""
+    """The verdict of a check: GONE and KEPT are as planned; LEFT, UNKNOWN and CONTRADICTED fail the cleanup."""
 
     GONE = "gone"
     KEPT = "kept"
     LEFT = "LEFT"
     UNKNOWN = "UNKNOWN"
-    CONTRADICTED = "CONTRADICTED"  # not there, and the removal did not remove as much as the plan had found
+    CONTRADICTED = "CONTRADICTED"  # does not exist, but fewer were removed than the plan had counted
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the proof: a resource, what was done with it, how that was verified, and what was found."""
+    """One verified resource."""
 
     resource: str
-    action: str
-    verified: str
+    action: str  # what was done with it
+    verified: str  # the calls that checked it
     verdict: Verdict
     detail: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether what was found is what was planned."""
+        """Whether the result is as planned."""
         return self.verdict in {Verdict.GONE, Verdict.KEPT}
 
 
-class Proof:
-    """The second look.
+class Verification:
+    """The checks of everything in the plan.
 
-    S3's listings are consistent at once; a deleted bucket may answer for a while yet, and Glue removes things in its
-    own time: a check of these is repeated until it finds nothing, all of them together for at most `patience` seconds.
-    What the removal could not remove is looked at once: give no patience then.
+    S3's listings are consistent at once. A deleted bucket may still answer for a while, and Glue removes children
+    asynchronously: these checks are repeated until they find nothing, all together for at most `time_budget` seconds.
+    Set it to 0 if the removal met refusals, after which waiting is pointless.
     Source: Amazon S3 User Guide, "Amazon S3 data consistency model".
     """
 
@@ -200,18 +199,18 @@ class Proof:
         catalog: RemovedFromCatalog,
         *,
         whole_account: bool,
-        patience: float = PATIENCE,
+        time_budget: float = TIME_BUDGET_SECONDS,
     ) -> None:
-        self._looks = ResourceChecker(aws, scope, plan.bucket)
+        self._checker = ResourceChecker(aws, scope, plan.bucket)
         self._servers = servers
         self._catalog_removed = catalog
         self._plan = plan
         self._removed = removed
         self._whole_account = whole_account
-        self._deadline = time.monotonic() + patience
+        self._deadline = time.monotonic() + time_budget
 
     def checks(self) -> list[Check]:
-        """Every line of the proof. A look that fails is a line of its own: it never counts as gone."""
+        """Run every check. One that fails to run is UNKNOWN, never GONE."""
         return [*self._catalog(), *self._areas(), *self._bucket(), *self._scratch(), *self._local()]
 
     def _catalog(self) -> Iterator[Check]:
@@ -219,12 +218,12 @@ class Proof:
         if found is None:
             return
         for table in found.tables:
-            look = partial(self._looks.table, found.database, table.name)
+            look = partial(self._checker.table, found.database, table.name)
             check = self._check(f"table {found.database}.{table.name}", "dropped", look, may_linger=True)
             partitions = self._catalog_removed.removed_tables.get(table.name)
-            check = _agreed(check, 1, int(partitions is not None), "table")
-            yield _agreed(check, table.partitions, partitions or 0, "partition")
-        removed, looks = self._catalog_removed, self._looks
+            check = _compare_counts(check, 1, int(partitions is not None), "table")
+            yield _compare_counts(check, table.partitions, partitions or 0, "partition")
+        removed, checker = self._catalog_removed, self._checker
         whole = (
             (
                 "database",
@@ -232,7 +231,7 @@ class Proof:
                 found.database_exists,
                 found.remove_database,
                 removed.database,
-                looks.database,
+                checker.database,
             ),
             (
                 "workgroup",
@@ -240,7 +239,7 @@ class Proof:
                 found.workgroup_exists,
                 found.remove_workgroup,
                 removed.workgroup,
-                looks.workgroup,
+                checker.workgroup,
             ),
         )
         for kind, name, existed, goes, gone, look_at in whole:
@@ -250,16 +249,16 @@ class Proof:
             else:
                 action = "dropped" if existed else _ABSENT
                 check = self._check(resource, action, partial(look_at, name), may_linger=existed)
-                yield _agreed(check, int(goes), int(gone), kind)
+                yield _compare_counts(check, int(goes), int(gone), kind)
 
     def _areas(self) -> Iterator[Check]:
         for area in self._plan.areas:
             action = _ABSENT if area in self._plan.empty_areas else "deleted"
-            check = self._check(f"objects {area.prefix}", action, partial(self._looks.area, area), may_linger=False)
+            check = self._check(f"objects {area.prefix}", action, partial(self._checker.area, area), may_linger=False)
             planned = self._plan.expected.get(area.prefix, EntryCounts())
             gone = self._removed.areas.get(area.prefix, EntryCounts())
-            check = _agreed(check, planned.versions, gone.versions, "version or marker", "versions and markers")
-            yield _agreed(check, planned.uploads, gone.uploads, "unfinished upload")
+            check = _compare_counts(check, planned.versions, gone.versions, "version or marker", "versions and markers")
+            yield _compare_counts(check, planned.uploads, gone.uploads, "unfinished upload")
         for area in self._plan.kept_areas:
             yield Check(f"objects {area.prefix}", "kept", "not touched", Verdict.KEPT)
 
@@ -267,21 +266,21 @@ class Proof:
         name = f"bucket {self._plan.bucket}"
         if self._plan.remove_bucket or not self._plan.bucket_exists:
             action = "deleted" if self._plan.bucket_exists else _ABSENT
-            yield self._check(name, action, self._looks.bucket, may_linger=self._removed.bucket)
+            yield self._check(name, action, self._checker.bucket, may_linger=self._removed.bucket)
         else:
             yield self._kept(name)
         if self._plan.take_settings:
-            yield self._check(f"settings of {self._plan.bucket}", "taken off", self._looks.settings, may_linger=False)
+            yield self._check(f"settings of {self._plan.bucket}", "taken off", self._checker.settings, may_linger=False)
         if self._whole_account:
             yield self._tagged()
 
     def _tagged(self) -> Check:
-        """Nothing is left under the project's tag; other buckets that carry it are named, and not touched."""
+        """Check that the bucket's tag is gone; other buckets with the tag are named and not touched."""
         name = "tag project=shoreline"
         try:
-            found = self._looks.tagged_buckets()
+            found = self._checker.tagged_buckets()
         except ShorelineError as error:
-            return Check(name, "searched", "could not be looked at", Verdict.UNKNOWN, str(error))
+            return Check(name, "searched", "could not be checked", Verdict.UNKNOWN, str(error))
         how = "ListBuckets, GetBucketTagging"
         stays = self._plan.bucket in found and self._plan.bucket_exists and not self._plan.remove_bucket
         if self._plan.bucket in found and (not stays or self._plan.take_settings):
@@ -294,7 +293,7 @@ class Proof:
         for name in self._plan.scratch or ():
             look = partial(_look_at_databases, [server.sibling(name) for server in self._servers])
             check = self._check(f"scratch database {name}", "dropped", look, may_linger=False)
-            yield _agreed(check, 1, self._removed.scratch.count(name), "database")
+            yield _compare_counts(check, 1, self._removed.scratch.count(name), "database")
 
     def _local(self) -> Iterator[Check]:
         yield self._local_check(self._plan.output, look_at_output)
@@ -303,7 +302,7 @@ class Proof:
 
     def _local_check(self, planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Check:
         gone = self._removed.files.get(str(planned.folder), 0)
-        return _agreed(_local_check(planned, look), planned.files, gone, "file")
+        return _compare_counts(_local_check(planned, look), planned.files, gone, "file")
 
     def _kept(self, resource: str) -> Check:
         why: Iterable[str] = (
@@ -312,13 +311,13 @@ class Proof:
         return Check(resource, "kept", next(iter(why)), Verdict.KEPT)
 
     def _check(self, resource: str, action: str, look: Callable[[], CheckResult], *, may_linger: bool) -> Check:
-        """Looks until nothing is left or patience ends; the last look is the one that counts."""
+        """Check until nothing is left or the time budget ends; the last check counts."""
         pause = 0.1
         while True:
             try:
                 seen = look()
             except ShorelineError as error:
-                return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, str(error))
+                return Check(resource, action, "could not be checked", Verdict.UNKNOWN, str(error))
             if not seen.count:
                 return Check(resource, action, seen.verified, Verdict.GONE)
             if time.monotonic() >= self._deadline or not may_linger:
@@ -327,12 +326,12 @@ class Proof:
             pause = min(2 * pause, 5)
 
 
-def _agreed(check: Check, planned: int, removed: int, thing: str, things: str = "") -> Check:
-    """The check, unless it found nothing left where less was removed than the plan had found: one of them is wrong."""
+def _compare_counts(check: Check, planned: int, removed: int, thing: str, things: str = "") -> Check:
+    """Return the check, or a contradiction if nothing is left but fewer were removed than the plan had counted."""
     if check.verdict is not Verdict.GONE or removed >= planned:
         return check
     counted = formatting.count(planned, thing, things)
-    what = f"the plan found {counted}, {removed:,} of them removed, and none is listed now"
+    what = f"the plan counted {counted}, {removed:,} of them were removed, and none is listed now"
     return replace(check, verdict=Verdict.CONTRADICTED, detail=what)
 
 
@@ -347,7 +346,7 @@ def _local_check(planned: LocalFiles, look: Callable[[Path], LocalFiles]) -> Che
     try:
         found = look(planned.folder)
     except OSError as error:
-        return Check(resource, action, "could not be looked at", Verdict.UNKNOWN, f"{error.filename}: {error.strerror}")
+        return Check(resource, action, "could not be checked", Verdict.UNKNOWN, f"{error.filename}: {error.strerror}")
     if found.files:
         return Check(resource, action, "listed again", Verdict.LEFT, formatting.count(found.files, "file"))
     if not found.folder.exists():

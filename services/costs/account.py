@@ -1,4 +1,4 @@
-"""The account of one run: its meter, its budget, what it left behind, and the receipt of all that."""
+"""The account of one run: its meter, its budget, the objects that it stored, and its receipt."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from services.costs.receipt import Receipt, make_receipt
 
 
 class Account:
-    """Counts what the clients of one run ask of AWS, and stops them at the run's limit.
+    """Counts the requests of one run's clients, and stops them at the run's limit.
 
-    `billed` tells whether AWS itself is asked; `enforced`, whether the limit stops the run.
+    `billed` says whether the endpoint is AWS itself; `enforced`, whether the limit stops the run.
     """
 
     def __init__(self, biller: Biller, *, limit: Decimal, enforced: bool, billed: bool) -> None:
@@ -32,15 +32,14 @@ class Account:
         self.meter.attach(client)
 
     def expect(self, usage: Usage, work: str) -> Decimal:
-        """The predicted dollars of some work that is about to begin.
+        """Return the predicted dollars of the run so far and of some work that is about to begin.
 
-        `work` begins the message: 'Uploading 1.2 GB'. Raises BudgetExceeded when that, with what the run has
-        cost so far, is over the limit.
+        `work` begins the message: 'Uploading 1.2 GB'. Raises BudgetExceeded if the sum is over the limit.
         """
         return self.budget.expect(self.meter.snapshot() + usage, work)
 
     def receipt(self, *, job: str, run_id: str, started: datetime) -> Receipt:
-        """The receipt of everything so far."""
+        """Return the receipt of everything so far."""
         return make_receipt(
             job=job,
             run_id=run_id,

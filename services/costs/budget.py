@@ -1,4 +1,4 @@
-"""The limit on what one run may cost: held against a prediction before it, and against the meter during it."""
+"""The limit on the cost of one run, checked against a prediction before it and against the meter during it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.costs.bill import AthenaScan, Biller, Call, Tally, Usage
 from services.errors import BudgetExceeded
 
 NEVER_STOPPED = frozenset({"restore", "drill"})
-"""Jobs that the limit does not stop: in a disaster, and in proving that one can be survived, it would cost the data."""
+"""Jobs that the limit never stops: in a disaster, and in the test of one, the data matter more."""
 _RELEASING: ContextVar[bool] = ContextVar("releasing", default=False)
 
 
@@ -26,10 +26,7 @@ def releasing() -> Iterator[None]:
 
 
 class Budget:
-    """At most `limit` dollars for one run.
-
-    Not enforced, it only knows whether the limit was passed: against an endpoint of one's own nothing is billed.
-    """
+    """A limit in dollars for one run. It is not enforced against an endpoint that bills nothing."""
 
     def __init__(self, biller: Biller, limit: Decimal, *, enforced: bool = True) -> None:
         self.limit = limit
@@ -37,7 +34,7 @@ class Budget:
         self._biller = biller
 
     def expect(self, usage: Usage, work: str) -> Decimal:
-        """The predicted cost of some work, in dollars. Raises BudgetExceeded when it is over the limit."""
+        """Return the predicted cost of some work, in dollars. Raises BudgetExceeded if it is over the limit."""
         predicted = self._biller.cost(usage)
         if self.enforced and predicted > self.limit:
             raise BudgetExceeded(
@@ -47,17 +44,17 @@ class Budget:
         return predicted
 
     def price(self, call: Call, tally: Tally) -> Decimal:
-        """What these requests cost."""
+        """Return the cost of these requests."""
         return self._biller.cost_of(call, tally)
 
     def price_scan(self, scan: AthenaScan) -> Decimal:
-        """What these queries cost."""
+        """Return the cost of these queries."""
         return self._biller.cost(Usage(scan=scan))
 
     def check(self, cost: Decimal) -> None:
-        """Stops the request that would bring the run's cost over the limit. Raises BudgetExceeded."""
+        """Stop the request that would bring the run over the limit. Raises BudgetExceeded."""
         if self.enforced and cost > self.limit and not _RELEASING.get():
             raise BudgetExceeded(
                 f"The next request would bring this run to ${cost:.9f}, over the ${self.limit:f} that a run may cost. "
-                "It was not made."
+                "It was not sent."
             )

@@ -1,7 +1,6 @@
-"""What a run wrote to S3 and did not take away again, from the requests that it made itself.
+"""The objects that a run wrote to S3 and did not delete again, by its own requests.
 
-Objects that it overwrote are counted whole, and what was there before is not known: what is left behind is
-what the run's own writes cost a month.
+An overwritten object counts in full, as its size before is unknown: the result is what the run's writes cost a month.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _Object = tuple[str, str]
 
 
 class Ledger:
-    """Objects written by the clients that it is attached to, less those that they deleted. Thread-safe."""
+    """The objects that the attached clients wrote, without those that they deleted. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,7 +38,7 @@ class Ledger:
             client.meta.events.register(f"{event}.s3", handler, unique_id=f"shoreline-ledger-{id(self)}-{event}")
 
     def left(self) -> tuple[int, dict[str, int]]:
-        """How many objects are left, and their bytes by storage class. Parts of open uploads count as bytes."""
+        """Return the number of remaining objects, and bytes by storage class, with the parts of open uploads."""
         with self._lock:
             sizes: dict[str, int] = {}
             for storage_class, size in self._objects.values():

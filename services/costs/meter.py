@@ -1,4 +1,4 @@
-"""Counts what boto3 clients ask of AWS, through botocore's events.
+"""Counts the requests of boto3 clients, through botocore's events.
 
 It sees every attempt of the clients that it is attached to, retries apart. It does not see programs that are
 started, Athena's own reads of S3, calls that botocore makes to find credentials (STS, free), nor the CRT
@@ -18,16 +18,16 @@ from services.costs.bill import STANDARD, AthenaScan, Call, Tally, Usage, athena
 
 
 class Gate(Protocol):
-    """Puts a price to requests, and stops the one that would make them too many."""
+    """Prices requests, and stops the one that would exceed the limit."""
 
     def price(self, call: Call, tally: Tally) -> Decimal:
-        """What these requests cost."""
+        """Return the cost of these requests."""
 
     def price_scan(self, scan: AthenaScan) -> Decimal:
-        """What these queries cost."""
+        """Return the cost of these queries."""
 
     def check(self, cost: Decimal) -> None:
-        """Is told what everything will cost with the next request. Raises BudgetExceeded to stop it."""
+        """Check the cost of everything with the next request. Raises BudgetExceeded to stop it."""
 
 
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
@@ -58,12 +58,12 @@ class Meter:
             client.meta.events.register(event, handler, unique_id=f"shoreline-meter-{id(self)}-{event}")
 
     def snapshot(self) -> Usage:
-        """What was counted so far. The value does not change any more; two of them subtract."""
+        """Return the counts so far, as a value that no longer changes; two of them can be subtracted."""
         with self._lock:
             return self._counted.usage()
 
     def _before_send(self, request: Any, event_name: str, **_: Any) -> None:
-        """An attempt is about to be made. Returns None: anything else would replace the answer."""
+        """Count an attempt before it is sent. Returns None: anything else would replace the answer."""
         call = self._call(event_name, request)
         tally = Tally(attempts=1, billable=1, bytes_sent=length_sent(request))
         with self._lock:
@@ -77,7 +77,7 @@ class Meter:
         parsed_response: Mapping[str, Any] | None,
         **_: Any,
     ) -> None:
-        """An attempt ended, with or without an answer. One that the gate stopped was never made."""
+        """Count the end of an attempt, with or without an answer. One that the gate stopped was never sent."""
         sent: tuple[Call, Tally, Decimal] | None = getattr(self._thread, "sent", None)
         if sent is None:
             return

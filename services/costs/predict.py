@@ -1,4 +1,4 @@
-"""The usage that some work will take, before it is done: what a budget is held against."""
+"""Predictions of the usage of some work, which the budget is checked against."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from services.costs.bill import STANDARD, AthenaScan, Call, Tally, Usage, athena
 
 
 def upload(size: int, part_size: Callable[[int], int], *, storage_class: str = STANDARD) -> Usage:
-    """One object of `size` bytes: begin, parts, complete; one PUT when it fits a part.
+    """Predict the upload of one object of `size` bytes: begin, parts, complete; one PUT if it fits a part.
 
     `part_size` gives the bytes of a part by its number, from 1 on.
     """
@@ -26,17 +26,17 @@ def upload(size: int, part_size: Callable[[int], int], *, storage_class: str = S
 
 
 def download(size: int, reads: int = 1, *, storage_class: str = STANDARD) -> Usage:
-    """`size` bytes in `reads` GET requests."""
+    """Predict the download of `size` bytes in `reads` GET requests."""
     tally = Tally(calls=reads, attempts=reads, billable=reads, bytes_received=size)
     return Usage({Call("s3", "GetObject", storage_class): tally})
 
 
 def requests(operation: str, count: int, *, service: str = "s3", storage_class: str = STANDARD) -> Usage:
-    """`count` requests of one operation."""
+    """Predict `count` requests of one operation."""
     return Usage({Call(service, operation, storage_class): Tally(calls=count, attempts=count, billable=count)})
 
 
 def query(scanned: int) -> Usage:
-    """One query that scans `scanned` bytes, with Athena's floor."""
+    """Predict one query that scans `scanned` bytes, with Athena's minimum."""
     billed = athena_billed_bytes(scanned, statement_type="DML", state="SUCCEEDED")
     return Usage(scan=AthenaScan(queries=1, scanned_bytes=scanned, billed_bytes=billed))

@@ -1,7 +1,7 @@
-"""AWS's own price list, through the Price List API: the usages of the price file, looked up by AWS's usage types.
+"""AWS's price list, through the Price List API: the usages of the price file, looked up by AWS's usage types.
 
-Usage types: infracost's sources (internal/resources/aws, 2025-07) and the AWS Price List's own. What is found
-more than once at different prices, or not at all, is told and not taken.
+Usage types: infracost's sources (internal/resources/aws, 2025-07) and the AWS Price List's own. A usage with several
+prices, or with none, is reported and not changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.s3.client import translate_errors
 
 @dataclass(frozen=True)
 class Lookup:
-    """Where a usage stands in the price list: the service, the end of its usage type, and what tells it from others."""
+    """How a usage is found in the price list: service, end of the usage type, and further attributes."""
 
     service: str
     usage_type: str

@@ -1,4 +1,4 @@
-"""AWS's prices, from one dated file: each with its usage, unit, region and source."""
+"""AWS's prices, from one dated file: each has its usage, unit, region and source."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ DAYS_A_MONTH = HOURS_A_MONTH / 24
 class PriceMissing(InputError):
     """The price file has no price for this usage in this region."""
 
-    next_step = "`shoreline prices` shows what there is; `shoreline prices --refresh` reads AWS's price list."
+    next_step = "`shoreline prices` lists the known prices; `shoreline prices --refresh` reads AWS's price list."
 
     @classmethod
     def of_region(cls, region: str, known: Sequence[str]) -> PriceMissing:
-        """The error of a region that has no prices at all."""
+        """Return the error for a region without any prices."""
         return cls(
-            f"There are no prices for the region {region!r}, only for {', '.join(known)}.",
-            next_step=f"`shoreline prices --refresh --region {region}` adds those of AWS's price list.",
+            f"No prices are known for the region {region!r}, only for {', '.join(known)}.",
+            next_step=f"`shoreline prices --refresh --region {region}` adds them from AWS's price list.",
         )
 
 
 @dataclass(frozen=True)
 class PriceSource:
-    """Where a figure was read, and the date that the source states, as exactly as it does: '2026-06', '2026-08-01'."""
+    """Where a figure was read. The date is as exact as the source's: '2026-06' or '2026-08-01'."""
 
     key: str
     title: str
@@ -47,7 +47,7 @@ class PriceSource:
 
 @dataclass(frozen=True)
 class Price:
-    """`usd` for `per` units of a usage in a region, from `tier_from` units a month on."""
+    """The price of `per` units of a usage in a region, from `tier_from` units a month on."""
 
     usage: str
     region: str
@@ -66,7 +66,7 @@ class Price:
 
 @dataclass(frozen=True)
 class StorageClass:
-    """A storage class of S3 with what it bills although nobody asked for it. Sizes in bytes."""
+    """A storage class of S3 with the minimum sizes and overheads that it bills. Sizes are in bytes."""
 
     key: str
     name: str
@@ -80,7 +80,7 @@ class StorageClass:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What an account may have for nothing in a month, and under which offer of AWS's."""
+    """What an account has free each month, and by which offer of AWS."""
 
     usage: str
     amount: Decimal
@@ -90,7 +90,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class PriceList:
-    """Every price at hand, with S3's classes and the free allowances."""
+    """All known prices, with S3's storage classes and AWS's free allowances."""
 
     prices: Mapping[tuple[str, str], Sequence[Price]]
     classes: Mapping[str, StorageClass]
@@ -105,24 +105,24 @@ class PriceList:
         return sorted(counts, key=lambda region: (-counts[region], region))
 
     def tiers(self, usage: str, region: str) -> Sequence[Price]:
-        """The prices of a usage, the first tier first. Raises PriceMissing, which names what is missing."""
+        """Return the prices of a usage, the first tier first. Raises PriceMissing, which names what is missing."""
         found = self.prices.get((usage, region))
         if found:
             return found
         if region not in self.regions:
             raise PriceMissing.of_region(region, self.regions)
-        raise PriceMissing(f"There is no price for {usage} in {region}.")
+        raise PriceMissing(f"No price is known for {usage} in {region}.")
 
     def has(self, usage: str, region: str) -> bool:
-        """Whether there is a price."""
+        """Return whether a price is known."""
         return (usage, region) in self.prices
 
     def price(self, usage: str, region: str) -> Price:
-        """The price of the first unit. Raises PriceMissing."""
+        """Return the price of the first unit. Raises PriceMissing."""
         return self.tiers(usage, region)[0]
 
     def cost(self, usage: str, region: str, amount: Decimal | int) -> Decimal:
-        """What an amount of a usage costs in a month, tier by tier. Raises PriceMissing."""
+        """Return the cost of an amount in one month, tier by tier. Raises PriceMissing."""
         tiers = self.tiers(usage, region)
         total, amount = Decimal(0), Decimal(amount)
         ends = [*(tier.tier_from for tier in tiers[1:]), None]
@@ -133,26 +133,26 @@ class PriceList:
         return total
 
     def storage_class(self, key: str) -> StorageClass:
-        """A storage class by S3's name for it. Raises InputError."""
+        """Return a storage class by S3's name. Raises InputError."""
         if key not in self.classes:
-            raise InputError(f"{key!r} is no storage class; there are {', '.join(self.classes)}.")
+            raise InputError(f"{key!r} is not a storage class: expected one of {', '.join(self.classes)}.")
         return self.classes[key]
 
     def require_class(self, key: str, region: str) -> None:
-        """Raises InputError unless the region has prices to keep, write and read objects of the storage class."""
+        """Raise InputError unless the region has prices to store, write and read objects of the class."""
         self.storage_class(key)
         if region not in self.regions:
-            return  # which the first price that is asked for tells
+            return  # The first price that is needed reports it.
         needed = ("s3.storage", "s3.put", "s3.get", "s3.retrieval")
         priced = [name for name in self.classes if all(self.has(f"{usage}.{name}", region) for usage in needed)]
         if key not in priced:
-            others = ", ".join(priced) or "no class"
-            raise PriceMissing(f"There are no prices for {key} in {region}, only for {others}.")
+            others = ", ".join(priced) or "none"
+            raise PriceMissing(f"No prices are known for {key} in {region}; known: {others}.")
 
 
 @lru_cache(maxsize=4)
 def load_prices(path: Path = PRICE_FILE) -> PriceList:
-    """The price file. Raises InputError, which names the line that is wrong."""
+    """Read the price file. Raises InputError, which names the wrong line."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -197,13 +197,13 @@ def _price(region: str, row: Mapping[str, Any], sources: Mapping[str, PriceSourc
 
 
 def _number(name: str, value: object) -> Decimal:
-    """Text, so that no price ever was a binary fraction."""
+    """Return the number in a text: a price must never have been a binary fraction."""
     try:
         number = Decimal(value) if isinstance(value, str) else None
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite() or number < 0:
-        raise InputError(f"The price file: {name} has {value!r} where a number in quotes belongs.")
+        raise InputError(f"The price file: {name} has {value!r}; expected a number in quotes.")
     return number
 
 

@@ -1,4 +1,4 @@
-"""The receipt of a run: what it did in AWS's units, what that costs, and what it left behind."""
+"""The receipt of a run: its usage in AWS's units, the cost, and the monthly cost of what it stored."""
 
 from __future__ import annotations
 
@@ -20,17 +20,14 @@ FORMAT = "shoreline-receipt/1"
 
 @dataclass(frozen=True)
 class Receipt:
-    """What one run cost. `billed` tells whether AWS was really asked, or a stand-in that costs nothing.
-
-    `limit` is what the run might have cost, in dollars.
-    """
+    """The cost of one run."""
 
     job: str
     run_id: str
     started: datetime
     region: str
-    billed: bool
-    limit: Decimal
+    billed: bool  # whether the endpoint was AWS itself
+    limit: Decimal  # dollars that the run was allowed to cost
     usage: Usage
     bill: Bill
     objects_left: int
@@ -44,7 +41,7 @@ class Receipt:
 
     @property
     def total_monthly(self) -> Decimal:
-        """Dollars a month for what was left behind, to the nano-dollar."""
+        """Dollars a month for the stored objects, to the nano-dollar."""
         return nano(sum((line.usd for line in self.monthly), Decimal(0)))
 
     @property
@@ -54,11 +51,11 @@ class Receipt:
 
     @property
     def over_limit(self) -> bool:
-        """Whether the run cost more than it might: only where the limit was not enforced."""
+        """Whether the run cost more than its limit, which was then not enforced."""
         return self.bill.total > self.limit and self.job not in NEVER_STOPPED
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`, money as text."""
+        """Return plain values for `json.dumps`, money as text."""
         return {
             "format": FORMAT,
             "job": self.job,
@@ -90,7 +87,7 @@ def make_receipt(
     left: tuple[int, dict[str, int]],
     biller: Biller,
 ) -> Receipt:
-    """The receipt for a usage, and for the objects (how many, and bytes by storage class) that are left."""
+    """Return the receipt of a usage, and of the objects (number, and bytes by storage class) that are left."""
     bill = biller.bill(usage)
     return Receipt(
         job=job,
@@ -108,9 +105,9 @@ def make_receipt(
 
 
 def keep(receipt: Receipt, folder: Path, evidence: Mapping[str, Any] = MappingProxyType({})) -> Path:
-    """Writes `<job>_<time>.json` and gives its path; never over another receipt. Raises OSError.
+    """Write `<job>_<time>.json`, never over another receipt, and return its path. Raises OSError.
 
-    `evidence` is what the job proves besides, under names of its own.
+    `evidence` holds further results of the job, under names of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**receipt.as_json(), **evidence}, indent=2) + "\n"
@@ -124,7 +121,7 @@ def keep(receipt: Receipt, folder: Path, evidence: Mapping[str, Any] = MappingPr
 
 @dataclass(frozen=True)
 class KeptReceipt:
-    """What adding up needs of a receipt that was kept."""
+    """The part of a kept receipt that is summed."""
 
     path: Path
     job: str
@@ -139,17 +136,17 @@ class KeptReceipt:
 
 
 def read_receipts(folder: Path) -> tuple[list[KeptReceipt], list[str]]:
-    """The kept receipts, oldest first, and the names of files that look like one and cannot be read."""
-    found, unreadable = [], []
+    """Return the kept receipts, oldest first, and the names of damaged ones."""
+    receipts, unreadable = [], []
     for path in sorted(folder.glob("*.json")):
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(data, dict) or data.get("format") != FORMAT:
                 continue
-            found.append(_kept(path, data))
+            receipts.append(_kept(path, data))
         except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
             unreadable.append(path.name)
-    return sorted(found, key=lambda receipt: receipt.started), unreadable
+    return sorted(receipts, key=lambda receipt: receipt.started), unreadable
 
 
 def _kept(path: Path, data: dict[str, Any]) -> KeptReceipt:
@@ -174,7 +171,7 @@ def _ended_offer(row: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class Total:
-    """Receipts of one job added up."""
+    """The sum of one job's receipts."""
 
     job: str
     runs: int
@@ -186,7 +183,7 @@ class Total:
 
 
 def add_up(receipts: Iterable[KeptReceipt]) -> list[Total]:
-    """A total for each job, the dearest first."""
+    """Return a total for each job, the most expensive first."""
     by_job: dict[str, list[KeptReceipt]] = {}
     for receipt in receipts:
         by_job.setdefault(receipt.job, []).append(receipt)
@@ -196,14 +193,14 @@ def add_up(receipts: Iterable[KeptReceipt]) -> list[Total]:
 
 def _total(job: str, receipts: Sequence[KeptReceipt]) -> Total:
     usage = sum((receipt.usage for receipt in receipts), Usage())
-    tally = usage.total
+    total = usage.total
     return Total(
         job=job,
         runs=len(receipts),
-        requests=tally.billable,
-        retries=sum(max(0, each.attempts - each.calls) for each in usage.tallies.values()),
-        bytes_sent=tally.bytes_sent,
-        bytes_received=tally.bytes_received,
+        requests=total.billable,
+        retries=sum(max(0, tally.attempts - tally.calls) for tally in usage.tallies.values()),
+        bytes_sent=total.bytes_sent,
+        bytes_received=total.bytes_received,
         usd=sum((receipt.usd for receipt in receipts), Decimal(0)),
     )
 

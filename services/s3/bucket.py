@@ -86,6 +86,17 @@ def read_policy(storage: Storage) -> dict[str, Any] | None:
     return None if found is None else dict(found)
 
 
+def read_tags(storage: Storage) -> list[Any]:
+    """Return the bucket's tags; none for a bucket without any."""
+    return list(_read(lambda: storage.aws.s3.get_bucket_tagging(Bucket=storage.bucket).get("TagSet")) or [])
+
+
+def read_rules(storage: Storage) -> list[Rule]:
+    """Return the bucket's lifecycle rules; none for a bucket without any."""
+    ask = storage.aws.s3.get_bucket_lifecycle_configuration
+    return list(_read(lambda: ask(Bucket=storage.bucket).get("Rules")) or [])
+
+
 class Bucket:
     """The bucket and its properties. `on_aws` says whether it is the real S3, which has HTTPS."""
 
@@ -211,7 +222,7 @@ class Bucket:
 
     def _read_tags(self) -> list[Any]:
         with translate_errors():
-            return list(_read(lambda: self._s3.get_bucket_tagging(Bucket=self._name).get("TagSet")) or [])
+            return read_tags(self._storage)
 
     def _write_tag(self) -> None:
         others = [tag for tag in self._read_tags() if tag["Key"] != TAG["Key"]]
@@ -230,8 +241,7 @@ class Bucket:
         return rules[0]["ApplyServerSideEncryptionByDefault"] if rules else None
 
     def _read_rules(self) -> list[Rule]:
-        ask = self._s3.get_bucket_lifecycle_configuration
-        return list(_read(lambda: ask(Bucket=self._name).get("Rules")) or [])
+        return read_rules(self._storage)
 
     def _write_rules(self) -> None:
         rules: Any = {"Rules": merged(self._read_rules(), self._rules)}

@@ -123,7 +123,7 @@ def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shorelin
     outcome = shoreline("cleanup", "--yes")
     assert outcome.exit_code == 0, outcome.errors
     assert keys(storage) == ["datalake", "datalake2/theirs.parquet"]
-    assert "holds things that are not Shoreline's" in outcome.output
+    assert "holds objects that are not Shoreline's" in outcome.output
 
 
 @pytest.mark.parametrize("prefix", ["backups/eu", "datalake/backups"])
@@ -159,7 +159,7 @@ def test_a_bucket_with_another_installation_keeps_the_tag_that_its_jobs_need(
     storage.put("datalake/orders/data.parquet", b"rows")
     outcome = shoreline("cleanup", "--yes")
     assert outcome.exit_code == 0, outcome.errors
-    assert "another installation is in it, and needs its settings: eu" in outcome.output
+    assert "another installation uses it: eu" in outcome.output
     assert [each.key for each in storage.objects("")] == ["eu/lease.json"]
     assert shoreline("cleanup", "--yes", env={"BACKUP_PREFIX": "eu"}).exit_code == 0
     assert not storage.exists()

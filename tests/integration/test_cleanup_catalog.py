@@ -87,7 +87,7 @@ def test_a_workgroup_in_which_people_keep_queries_stays(cleanup: Cleanup, catalo
     assert "shoreline" in catalog.workgroups
     assert verdicts(outcome)["Athena workgroup shoreline"] == "kept"
     reasons = {item["resource"]: item["reason"] for item in outcome.json["result"]["plan"]["items"]}
-    assert reasons["Athena workgroup shoreline"] == "holds 40 saved queries and statements that Shoreline did not make"
+    assert reasons["Athena workgroup shoreline"] == "holds 40 saved queries and statements of other users"
 
 
 def test_a_run_that_was_killed_after_the_tables_is_finished_by_the_next(cleanup: Cleanup, catalog: FakeCatalog) -> None:

@@ -15,7 +15,7 @@ from jobs.cleanup import Options, cleanup
 from jobs.cli.result import Terminated
 from services.cleanup.plan import CleanupPlan
 from services.cleanup.removal import Removed
-from services.cleanup.verification import Check, Verdict, _agreed
+from services.cleanup.verification import Check, Verdict, _compare_counts
 from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.faults.proxy import Answer, Asked, Fault, FaultProxy
@@ -60,7 +60,7 @@ def test_uploads_that_vanish_between_plan_and_removal_are_a_contradiction(
     assert outcome.exit_code == INCOMPLETE
     verdicts = {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
     assert "CONTRADICTED" in verdicts.values()
-    assert "1 unfinished upload, 0 of them removed" in outcome.json["error"]
+    assert "1 unfinished upload, 0 of them were removed" in outcome.json["error"]
 
 
 def test_uploads_that_no_prefix_finds_are_removed(
@@ -92,7 +92,7 @@ def test_uploads_that_no_prefix_finds_are_removed(
 def test_less_removed_than_planned_contradicts_a_proof_of_nothing(
     verdict: Verdict, planned: int, removed: int, expected: Verdict
 ) -> None:
-    check = _agreed(Check("objects x/", "deleted", "listed", verdict), planned, removed, "version")
+    check = _compare_counts(Check("objects x/", "deleted", "listed", verdict), planned, removed, "version")
     assert check.verdict is expected
     assert check.passed is (expected is Verdict.GONE)
 
@@ -132,7 +132,7 @@ def agreed(monkeypatch: pytest.MonkeyPatch) -> list[CleanupPlan]:
     def lease(*_: object) -> Iterator[None]:
         yield None
 
-    monkeypatch.setattr(jobs.cleanup, "_agree", lambda plan, _: shown.append(plan))
+    monkeypatch.setattr(jobs.cleanup, "_confirm", lambda plan, _: shown.append(plan))
     monkeypatch.setattr("jobs.cli.repository.archive_of", lambda _: SimpleNamespace(lease=lease))
     return shown
 

@@ -62,7 +62,7 @@ def test_a_comparison_writes_no_analysis_and_names_a_missing_price_once(shorelin
     assert outcome.exit_code == 0, outcome.errors
     assert not list(tmp_path.rglob("*.md"))
     assert not list(tmp_path.rglob("*.svg"))
-    assert outcome.output.count("There is no price for rds.backup in eu-west-1.") == 1
+    assert outcome.output.count("No price is known for rds.backup in eu-west-1.") == 1
     table = outcome.output.split("!")[0].splitlines()
     assert len(table) == 1 + 3 * 4
     assert max(map(len, table)) <= 80
@@ -72,16 +72,16 @@ def test_a_comparison_writes_no_analysis_and_names_a_missing_price_once(shorelin
     ("arguments", "message"),
     [
         ("--region eu-west-1 --check", "--check looks at a written analysis"),
-        ("--size -5GB", "'-5GB' is no size"),
+        ("--size -5GB", "'-5GB' is not a size"),
         ("--size 10", "'10' has no unit: write 500MB, 100GB"),
         ("--size 1.5", "'1.5' has no unit"),
         ("--size 0GB", "give a size above 0"),
-        ("--size 1GB --daily-change much", "'much' is no share"),
+        ("--size 1GB --daily-change much", "'much' is not a share"),
         ("--size 1GB --daily-change 101%", "give 0% to 100%"),
         ("--size 1GB --keep 0", "a whole number of days"),
         ("--size 1GB --region mars", "no prices for the region 'mars'"),
-        ("--size 1GB --storage-class TAPE", "'TAPE' is no storage class; there are STANDARD, STANDARD_IA"),
-        ("--storage-class GLACIER --region eu-west-1", "no prices for GLACIER in eu-west-1, only for STANDARD"),
+        ("--size 1GB --storage-class TAPE", "'TAPE' is not a storage class: expected one of STANDARD"),
+        ("--storage-class GLACIER --region eu-west-1", "No prices are known for GLACIER in eu-west-1; known: STANDARD"),
     ],
 )
 def test_bad_input_is_named_in_one_message(shoreline: Shoreline, arguments: str, message: str) -> None:

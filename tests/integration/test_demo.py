@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobs.demo import BUCKET, DATABASE, RESTORED
+from services.cost_analysis.report.inputs import read_demo
 from services.local.stack import PROJECT
 from services.postgres.client import Database
 from services.s3.client import Aws
@@ -43,12 +46,25 @@ def test_the_demo_runs_every_job_and_leaves_nothing_behind(shoreline: Shoreline,
 
 
 @pytest.mark.usefixtures("alone")
-def test_the_readme_shows_what_the_demo_prints(shoreline: Shoreline) -> None:
+def test_demo_prints_the_session_and_counts_as_recorded(shoreline: Shoreline, tmp_path: Path) -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     session = readme.partition("<!-- session -->\n```text\n")[2].partition("\n```\n<!-- /session -->")[0]
     printed = {form(line) for line in shoreline("demo", env={"COLUMNS": "120", "DRILL_HOST": ""}).output.splitlines()}
     assert [line for line in session.splitlines() if form(line) not in printed] == []
     assert session
+    (receipt,) = (tmp_path / "receipts").glob("demo_*.json")
+    made, recorded = counts(json.loads(receipt.read_text(encoding="utf-8"))), counts(read_demo()["receipt"])
+    drifted = {
+        name: (count, made.get(name, 0)) for name, count in recorded.items() if abs(count - made.get(name, 0)) > 2
+    }
+    assert drifted == {}, "record the demo again: docs/cost-model.md"
+    assert set(made) <= set(recorded)
+
+
+def counts(receipt: Mapping[str, Any]) -> dict[str, int]:
+    """Billable requests by operation, without the tag's: LocalStack keeps the tags of a deleted bucket."""
+    requests = receipt["usage"]["requests"]
+    return {row["operation"]: row["billable"] for row in requests if "Tagging" not in row["operation"]}
 
 
 def form(line: str) -> str:

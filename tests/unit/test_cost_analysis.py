@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 
 from services.cost_analysis.model.figures import load_figures
+from services.cost_analysis.model.history import history_of
 from services.cost_analysis.report.analysis import Analysis, analyse
 from services.cost_analysis.report.charts import Mark, bar_chart, line_chart
 from services.cost_analysis.report.files import stale, write
 from services.cost_analysis.report.inputs import Inputs, parse_days, parse_share, parse_size, read_demo
 from services.cost_analysis.report.summary import summarise
 from services.cost_analysis.report.text import duration, figure, usd
-from services.costs.history import history_of
 from services.costs.prices import PriceList, load_prices
 from services.errors import BackupNotFound, InputError
 
@@ -80,7 +80,7 @@ def test_every_chart_is_shown_and_is_whole_svg_for_light_and_dark_pages(made: An
 
 def test_an_analysis_of_one_s_own_has_its_size_and_not_this_project_s_run() -> None:
     own = Inputs(
-        load_prices(), load_figures().given(keep_days=Decimal(14)), "us-east-1", (250 * GB,), charts="mine-charts"
+        load_prices(), load_figures().with_values(keep_days=Decimal(14)), "us-east-1", (250 * GB,), charts="mine-charts"
     )
     document = analyse(own).document
     assert "250 GB" in document
@@ -92,8 +92,8 @@ def test_an_analysis_of_one_s_own_has_its_size_and_not_this_project_s_run() -> N
 
 def test_a_region_with_few_prices_is_analysed_with_what_is_missing_named() -> None:
     document = analyse(Inputs(load_prices(), load_figures(), "eu-west-1")).document
-    assert "There is no price for rds.backup in eu-west-1" in document
-    assert "There is no price for athena.scan in eu-west-1" in document
+    assert "No price is known for rds.backup in eu-west-1" in document
+    assert "No price is known for athena.scan in eu-west-1" in document
 
 
 def test_the_summary_warns_of_a_minimum_and_names_a_missing_price() -> None:
@@ -121,7 +121,7 @@ def test_a_database_that_does_not_grow_has_no_size_in_a_year() -> None:
 
 
 def test_without_a_backup_there_is_nothing_to_take_a_size_from() -> None:
-    with pytest.raises(BackupNotFound, match="no backup of app"):
+    with pytest.raises(BackupNotFound, match="of app exists"):
         history_of([], "app")
 
 
@@ -132,14 +132,14 @@ def test_a_share_is_read_from_percent_or_a_fraction(text: str, value: str) -> No
 
 @pytest.mark.parametrize("text", ["", "%", "two", "2%%"])
 def test_what_is_no_share_is_named(text: str) -> None:
-    with pytest.raises(InputError, match="is no share"):
+    with pytest.raises(InputError, match="is not a share"):
         parse_share(text)
 
 
 def test_sizes_and_days_are_read_or_named() -> None:
     assert parse_size("1.5TB") == 1_500 * GB
     assert parse_days("30") == 30
-    with pytest.raises(InputError, match="'big' is no size"):
+    with pytest.raises(InputError, match="'big' is not a size"):
         parse_size("big")
     with pytest.raises(InputError, match="'long' is no number"):
         parse_days("long")

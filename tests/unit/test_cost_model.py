@@ -40,11 +40,11 @@ ROUND = {
     "csv_gzip_bytes_a_row": "20",
     "columns_read_share": "0.5",
 }
-FIGURES = load_figures().given(**{name: Decimal(value) for name, value in ROUND.items()})
+FIGURES = load_figures().with_values(**{name: Decimal(value) for name, value in ROUND.items()})
 
 
 def at(size: int = 100 * GB, region: str = "us-east-1", **given_figures: str) -> Scenario:
-    figures = FIGURES.given(**{name: Decimal(value) for name, value in given_figures.items()})
+    figures = FIGURES.with_values(**{name: Decimal(value) for name, value in given_figures.items()})
     return scenario(size, region, PRICES, figures)
 
 
@@ -347,8 +347,8 @@ def test_every_figure_says_how_it_is_known() -> None:
 
 
 def test_a_figure_that_is_given_says_so() -> None:
-    figures: ModelFigures = load_figures().given(daily_change=Decimal("0.5"))
+    figures: ModelFigures = load_figures().with_values(daily_change=Decimal("0.5"))
     assert figures.figure("daily_change").kind is Kind.GIVEN
     assert figures["daily_change"] == Decimal("0.5")
     with pytest.raises(InputError, match="no figure 'daily_chance'"):
-        load_figures().given(daily_chance=Decimal(1))
+        load_figures().with_values(daily_chance=Decimal(1))

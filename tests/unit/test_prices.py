@@ -71,14 +71,14 @@ def test_a_missing_region_is_named_with_those_that_there_are() -> None:
 
 
 def test_an_unknown_storage_class_is_named() -> None:
-    with pytest.raises(InputError, match="'TAPE' is no storage class"):
+    with pytest.raises(InputError, match="'TAPE' is not a storage class"):
         PRICES.storage_class("TAPE")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('usd = "0.023"', "usd = 0.023", "s3.storage.STANDARD in us-east-1 has 0.023 where a number in quotes"),
+        ('usd = "0.023"', "usd = 0.023", "s3.storage.STANDARD in us-east-1 has 0.023; expected a number in quotes"),
         ('usd = "0.023"', 'usd = "-1"', "has '-1' where a number"),
         ('usd = "0.023"', 'usd = "NaN"', "has 'NaN' where a number"),
         ('usd = "0.023", source = "infracost-s3"', 'usd = "0.023", source = "hearsay"', "names the source 'hearsay'"),

@@ -183,7 +183,7 @@ def test_a_prediction_over_the_limit_stops_the_run_before_it_begins() -> None:
 def test_the_gate_lets_the_last_request_within_the_limit_through_and_not_the_next() -> None:
     budget = Budget(biller(), Decimal("0.00001"))
     budget.check(budget.price(PUT, Tally(billable=2)))
-    with pytest.raises(BudgetExceeded, match="not made"):
+    with pytest.raises(BudgetExceeded, match="not sent"):
         budget.check(budget.price(PUT, Tally(billable=3)))
 
 

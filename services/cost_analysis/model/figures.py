@@ -57,8 +57,8 @@ class ModelFigures:
             raise InputError(f"The cost model has no figure {name!r}.")
         return self._figures[name]
 
-    def given(self, **values: Decimal | None) -> ModelFigures:
-        """These figures with some replaced by what a user gave; None leaves a figure as it is."""
+    def with_values(self, **values: Decimal | None) -> ModelFigures:
+        """Return these figures with some replaced by a user's values; None keeps a figure."""
         changed = dict(self._figures)
         for name, value in values.items():
             if value is not None:

@@ -68,7 +68,7 @@ def parts(size: Decimal) -> Decimal:
 def upload_amounts(
     scenario: Scenario, what: str, size: Decimal, times: Decimal, storage_class: str, *, kms: bool
 ) -> list[MonthlyAmount]:
-    """The requests of `times` backups of a size a month: begin, parts, complete, and what a job asks besides."""
+    """The requests of `times` backups of a size a month: begin, parts, complete, and the job's other requests."""
     figures = scenario.figures
     begun = (1 + parts(size)) * times
     own = figures["backup_put_requests"] * times

@@ -35,5 +35,5 @@ def scenario(database_bytes: int, region: str, prices: PriceList, figures: Model
     if keep < 1 or keep != keep.to_integral_value():
         raise InputError(f"Backups cannot be kept for {keep} days: give a whole number of days from 1 on.")
     if region not in prices.regions:
-        raise PriceMissing(f"There are no prices for the region {region!r}, only for {', '.join(prices.regions)}.")
+        raise PriceMissing(f"No prices are known for the region {region!r}, only for {', '.join(prices.regions)}.")
     return Scenario(database_bytes, change, int(keep), region, prices, figures)

@@ -72,14 +72,14 @@ def _by_figures(**shares: Decimal) -> Vary:
     def vary(scenario: Scenario, value: Decimal) -> Scenario:
         figures = scenario.figures
         return replace(
-            scenario, figures=figures.given(**{name: figures[name] * value * by for name, by in shares.items()})
+            scenario, figures=figures.with_values(**{name: figures[name] * value * by for name, by in shares.items()})
         )
 
     return vary
 
 
 def axes(scenario: Scenario) -> list[Axis]:
-    """Size, change, retention, compressibility, and what of the files is no dump's (indexes, bloat)."""
+    """Size, change, retention, compressibility, and the share of the files that a dump leaves out (indexes, bloat)."""
     base = scenario.figures["base_ratio"]
     same = dict.fromkeys(("base_ratio", "dump_ratio", "incremental_ratio", "wal_ratio", "idle_segment_bytes"), 1 / base)
     return [
@@ -99,7 +99,7 @@ def _percent(vary: Vary) -> Vary:
 
 def _dump_beside_base(scenario: Scenario, share: Decimal) -> Scenario:
     figures = scenario.figures
-    return replace(scenario, figures=figures.given(dump_ratio=figures["base_ratio"] * share))
+    return replace(scenario, figures=figures.with_values(dump_ratio=figures["base_ratio"] * share))
 
 
 def _with_size(scenario: Scenario, value: Decimal) -> Scenario:

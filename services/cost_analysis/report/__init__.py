@@ -1,1 +1,1 @@
-"""The cost analysis as a document with charts, made of the model's values. Pure: equal inputs give equal bytes."""
+"""The cost analysis as a document with charts, built from the model's values. Pure: equal inputs give equal bytes."""

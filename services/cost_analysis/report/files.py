@@ -10,9 +10,9 @@ from services.errors import FolderUnusable
 
 
 def _contents(inputs: Inputs, document: Path) -> dict[Path, str]:
-    made = analyse(inputs)
+    analysis = analyse(inputs)
     charts = document.parent / inputs.charts
-    return {document: made.document, **{charts / name: text for name, text in made.charts.items()}}
+    return {document: analysis.document, **{charts / name: text for name, text in analysis.charts.items()}}
 
 
 def write(inputs: Inputs, document: Path) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""What an analysis is made of."""
+"""The inputs of an analysis, and how the options of `shoreline cost` are read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Inputs:
 
 
 def read_demo() -> Mapping[str, Any]:
-    """A run of the demo, as `shoreline demo --json` tells it with its receipt. Raises InputError."""
+    """Read the recorded run of the demo: the output of `shoreline demo --json`. Raises InputError."""
     path = MEASUREMENTS / "demo.json"
     try:
         data: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
@@ -63,7 +63,7 @@ def parse_size(text: str) -> int:
     try:
         size = byte_count(text)
     except ValueError:
-        raise InputError(f"--size: {text!r} is no size: {how}.") from None
+        raise InputError(f"--size: {text!r} is not a size: {how}.") from None
     return int(str(size))
 
 
@@ -73,7 +73,7 @@ def parse_share(text: str) -> Decimal:
     try:
         share = Decimal(number)
     except ArithmeticError:
-        raise InputError(f"--daily-change: {text!r} is no share: write 2% or 0.02.") from None
+        raise InputError(f"--daily-change: {text!r} is not a share: write 2% or 0.02.") from None
     return share / 100 if percent else share
 
 
@@ -82,4 +82,4 @@ def parse_days(text: str) -> Decimal:
     try:
         return Decimal(text)
     except ArithmeticError:
-        raise InputError(f"--keep: {text!r} is no number of days: write 30.") from None
+        raise InputError(f"--keep: {text!r} is not a number of days: write 30.") from None

@@ -50,7 +50,7 @@ def lake_values(inputs: Inputs) -> dict[str, str]:
 
 
 def lake_chart(inputs: Inputs) -> str | None:
-    """Bars of one question's cost asked in every way; None where there is no price."""
+    """Bars of one question's cost asked in every way; None where no price is known."""
     try:
         asked = questions(inputs.centre, LAKE)
     except PriceMissing:

@@ -28,7 +28,7 @@ MAIN: dict[str, Make] = {
 }
 
 
-def made(make: Make, scenario: Scenario) -> Strategy | str:
+def strategy_or_reason(make: Make, scenario: Scenario) -> Strategy | str:
     """The strategy, or the words that say which price is missing."""
     try:
         return make(scenario)
@@ -61,7 +61,7 @@ def monthly_chart(inputs: Inputs) -> str:
     bars = []
     for scenario, size in zip(inputs.scenarios(), inputs.sizes, strict=True):
         for colour, (name, make) in enumerate(MAIN.items()):
-            strategy = made(make, scenario)
+            strategy = strategy_or_reason(make, scenario)
             if isinstance(strategy, Strategy):
                 bars.append((f"{size_name(size)}: {name}", strategy.usd_monthly, colour))
     return bar_chart(f"Dollars a month for backups, {inputs.region}", "USD a month", bars)
@@ -71,7 +71,7 @@ def _summary(scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
     rows = []
     for scenario, size in zip(scenarios, sizes, strict=True):
         for name, make in MAIN.items():
-            strategy = made(make, scenario)
+            strategy = strategy_or_reason(make, scenario)
             if isinstance(strategy, str):
                 rows.append([size, name, strategy, "", "", "", ""])
                 continue
@@ -85,7 +85,7 @@ def _summary(scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
 
 def _lines(make: Make, scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
     """A row for each line of the bill, a column for each size."""
-    strategies = [made(make, scenario) for scenario in scenarios]
+    strategies = [strategy_or_reason(make, scenario) for scenario in scenarios]
     known = [strategy for strategy in strategies if isinstance(strategy, Strategy)]
     if len(known) < len(strategies):
         return next(strategy for strategy in strategies if isinstance(strategy, str))
@@ -114,7 +114,7 @@ def _gb(size: Decimal) -> str:
 def _classes(inputs: Inputs, scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
     rows = []
     for key, kind in inputs.prices.classes.items():
-        strategies = [made(partial(logical, storage_class=key), scenario) for scenario in scenarios]
+        strategies = [strategy_or_reason(partial(logical, storage_class=key), scenario) for scenario in scenarios]
         cells = [usd(found.usd_monthly) if isinstance(found, Strategy) else "no price" for found in strategies]
         largest = strategies[-1]
         restore = usd(total(largest.restore)) if isinstance(largest, Strategy) else "no price"
@@ -126,7 +126,7 @@ def _classes(inputs: Inputs, scenarios: Sequence[Scenario], sizes: Sequence[str]
 def _warnings(inputs: Inputs) -> str:
     found = []
     for key in inputs.prices.classes:
-        strategy = made(partial(logical, storage_class=key), inputs.centre)
+        strategy = strategy_or_reason(partial(logical, storage_class=key), inputs.centre)
         if isinstance(strategy, Strategy):
             found += [f"- {warning}" for warning in strategy.warnings]
     if not found:
@@ -137,7 +137,7 @@ def _warnings(inputs: Inputs) -> str:
 def _tiers(inputs: Inputs, scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
     rows = []
     for key in (STANDARD, "STANDARD_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"):
-        strategies = [made(partial(logical_tiers, monthly_class=key), scenario) for scenario in scenarios]
+        strategies = [strategy_or_reason(partial(logical_tiers, monthly_class=key), scenario) for scenario in scenarios]
         cells = [usd(found.usd_monthly) if isinstance(found, Strategy) else "no price" for found in strategies]
         rows.append([inputs.prices.classes[key].name, *cells])
     return table(["monthly dumps in", *sizes], rows)
@@ -158,7 +158,7 @@ def _restores(scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
     rows = []
     for scenario, size in zip(scenarios, sizes, strict=True):
         for name, make in {**MAIN, "Logical dumps, Deep Archive": _deep}.items():
-            strategy = made(make, scenario)
+            strategy = strategy_or_reason(make, scenario)
             if isinstance(strategy, str):
                 rows.append([size, name, strategy, "", "", "", ""])
                 continue
@@ -175,8 +175,8 @@ def _deep(scenario: Scenario) -> Strategy:
 
 def _waits(inputs: Inputs) -> str:
     waits = [kind for kind in inputs.prices.classes.values() if kind.restore_hours]
-    told = " and ".join(f"{kind.name} up to {kind.restore_hours} hours" for kind in waits)
-    return f"An archive must be asked for first: {told}."
+    archives = " and ".join(f"{kind.name} up to {kind.restore_hours} hours" for kind in waits)
+    return f"An archive has to be requested first: {archives}."
 
 
 def _database(scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
@@ -184,8 +184,8 @@ def _database(scenarios: Sequence[Scenario], sizes: Sequence[str]) -> str:
         costs = [usd(database_on_rds(scenario)) for scenario in scenarios]
     except PriceMissing as error:
         return str(error)
-    told = ", ".join(f"{cost} a month for {size}" for cost, size in zip(costs, sizes, strict=True))
-    return f"on the smallest instance compared, db.t4g.medium with gp3: {told}"
+    costs_by_size = ", ".join(f"{cost} a month for {size}" for cost, size in zip(costs, sizes, strict=True))
+    return f"on the smallest instance compared, db.t4g.medium with gp3: {costs_by_size}"
 
 
 def _idle(scenario: Scenario) -> dict[str, str]:

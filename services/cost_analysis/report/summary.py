@@ -10,7 +10,7 @@ from services.cost_analysis.model.lines import total
 from services.cost_analysis.model.logical import logical
 from services.cost_analysis.model.strategy import Strategy
 from services.cost_analysis.report.inputs import Inputs, size_name
-from services.cost_analysis.report.strategies import MAIN, Make, made
+from services.cost_analysis.report.strategies import MAIN, Make, strategy_or_reason
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def summarise(inputs: Inputs, storage_class: str) -> CostSummary:
     warnings: list[str] = []
     for scenario, size in zip(inputs.scenarios(), inputs.sizes, strict=True):
         for name, make in strategies.items():
-            found = made(make, scenario)
+            found = strategy_or_reason(make, scenario)
             rows.append(_row(size_name(size), name, found))
             if isinstance(found, Strategy):
                 warnings += found.warnings

@@ -27,45 +27,46 @@ def sweeps(inputs: Inputs) -> dict[str, Sweep]:
 def turning_values(found: dict[str, Sweep], charts: str) -> dict[str, str]:
     """A chart and the crossings for each input, and the cheapest strategies in words."""
     values = {
-        f"turn_{name}": f"![{_TITLES[name]}]({charts}/{name}.svg)\n\n{_crossings(made)}" for name, made in found.items()
+        f"turn_{name}": f"![{_TITLES[name]}]({charts}/{name}.svg)\n\n{_crossings(sweep)}"
+        for name, sweep in found.items()
     }
-    words = [f"- {made.axis.name}: {'; '.join(_stretches(made))}." for made in found.values()]
+    words = [f"- {sweep.axis.name}: {'; '.join(_stretches(sweep))}." for sweep in found.values()]
     return {**values, "turning_words": "\n".join(words)}
 
 
 def turning_charts(found: dict[str, Sweep]) -> dict[str, str]:
     """The charts by their file names."""
-    return {f"{name}.svg": _chart(made, _TITLES[name]) for name, made in found.items()}
+    return {f"{name}.svg": _chart(sweep, _TITLES[name]) for name, sweep in found.items()}
 
 
-def _stretches(made: Sweep) -> list[str]:
+def _stretches(sweep: Sweep) -> list[str]:
     """'dumps in GFS tiers up to 8 GB', 'base backups and WAL beyond'."""
-    cheapest = [_cheapest(made, number) for number in range(len(made.values))]
-    ends = {(found.cheaper_before, found.cheaper_after): found.at for found in made.crossings if found.lowest}
-    told = []
+    cheapest = [_cheapest(sweep, number) for number in range(len(sweep.values))]
+    ends = {(found.cheaper_before, found.cheaper_after): found.at for found in sweep.crossings if found.lowest}
+    stretches = []
     for number, name in enumerate(cheapest[:-1]):
         following = cheapest[number + 1]
         if following != name:
-            at = ends.get((name, following), made.values[number + 1])
-            told.append(f"{name} up to {_short(at)} {made.axis.unit}")
-    return [*told, f"{cheapest[-1]} {'beyond' if told else 'everywhere'}"]
+            at = ends.get((name, following), sweep.values[number + 1])
+            stretches.append(f"{name} up to {_short(at)} {sweep.axis.unit}")
+    return [*stretches, f"{cheapest[-1]} {'beyond' if stretches else 'everywhere'}"]
 
 
-def _cheapest(made: Sweep, number: int) -> str:
-    offered: Sequence[tuple[str, Decimal | None]] = [(name, usd[number]) for name, usd in made.usd.items()]
+def _cheapest(sweep: Sweep, number: int) -> str:
+    offered: Sequence[tuple[str, Decimal | None]] = [(name, usd[number]) for name, usd in sweep.usd.items()]
     return min((cost, name) for name, cost in offered if cost is not None)[1]
 
 
-def _chart(made: Sweep, title: str) -> str:
-    marks = [Mark(found.at, found.usd, _short(found.at)) for found in made.crossings if found.lowest]
-    return line_chart(title, f"{made.axis.name}, {made.axis.unit}", "USD a month", made.values, made.usd, marks)
+def _chart(sweep: Sweep, title: str) -> str:
+    marks = [Mark(found.at, found.usd, _short(found.at)) for found in sweep.crossings if found.lowest]
+    return line_chart(title, f"{sweep.axis.name}, {sweep.axis.unit}", "USD a month", sweep.values, sweep.usd, marks)
 
 
-def _crossings(made: Sweep) -> str:
-    if not made.crossings:
-        low, high = _short(made.values[0]), _short(made.values[-1])
-        return f"No two strategies cross between {low} and {high} {made.axis.unit}."
-    rows = [_row(crossing, made.axis.unit) for crossing in made.crossings]
+def _crossings(sweep: Sweep) -> str:
+    if not sweep.crossings:
+        low, high = _short(sweep.values[0]), _short(sweep.values[-1])
+        return f"No two strategies cross between {low} and {high} {sweep.axis.unit}."
+    rows = [_row(crossing, sweep.axis.unit) for crossing in sweep.crossings]
     return table(["at", "cheaper before", "cheaper from there", "both cost about"], rows, left=3)
 
 

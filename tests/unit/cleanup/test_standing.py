@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.cleanup.listing import ObjectVersion, StorageCost
+from services.cleanup.inventory import ObjectVersion, StorageCost
 from services.costs.bill import Biller
 from services.costs.prices import GB, load_prices
 

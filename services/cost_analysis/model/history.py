@@ -1,4 +1,4 @@
-"""What kept backups tell about a database: its size, how it compresses, and how it grows."""
+"""The size, compression and growth of a database, from its backups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Object(Protocol):
 
 
 class Taken(Protocol):
-    """What is read of a manifest."""
+    """The part of a manifest that is read."""
 
     @property
     def taken_at(self) -> datetime: ...
@@ -32,22 +32,21 @@ class Taken(Protocol):
 
 @dataclass(frozen=True)
 class History:
-    """`sizes` in bytes: now, and in a year where it grows; `dump_ratio` as bytes of dump a byte of the database."""
+    """The size and compression of a database."""
 
-    sizes: tuple[int, ...]
-    dump_ratio: Decimal
-    words: str
+    sizes: tuple[int, ...]  # bytes: now, and in a year if it grows
+    dump_ratio: Decimal  # bytes of dump per byte of the database
+    words: str  # a summary for the user
 
 
 def history_of(manifests: Sequence[Taken], database: str) -> History:
-    """What the manifests of one database tell. Raises BackupNotFound when there are none.
+    """Return the history by the manifests of one database. Raises BackupNotFound without any.
 
-    The growth is that between the oldest and the newest backup, in a straight line; over less than a day
-    there is none to tell.
+    The growth is linear between the oldest and the newest backup; it is unknown over less than a day.
     """
     if not manifests:
         raise BackupNotFound(
-            f"There is no backup of {database} to take its size from.", next_step="Run `shoreline backup` first."
+            f"No backup of {database} exists to take its size from.", next_step="Run `shoreline backup` first."
         )
     ordered = sorted(manifests, key=lambda manifest: manifest.taken_at)
     oldest, newest = ordered[0], ordered[-1]
