@@ -47,7 +47,8 @@ def command(
     """Make the lake's tables and run the queries under sql/athena/queries/, and say what each scanned."""
     if check:
         run_job(ctx, "athena", lambda run: checked(run, engine), show_checked, as_json=as_json)
-    run_job(ctx, "athena", lambda run: athena(run, engine), show, as_json=as_json, verdict=verdict, figures=figures)
+    else:
+        run_job(ctx, "athena", lambda run: athena(run, engine), show, as_json=as_json, verdict=verdict, figures=figures)
 
 
 def athena(run: Run, engine: EngineName | None = None) -> AthenaReport:

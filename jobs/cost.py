@@ -74,7 +74,8 @@ def command(
     asked = _Asked(size, daily_change, keep, region, storage_class, output, check)
     if from_backups:
         run_job(ctx, "cost", lambda run: cost_from_backups(asked, run), show, as_json=as_json, verdict=verdict)
-    run_without_settings(ctx, "cost", lambda: cost(asked), show, as_json=as_json, verdict=verdict)
+    else:
+        run_without_settings(ctx, "cost", lambda: cost(asked), show, as_json=as_json, verdict=verdict)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Make the sample database with its tables and rows."""
+"""Create the sample database with its tables and rows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Rows = Annotated[int, typer.Option("--rows", metavar="N", min=5, help="Rows in e
 
 
 def command(ctx: typer.Context, rows: Rows = 5, as_json: Json = False) -> None:
-    """Make the sample database: users, orders and events."""
+    """Create the sample database: users, orders and events."""
     run_job(ctx, "database", lambda run: database(run, rows), show, as_json=as_json)
 
 
 def database(run: Run, rows: int) -> PlatformReport:
-    """Makes what is missing of the sample database."""
+    """Create what is missing of the sample database."""
     from loguru import logger
 
     from services.postgres import sample_database as platform
@@ -32,10 +32,12 @@ def database(run: Run, rows: int) -> PlatformReport:
 
 
 def show(report: PlatformReport, console: Console) -> str:
-    """Prints the rows of each table."""
+    """Print the number of rows in each table."""
     from services import formatting
 
     for table, rows in report.rows.items():
         console.print(f"  {table:<8} {rows:>12,} rows")
-    console.print(f"{report.database} {'made' if report.made else 'is there'}, {formatting.size(report.size)} on disk.")
+    console.print(
+        f"{report.database} {'created' if report.made else 'exists'}, {formatting.size(report.size)} on disk."
+    )
     return "shoreline backup"

@@ -1,4 +1,4 @@
-"""The whole loop on sample data: back up, restore, compare, lake, queries, cleanup."""
+"""Run every main job on sample data: backup, restore, drill, lake, queries, cleanup."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ Report = TypeVar("Report")
 
 @dataclass(frozen=True)
 class DemoStep:
-    """One job of the loop: what it did in a line, its seconds, and what AWS would bill for it."""
+    """One job of the demo."""
 
     job: str
-    done: str
+    done: str  # its result in one line
     seconds: float
-    usd: Decimal
+    usd: Decimal  # what AWS would bill
 
 
 @dataclass(frozen=True)
 class DemoReport:
-    """The jobs of the loop, in order."""
+    """The jobs of the demo, in order."""
 
     steps: tuple[DemoStep, ...]
 
 
 def command(ctx: typer.Context, as_json: Json = False) -> None:
-    """Run the whole loop offline, on a bucket and a database of its own: backup, restore, lake, queries, cleanup."""
+    """Run every main job offline, on a separate bucket and database: backup, restore, lake, queries, cleanup."""
     run_job(ctx, "demo", lambda run: demo(run, quiet=as_json), show, as_json=as_json)
 
 
 def demo(run: Run, *, quiet: bool) -> DemoReport:
-    """Runs each job as its command would, shows its report, and sums up."""
+    """Run each job as its command does, show its report, and sum up."""
     if run.settings.aws_endpoint_url is None:
         raise InputError(
-            "The demo deletes what it makes, and runs offline only.",
-            next_step="Run `make demo`; on AWS, run the jobs one by one, with --dry-run where you want to look first.",
+            "The demo deletes what it creates, and runs only offline.",
+            next_step="Run `make demo`; on AWS, run the jobs one by one, with --dry-run to see what they would do.",
         )
-    own = {"bucket": BUCKET, "pgdatabase": DATABASE, "output_dir": run.settings.output_dir / "demo"}
-    loop = _Loop(run.with_settings(**own), quiet)
+    settings = {"bucket": BUCKET, "pgdatabase": DATABASE, "output_dir": run.settings.output_dir / "demo"}
+    loop = _Loop(run.with_settings(**settings), quiet)
     try:
         _backups(loop)
         _lake(loop)
@@ -79,7 +79,8 @@ def _backups(loop: _Loop) -> None:
         backup.backup,
         backup.show,
         lambda done: "; ".join(
-            f"{formatting.size(made.plain_bytes)} of SQL as {formatting.size(made.bytes)}" for made in done.backups
+            f"{formatting.size(result.plain_bytes)} of SQL as {formatting.size(result.bytes)}"
+            for result in done.backups
         ),
         backup.verdict,
     )
@@ -123,10 +124,10 @@ def _lake(loop: _Loop) -> None:
         athena.show,
         lambda done: (
             f"{formatting.count(len(done.results), 'query', 'queries')}, "
-            f"{formatting.size(sum(found.figures.scanned for found in done.results))} scanned"
+            f"{formatting.size(sum(result.figures.scanned for result in done.results))} scanned"
         ),
         athena.verdict,
-        lambda done: sum((found.figures.cost for found in done.results), Decimal(0)),
+        lambda done: sum((result.figures.cost for result in done.results), Decimal(0)),
     )
 
 
@@ -144,7 +145,7 @@ def _cleanup(loop: _Loop) -> None:
 
 
 class _Loop:
-    """Runs one job after another and keeps what each did."""
+    """Runs one job after another and records the result of each."""
 
     def __init__(self, run: Run, quiet: bool) -> None:
         from jobs.cli.console import Output
@@ -160,11 +161,11 @@ class _Loop:
         show: Show[Report],
         summary: Callable[[Report], str],
         verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
-        besides: Callable[[Report], Decimal] = lambda _: Decimal(0),
+        extra_cost: Callable[[Report], Decimal] = lambda _: Decimal(0),
     ) -> None:
-        """One job: its work, its report, its line of the summary. Raises what the verdict finds.
+        """Run one job, show its report, and add its line to the summary. Raises the failure of its verdict.
 
-        `besides` is what AWS would bill for work that was done without it: Athena's, which DuckDB does here.
+        `extra_cost` is what AWS would bill for work done elsewhere: Athena's scans, which DuckDB does here.
         """
         self._console.rule(job, align="left", characters="-")
         began, before = time.monotonic(), self.run.account.meter.snapshot()
@@ -174,12 +175,12 @@ class _Loop:
         if (failure := verdict(report)) is not None:
             raise failure
         usage = self.run.account.meter.snapshot() - before
-        usd = self.run.account.biller.bill(usage).total + besides(report)
+        usd = self.run.account.biller.bill(usage).total + extra_cost(report)
         self.steps.append(DemoStep(job, summary(report), round(seconds, 3), usd))
 
 
 def show(report: DemoReport, console: Console) -> str:
-    """Prints a line for each job, and the sum."""
+    """Print a line for each job, and the total."""
     from jobs.cli.console import print_table
     from services import formatting
 
@@ -189,7 +190,9 @@ def show(report: DemoReport, console: Console) -> str:
     ]
     total = sum((step.usd for step in report.steps), Decimal(0))
     taken = formatting.seconds(sum(step.seconds for step in report.steps))
-    rows.append(("all", "nothing is left", taken, formatting.money(total)))
+    rows.append(("all", "nothing remains", taken, formatting.money(total)))
     print_table(console, ("Job", "What it did", "Time", "On AWS"), rows, right=("Time", "On AWS"))
-    console.print("On AWS includes Athena's scans; the receipt does not: DuckDB answered here.", soft_wrap=True)
-    return "shoreline database"  # the demo's own is gone
+    console.print(
+        "The column On AWS includes Athena's scans. The receipt does not: DuckDB ran the queries here.", soft_wrap=True
+    )
+    return "shoreline database"  # the demo has deleted its own

@@ -47,7 +47,8 @@ def command(
     """
     if refresh:
         run_job(ctx, "prices", lambda run: refreshed(run, region, yes=yes), show_refreshed, as_json=as_json)
-    run_without_settings(ctx, "prices", lambda: prices(region), show, as_json=as_json)
+    else:
+        run_without_settings(ctx, "prices", lambda: prices(region), show, as_json=as_json)
 
 
 def prices(region: str | None) -> list[PriceRow]:

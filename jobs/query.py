@@ -59,14 +59,15 @@ def command(
 
     if explain:
         run_job(ctx, "query", explained, show_plan, as_json=as_json)
-    run_job(
-        ctx,
-        "query",
-        asked,
-        lambda found, console: show(found, console, form, output, csv_safe=csv_safe),
-        as_json=as_json,
-        figures=figures,
-    )
+    else:
+        run_job(
+            ctx,
+            "query",
+            asked,
+            lambda found, console: show(found, console, form, output, csv_safe=csv_safe),
+            as_json=as_json,
+            figures=figures,
+        )
 
 
 def _require_no_form(form: Format, output: Path | None, why: str) -> None:

@@ -69,7 +69,7 @@ def configured_schedules(run: Run) -> dict[str, Schedule]:
     names = settings.database_names
     if len(names) > 1 and settings.lake_schedule != "off":
         raise SettingsError(
-            f"Settings need attention:\n  LAKE_SCHEDULE  PGDATABASE names {len(names)} databases, but export takes one",
+            f"Invalid settings:\n  LAKE_SCHEDULE  PGDATABASE names {len(names)} databases, but export takes one",
             next_step="Set LAKE_SCHEDULE=off, and run a second scheduler for the lake with one database in PGDATABASE.",
         )
     lines = {

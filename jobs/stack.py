@@ -1,4 +1,4 @@
-"""Start and end the embedded PostgreSQL and LocalStack."""
+"""Start and stop the embedded PostgreSQL and LocalStack."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StackReport:
-    """Where the embedded servers listen; None when they do not run. `psql` is the command that opens a session."""
+    """The addresses of the embedded servers; None for one that is not running."""
 
     postgres: str | None
     s3: str | None
-    psql: str | None = None
+    psql: str | None = None  # the command that opens a session
 
 
 def up_command(ctx: typer.Context, as_json: Json = False) -> None:
-    """Start the embedded PostgreSQL and LocalStack, or find them running."""
+    """Start the embedded PostgreSQL and LocalStack, unless they are running."""
     run_without_settings(ctx, "up", up, show, as_json=as_json)
 
 
 def down_command(ctx: typer.Context, as_json: Json = False) -> None:
-    """End the embedded PostgreSQL and LocalStack; PostgreSQL keeps its data, LocalStack does not."""
+    """Stop the embedded PostgreSQL and LocalStack. PostgreSQL keeps its data, LocalStack does not."""
     run_without_settings(ctx, "down", down, show, as_json=as_json)
 
 
 def up() -> StackReport:
-    """Starts what does not run yet."""
+    """Start the servers that are not running."""
     from jobs.cli.embedded import embedded_settings, embedded_stack
 
-    found = embedded_settings("up")
+    settings = embedded_settings("up")
     password = shlex.quote(str(embedded_stack().cluster.password_file))
-    program = shlex.quote(str(Path(found.pg_bin or "") / "psql"))
+    program = shlex.quote(str(Path(settings.pg_bin or "") / "psql"))
     return StackReport(
-        postgres=f"{found.pghost}:{found.pgport}",
-        s3=f"{found.aws_endpoint_url}, bucket {found.bucket}",
-        psql=f"PGPASSWORD=$(cat {password}) {program} -h {found.pghost} -p {found.pgport} -U {found.pguser}",
+        postgres=f"{settings.pghost}:{settings.pgport}",
+        s3=f"{settings.aws_endpoint_url}, bucket {settings.bucket}",
+        psql=f"PGPASSWORD=$(cat {password}) {program} -h {settings.pghost} -p {settings.pgport} -U {settings.pguser}",
     )
 
 
 def down() -> StackReport:
-    """Ends what runs."""
+    """Stop the servers."""
     from jobs.cli.embedded import embedded_stack
 
     embedded_stack().down()
@@ -57,12 +57,12 @@ def down() -> StackReport:
 
 
 def show(report: StackReport, console: Console) -> str:
-    """Prints where each server listens."""
+    """Print the address of each server."""
     console.print(f"  PostgreSQL   {report.postgres or 'not running'}")
     console.print(f"  LocalStack   {report.s3 or 'not running'}")
     if report.psql:
         console.print(f"  psql         {report.psql}", soft_wrap=True)
     if report.s3:
         return "make database"
-    console.print("PostgreSQL keeps its data; LocalStack's objects, the backups too, are gone.")
+    console.print("PostgreSQL keeps its data. LocalStack's objects, including the backups, are deleted.")
     return "make up"

@@ -36,7 +36,8 @@ def command(
     """Show the lake's tables: partitions, rows, bytes, the newest day."""
     if ddl:
         run_job(ctx, "tables", statements, show_statements, as_json=as_json)
-    run_job(ctx, "tables", tables, show, as_json=as_json, verdict=verdict)
+    else:
+        run_job(ctx, "tables", tables, show, as_json=as_json, verdict=verdict)
 
 
 def tables(run: Run) -> TablesReport:

@@ -1,4 +1,4 @@
-"""One tree of errors: what happened, what to do next, and which exit code says so."""
+"""The errors of every job: a message, the next step and an exit code."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ if TYPE_CHECKING:
     from services.operations.figures import MetricSample
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says of a disk, or a user's share of it, that takes no more."""
+"""The errno values of a full disk or an exceeded quota."""
 
 
 class ShorelineError(Exception):
-    """Something that a user can mend.
+    """A failure that the user can fix; `str(error)` states the problem.
 
-    `str(error)` says what happened, `next_step` what to do about it, `exit_code` is what the job ends with.
-    A subclass sets defaults for the last two; one error may say something more exact. `figures` are what the job
-    found out all the same.
+    A subclass sets its exit code and a default next step.
     """
 
     exit_code = 1
-    next_step = ""
-    figures: Sequence[MetricSample] = ()
+    next_step = ""  # a sentence with a command or a setting
+    figures: Sequence[MetricSample] = ()  # measured although the job failed
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)
@@ -32,38 +30,38 @@ class ShorelineError(Exception):
 
 
 class SettingsError(ShorelineError):
-    """Settings are missing or wrong; the message lists them all."""
+    """Settings are missing or invalid; the message lists all of them."""
 
     exit_code = 2
     next_step = "Set them in the environment or in .env; .env.example lists every variable."
 
 
 class InputError(ShorelineError):
-    """An option or argument has a value that the job cannot take."""
+    """An option or argument has an invalid value."""
 
     exit_code = 2
-    next_step = "Correct the option; `--help` after the job's name lists them all."
+    next_step = "Correct the option; `--help` after the job's name lists all options."
 
 
 class ServerNewerThanClient(ShorelineError):
-    """pg_dump refuses servers of a newer major version than its own."""
+    """The server is newer than pg_dump, which refuses newer major versions."""
 
     exit_code = 3
     next_step = (
-        "Install PostgreSQL's client programs of the server's version, and set PG_BIN to their folder;"
-        " in containers, use an image that has them."
+        "Install PostgreSQL's client programs of the server's version and set PG_BIN to their folder;"
+        " in containers, use an image that contains them."
     )
 
 
 class DatabaseUnreachable(ShorelineError):
-    """No PostgreSQL answered, or it refused the user, the password or the database."""
+    """PostgreSQL did not answer, or refused the user, the password or the database."""
 
     exit_code = 4
-    next_step = "Check PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE; is the server running?"
+    next_step = "Check that the server is running, and PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE."
 
 
 class DatabaseError(ShorelineError):
-    """PostgreSQL answered, and refused what was asked of it."""
+    """PostgreSQL refused a command or a query."""
 
     exit_code = 5
 
@@ -80,8 +78,8 @@ class CredentialsRefused(ShorelineError):
 
     exit_code = 7
     next_step = (
-        "Check AWS_PROFILE or the credential chain: `aws sts get-caller-identity` shows who you are."
-        " A container sees the files of AWS_CONFIG_DIR only (~/.aws, say), as the user SHORELINE_UID (`id -u`)."
+        "Check AWS_PROFILE or the credential chain: `aws sts get-caller-identity` shows your identity."
+        " A container reads only the files in AWS_CONFIG_DIR (such as ~/.aws), as the user SHORELINE_UID (`id -u`)."
     )
 
 
@@ -89,24 +87,24 @@ class BucketMissing(ShorelineError):
     """The bucket does not exist."""
 
     exit_code = 8
-    next_step = "Run `shoreline setup`, which makes it."
+    next_step = "Run `shoreline setup` to create it."
 
 
 class BucketNotOurs(ShorelineError):
-    """The bucket, or what lies where the job would delete, belongs to someone else or was not made by Shoreline."""
+    """The bucket or the objects to delete belong to someone else, or were not created by Shoreline."""
 
     exit_code = 9
-    next_step = "Choose another name for BUCKET: bucket names are shared by all of AWS."
+    next_step = "Choose another name for BUCKET: bucket names are unique across all AWS accounts."
 
 
 class StorageError(ShorelineError):
-    """The object store answered, and refused or failed."""
+    """The object store refused a request or failed."""
 
     exit_code = 10
 
 
 class BackupFailed(ShorelineError):
-    """No backup was made. Nothing of the attempt is listed or counted."""
+    """The backup failed. The attempt is not listed as a backup."""
 
     exit_code = 11
     next_step = "Fix the cause and run the backup again; older backups are untouched."
@@ -116,110 +114,110 @@ class BackupNotFound(ShorelineError):
     """No complete backup matches the request."""
 
     exit_code = 12
-    next_step = "`shoreline backups` lists those that there are; `shoreline backup` makes one."
+    next_step = "`shoreline backups` lists the backups; `shoreline backup` creates one."
 
 
 class BackupDamaged(ShorelineError):
     """The stored object does not match its manifest."""
 
     exit_code = 13
-    next_step = "Restore an older backup (`shoreline backups` lists them), and make a new one now."
+    next_step = "Restore an older backup (`shoreline backups` lists them), and run `shoreline backup` now."
 
 
 class RestoreFailed(ShorelineError):
-    """Nothing was restored; the target is as it was."""
+    """The restore failed; the target is unchanged."""
 
     exit_code = 14
 
 
 class DrillFailed(ShorelineError):
-    """A restored backup differs from the database it was taken from."""
+    """A restored backup differs from the database at the time of the backup."""
 
     exit_code = 15
-    next_step = "Do not rely on this backup: make a new one, and drill that."
+    next_step = "Do not rely on this backup: run `shoreline backup`, then `shoreline drill`."
 
 
 class LakeError(ShorelineError):
-    """The lake's files are missing, damaged or not of the declared shape."""
+    """Files of the lake are missing, damaged or do not match the declared tables."""
 
     exit_code = 16
 
 
 class QueryRefused(ShorelineError):
-    """The query breaks a rule of the lake: a partition filter, or the scan limit."""
+    """The query has no partition filter, would scan more than the limit, or cannot be parsed."""
 
     exit_code = 17
 
 
 class QueryFailed(ShorelineError):
-    """The engine could not answer the query."""
+    """The query engine failed."""
 
     exit_code = 18
 
 
 class Busy(ShorelineError):
-    """Another run holds what this one needs."""
+    """Another run holds the lease or lock that this one needs."""
 
     exit_code = 19
-    next_step = "Wait for it to end, or for its lease to expire, and run again."
+    next_step = "Wait for it to finish, or for its lease to expire, and run the job again."
 
 
 class BudgetExceeded(ShorelineError):
     """The run would cost more than MAX_RUN_COST_USD."""
 
     exit_code = 20
-    next_step = "Raise MAX_RUN_COST_USD if that is what you want."
+    next_step = "Raise MAX_RUN_COST_USD to allow the cost."
 
 
 class CleanupIncomplete(ShorelineError):
-    """Something is left, or could not be checked."""
+    """Resources remain, or could not be checked."""
 
     exit_code = 21
-    next_step = "Run the cleanup again; what it lists is what is left."
+    next_step = "Run `shoreline cleanup` again; it lists what remains."
 
 
 class StackError(ShorelineError):
-    """The embedded stack, the container engine or the server of a drill could not be started, or lacks something."""
+    """The embedded stack, the container engine or the drill server could not be started."""
 
     exit_code = 22
 
 
 class CheckFailed(ShorelineError):
-    """A check that was asked for found something: drift, staleness, a difference."""
+    """A check found a problem: drift, a stale backup, a difference."""
 
     exit_code = 23
 
 
 class WrongAccount(ShorelineError):
-    """The credentials belong to another account, or to another kind of user, than the settings allow."""
+    """The credentials belong to an account or a kind of user that the settings do not allow."""
 
     exit_code = 24
-    next_step = "Check AWS_PROFILE and AWS_EXPECTED_ACCOUNT_ID: `aws sts get-caller-identity` shows who you are."
+    next_step = "Check AWS_PROFILE and AWS_EXPECTED_ACCOUNT_ID: `aws sts get-caller-identity` shows your identity."
 
 
 class NotConfirmed(ShorelineError):
-    """A step that cannot be taken back was not confirmed; nothing was changed."""
+    """An irreversible step was not confirmed; nothing was changed."""
 
     exit_code = 25
-    next_step = "Run it on a terminal, and type the name that it asks for."
+    next_step = "Run it on a terminal and type the name when asked."
 
 
 class NotAllowed(ShorelineError):
-    """The credentials may not do what the job needs; nothing was changed."""
+    """The credentials lack permissions that the job needs; nothing was changed."""
 
     exit_code = 26
     next_step = "`shoreline iam` prints the policies that the jobs need."
 
 
 class FolderUnusable(ShorelineError):
-    """A file or folder of this machine cannot be read or written."""
+    """A local file or folder cannot be read or written."""
 
     exit_code = 27
-    next_step = "Let the user that runs the job read and write there; in containers see SHORELINE_UID in .env.example."
+    next_step = "Give the job's user read and write access to it; in containers see SHORELINE_UID in .env.example."
 
 
 class ResourcesExhausted(ShorelineError):
-    """This machine, or a limit set for the job, has too little memory or too few threads or processes."""
+    """The machine, or a limit of the job, has too little memory or too few threads or processes."""
 
     exit_code = 28
     next_step = "Raise the limit (`ulimit -v`, `ulimit -u`, the container's memory), or run fewer jobs at a time."

@@ -1,4 +1,4 @@
-"""Output whose reader may leave before its end, as `head` does, or whose disk may be full."""
+"""Output to a terminal, a pipe or a file that survives a closed pipe: tables, JSON values, questions."""
 
 from __future__ import annotations
 
@@ -13,35 +13,33 @@ from decimal import Decimal
 from enum import Enum
 from io import StringIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from rich.console import Console
 
 from services.errors import NotConfirmed, ShorelineError
 from services.formatting import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 def confirm(question: str, name: str, refusal: str) -> None:
-    """Ask for a name to be typed. Raises NotConfirmed, which says `refusal`, for anything else."""
+    """Ask the user to type a name. Raises NotConfirmed with the message `refusal` for any other answer."""
     console = Output(stderr=True)
     try:
         typed = console.input(f"{question} ({name}): ")
     except EOFError:
         typed = ""
     except KeyboardInterrupt:
-        console.print()  # what follows begins a line of its own
+        console.print()  # so that the next output starts a new line
         raise
     if typed.strip() != name:
-        raise NotConfirmed(refusal, next_step="Run it again, and type the name exactly.")
+        raise NotConfirmed(refusal, next_step="Run it again and type the exact name.")
 
 
 def jsonable(value: Any) -> Any:
-    """Dataclasses as objects, times in ISO 8601, spans in seconds, money as a string of its exact digits.
+    """Return a value in JSON's types.
 
-    An error is what it says.
+    Dataclasses become objects, times ISO 8601, durations seconds, money a string of its exact digits,
+    errors their message.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
@@ -60,25 +58,24 @@ def jsonable(value: Any) -> Any:
     return value
 
 
-_WIDE = 1000  # columns of a page that is no terminal
-_GAPS = (3, 2, 1)  # columns between two cells: as many as the page leaves room for
+_FILE_WIDTH = 1000  # columns where there is no terminal
+_GAPS = (3, 2, 1)  # columns between cells, the widest that fits
 
 
 def print_table(
     console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
 ) -> None:
-    """Prints rows under their heads; the columns whose heads are in `right` end flush.
+    """Print rows under their headings; the columns whose headings are in `right` are right-aligned.
 
-    Heads and cells are text, never markup, with their control characters escaped: a key may hold brackets. What folds
-    are columns of several words; only where that does not suffice are single words broken.
+    Headings and cells are printed as plain text with control characters escaped. Columns of several words wrap; single
+    words break only if that is not enough.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     heads, rows = [printable(head) for head in heads], [[printable(cell) for cell in row] for row in rows]
     right = [printable(head) for head in right]
-    page = console.width if console.is_terminal else _WIDE
+    page = console.width if console.is_terminal else _FILE_WIDTH
     gap, widths = _layout(heads, rows, right, page)
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for head, width in zip(heads, widths, strict=True):
@@ -88,18 +85,18 @@ def print_table(
     if console.is_terminal:
         console.print(table)
         return
-    tolerate_broken_pipe = StringIO()
-    Console(file=tolerate_broken_pipe, width=_WIDE, force_terminal=False, color_system=None).print(table)
-    for line in tolerate_broken_pipe.getvalue().splitlines():
+    text = StringIO()
+    Console(file=text, width=_FILE_WIDTH, force_terminal=False, color_system=None).print(table)
+    for line in text.getvalue().splitlines():
         console.print(line.rstrip(), soft_wrap=True)
 
 
 def _layout(
     heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], page: int
 ) -> tuple[int, list[int | None]]:
-    """The gap, and the width of each column that is not to be folded: of figures and single words.
+    """Return the gap and the width of each column that must not wrap: numbers and single words.
 
-    None for the columns of several words, and for all where the page is too narrow even so.
+    The width is None for columns of several words, and for all columns if the page is too narrow.
     """
     from rich.cells import cell_len
 
@@ -108,7 +105,7 @@ def _layout(
     for number, head in enumerate(heads):
         cells = [head, *(row[number] for row in rows)]
         whole = max(map(cell_len, cells))
-        word = max(cell_len(each) for cell in cells for each in cell.split() or [""])
+        word = max(cell_len(part) for cell in cells for part in cell.split() or [""])
         fixed = head in right or whole == word
         widths.append(whole if fixed else None)
         needed += whole if fixed else word
@@ -119,36 +116,34 @@ def _layout(
 
 
 class Output(Console):
-    """A console that prints names as data and goes on without a reader.
+    """A console that prints names as data and survives a closed pipe.
 
-    Text is printed as it is: brackets are not markup, `:name:` is no emoji, and control characters are escaped, so that
-    each string is one line. What is meant as style comes as `rich.text.Text`. Standard error that cannot be written, as
-    on a full disk, does not stop the job.
+    Brackets are not markup, `:name:` is not an emoji, and control characters are escaped, so that each string stays on
+    one line. Styled text is passed as `rich.text.Text`. A failing write to standard error does not stop the job.
     """
 
     def __init__(self, *, stderr: bool = False, **options: Any) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print objects; strings with their control characters escaped."""
+        """Print objects, with the control characters in strings escaped."""
         try:
-            super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
+            super().print(*(printable(item) if isinstance(item, str) else item for item in objects), **options)
         except OSError:
             if not self.stderr:
                 raise
             redirect_to_devnull(self.file)
 
     def on_broken_pipe(self) -> None:
-        """Rich itself ends the process here, with the exit code of a bug."""
+        """Discard further output, where rich would exit with code 1."""
         redirect_to_devnull(self.file)
 
 
 @contextmanager
 def tolerate_broken_pipe(file: IO[Any] | None) -> Iterator[None]:
-    """Around what writes to standard output: passes over a reader who has left.
+    """Ignore a closed pipe while writing to `file`, which is None where the shell has closed it.
 
-    `file` is None where a shell has closed it. Raises OSError for what else the system refuses, and lets nothing of it
-    be written at the end.
+    Raises OSError for other failures, after discarding the buffered rest.
     """
     try:
         yield
@@ -162,14 +157,14 @@ def tolerate_broken_pipe(file: IO[Any] | None) -> Iterator[None]:
 
 
 def redirect_to_devnull(file: IO[Any]) -> None:
-    """Whatever is still written to a file of this process is thrown away."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, file.fileno())
-    os.close(nowhere)
+    """Discard everything that is written to the file from now on."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, file.fileno())
+    os.close(devnull)
 
 
 def silence_terminals() -> None:
-    """Whatever is still written to a terminal is thrown away; what goes to files stays."""
+    """Discard output to terminals from now on; output to files stays."""
     for file in (sys.stdout, sys.stderr):
         if file is not None and stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
             redirect_to_devnull(file)

@@ -1,4 +1,4 @@
-"""The settings of a run on the embedded stack, which is started where it does not run."""
+"""Runs jobs on the embedded PostgreSQL and LocalStack, which are started if needed."""
 
 from __future__ import annotations
 
@@ -10,30 +10,27 @@ if TYPE_CHECKING:
     from services.local.stack import Stack
     from services.settings import Settings
 
-BUCKET = "shoreline-local"  # where no setting names another
-_ASK = {"athena", "query", "tables"}
+BUCKET = "shoreline-local"  # if BUCKET is not set
+_QUERY_JOBS = {"athena", "query", "tables"}
 
 
 def embedded_settings(job: str) -> Settings:
-    """Starts PostgreSQL and LocalStack, with the bucket, and gives the settings that lead to them.
-
-    Warns where `job` asks queries and another engine was to answer them.
-    """
+    """Start PostgreSQL and LocalStack with the bucket, and return the settings to reach them."""
     from loguru import logger
 
     from services.settings import load, named
 
-    if job in _ASK and named("QUERY_ENGINE") == "athena":
-        logger.warning("QUERY_ENGINE=athena is not heeded: the embedded stack has no Athena, DuckDB answers")
+    if job in _QUERY_JOBS and named("QUERY_ENGINE") == "athena":
+        logger.warning("ignoring QUERY_ENGINE=athena: the embedded stack runs queries with DuckDB")
     started = embedded_stack().up(logger.info)
     settings = load(started.settings, defaults={"BUCKET": BUCKET})
     if started.empty:
-        _make_bucket(settings)
+        _create_bucket(settings)
     return settings
 
 
 def embedded_stack() -> Stack:
-    """The servers of this checkout. Raises StackError where it is not installed: a wheel and the image have none."""
+    """Return the servers of this checkout. Raises StackError if they are not installed, as in a wheel or the image."""
     try:
         from services.local.stack import Stack
     except ImportError as error:
@@ -44,8 +41,8 @@ def embedded_stack() -> Stack:
     return Stack()
 
 
-def _make_bucket(settings: Settings) -> None:
-    """LocalStack begins empty; the one of docker-compose.yml makes its bucket by a script, too."""
+def _create_bucket(settings: Settings) -> None:
+    """Create the bucket: LocalStack starts empty."""
     from services.s3.bucket import Bucket
     from services.s3.client import Aws, AwsAccess
     from services.s3.objects import Storage

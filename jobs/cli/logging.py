@@ -1,4 +1,4 @@
-"""The log of a run: short lines for people, or one JSON object a line for collectors."""
+"""The log of a run: text for people, or one JSON object per line for collectors."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from services.formatting import printable, printable_lines
 Style = Literal["text", "json"]
 _LINE = "<dim>{time:HH:mm:ss!UTC}</dim> <level>{level: <7}</level> {message}\n{extra[traceback]}"
 
-_SHORTEST_SECRET = 5  # 'test', which LocalStack takes, is none, and stands in many words
+_SHORTEST_SECRET = 5  # characters: LocalStack's 'test' is part of many words
 
 
 def make_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """A function that takes the secrets out of a text: the longest first, as a short one may be part of it."""
-    hidden = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+    """Return a function that removes the secrets from a text, longest first: one may contain another."""
+    longest_first = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
     def redact(text: str) -> str:
-        for secret in hidden:
+        for secret in longest_first:
             text = text.replace(secret, "***")
         return text
 
@@ -30,11 +30,10 @@ def make_redactor(secrets: Iterable[str]) -> Callable[[str], str]:
 
 
 def configure(level: str, style: Style, redact: Callable[[str], str], **fields: str) -> None:
-    """Sends the log to standard error, without secrets and without the values of variables.
+    """Send the log to standard error, without secrets and without the values of local variables.
 
-    `fields` are in each JSON object, as are those that a line was bound with. In text, control characters are escaped:
-    only an indented line continues the one above. Secrets are removed before anything is escaped, or one with a quote
-    or a control character would not be recognised.
+    `fields` are in each JSON object, as are those bound to a line. In text, control characters are escaped: only an
+    indented line continues the one above. Secrets are removed before escaping, which would hide those with quotes.
     """
     from loguru import logger
 
@@ -43,7 +42,7 @@ def configure(level: str, style: Style, redact: Callable[[str], str], **fields: 
     def write(text: str) -> None:
         try:
             print(text, end="", file=sys.stderr, flush=True)  # noqa: T201
-        except OSError:  # a log that cannot be written, as on a full disk, stops no job
+        except OSError:  # a full disk must not stop the job
             redirect_to_devnull(sys.stderr)
 
     def text_line(record: Any) -> str:
@@ -57,11 +56,11 @@ def configure(level: str, style: Style, redact: Callable[[str], str], **fields: 
 
     logger.remove()
     logger.configure(extra=dict(fields))
-    careful: Any = {"level": level, "diagnose": False, "backtrace": False}
+    options: Any = {"level": level, "diagnose": False, "backtrace": False}
     if style == "json":
-        logger.add(write_json, format="{message}", **careful)
+        logger.add(write_json, format="{message}", **options)
     else:
-        logger.add(write, format=text_line, colorize=sys.stderr.isatty(), **careful)
+        logger.add(write, format=text_line, colorize=sys.stderr.isatty(), **options)
 
 
 def redacted(value: Any, redact: Callable[[str], str]) -> Any:
@@ -85,5 +84,5 @@ def _fields(record: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _traceback(record: Any) -> str:
-    found = record["exception"]
-    return "" if found is None else "".join(traceback.format_exception(found.value))
+    exception = record["exception"]
+    return "" if exception is None else "".join(traceback.format_exception(exception.value))

@@ -51,15 +51,15 @@ _PLAIN: dict[str, Any] = {
 
 
 class LazyCommands(Mapping[str, Any]):
-    """The commands by name. The module of one is imported when it is looked up; the help of all looks up all."""
+    """The commands by name. Each module is imported when its command is looked up; the general help looks up all."""
 
     def __getitem__(self, name: str) -> Any:
         module, function = JOBS[name].split(":")
         command = getattr(import_module(module), function)
-        # PYTHONOPTIMIZE=2 removes docstrings: the jobs run then, with less help
-        whole = " ".join(inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0].split())
+        # PYTHONOPTIMIZE=2 removes docstrings: jobs then have no help text.
+        summary = " ".join(inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0].split())
         alone = typer.Typer(add_completion=False, **_PLAIN)
-        alone.command(name, short_help=whole)(command)  # its own would be cut off in mid-sentence
+        alone.command(name, short_help=summary)(command)  # typer's would be truncated
         return typer.main.get_command(alone)
 
     def __iter__(self) -> Iterator[str]:
@@ -79,7 +79,7 @@ class JobGroup(TyperGroup):
 app = typer.Typer(
     cls=JobGroup,
     name="shoreline",
-    help="PostgreSQL backups that are proved to restore, and a data lake without surprises on the bill.",
+    help="PostgreSQL backups that are proven to restore, and a data lake with no surprise bill.",
     no_args_is_help=True,
     **_PLAIN,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -98,36 +98,34 @@ def _print_version(wanted: bool) -> None:
 def options(
     ctx: typer.Context,
     embedded: Annotated[
-        bool, typer.Option("--embedded", help="Use the embedded PostgreSQL and LocalStack, started where needed.")
+        bool, typer.Option("--embedded", help="Use the embedded PostgreSQL and LocalStack; start them if needed.")
     ] = False,
     version: Annotated[  # noqa: ARG001  # the callback prints it
         bool,
         typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """PostgreSQL backups that are proved to restore, and a data lake without surprises on the bill."""
+    """PostgreSQL backups that are proven to restore, and a data lake with no surprise bill."""
     ctx.obj = Invocation(embedded=embedded)
 
 
-_GC_THRESHOLD = (
-    200_000  # objects until Python looks for cycles, about 30 MB: at its own 700, imports set it off 200 times
-)
+_GC_THRESHOLD = 200_000  # objects, about 30 MB; with Python's default of 700, imports trigger 200 collections
 
 
 _STANDARD_FILES = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     open_standard_files()
     gc.set_threshold(_GC_THRESHOLD, *gc.get_threshold()[1:])
     app()
 
 
 def open_standard_files() -> None:
-    """Open /dev/null for each of descriptors 0 to 2 that is closed, as under some supervisors.
+    """Open /dev/null for each closed descriptor from 0 to 2, as some supervisors leave them.
 
-    Else a socket of the job would take the number, and child processes would read and write there.
+    Otherwise a socket of the job would get the number, and child processes would read and write there.
     """
     for number, (name, mode) in enumerate(_STANDARD_FILES):
         try:

@@ -1,4 +1,4 @@
-"""Tells people, a monitor and Prometheus how a job goes. What cannot be told never changes how the job ended."""
+"""Notifies people, a monitor and Prometheus of a run. A failure to notify never changes the run's exit code."""
 
 from __future__ import annotations
 
@@ -20,58 +20,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended; `error` is empty where it ended well."""
+    """The end of a run."""
 
     exit_code: int
     seconds: float
-    error: str = ""
+    error: str = ""  # empty after a success
     next_step: str = ""
     usd: Decimal | None = None
     figures: Sequence[MetricSample] = ()
-    typed: Callable[[str], str] = str  # writes the commands of a next step as they are typed here
+    typed: Callable[[str], str] = str  # rewrites the commands in a text for this installation
 
 
 def notify_started(run: Run) -> None:
-    """Tells those who want to know that a watched job has started."""
+    """Send the start of a watched job."""
     if run.job in run.settings.watch_jobs:
         from services.operations.events import Event, EventType
 
-        begun = Event(EventType.START, run.job, run.settings.pgdatabase, run.started, run.run_id, socket.gethostname())
-        send(begun, run.settings)
+        start = Event(EventType.START, run.job, run.settings.pgdatabase, run.started, run.run_id, socket.gethostname())
+        send(start, run.settings)
 
 
-def notify_finished(run: Run, ending: RunResult) -> None:
-    """Tells how a watched job ended, in messages, pings and metrics."""
+def notify_finished(run: Run, result: RunResult) -> None:
+    """Send the end of a watched job in messages, pings and metrics."""
     if run.job not in run.settings.watch_jobs:
         return
     from services.operations.events import Event, EventType
 
-    ended = Event(
-        moment=EventType.FAILURE if ending.exit_code else EventType.SUCCESS,
+    end = Event(
+        moment=EventType.FAILURE if result.exit_code else EventType.SUCCESS,
         job=run.job,
         database=run.settings.pgdatabase,
         at=datetime.now(UTC),
         run_id=run.run_id,
         host=socket.gethostname(),
-        seconds=ending.seconds,
-        exit_code=ending.exit_code,
-        error=ending.error,
-        next_step=ending.next_step,
-        usd=ending.usd,
-        figures=tuple(ending.figures),
+        seconds=result.seconds,
+        exit_code=result.exit_code,
+        error=result.error,
+        next_step=result.next_step,
+        usd=result.usd,
+        figures=tuple(result.figures),
     )
-    _measure(ended, run.settings)
-    send(ended, run.settings)
+    _write_metrics(end, run.settings)
+    send(end, run.settings)
     for alarm in run.alarms:
-        shrank = replace(ended, moment=EventType.SHRANK, database=alarm.database)
-        send(replace(shrank, error=alarm.what, next_step=ending.typed(alarm.next_step)), run.settings)
+        shrank = replace(end, moment=EventType.SHRANK, database=alarm.database)
+        send(replace(shrank, error=alarm.what, next_step=result.typed(alarm.next_step)), run.settings)
 
 
 def send(event: Event, settings: Settings) -> None:
-    """Sends messages and pings about an event, and says in the log what could not be sent.
+    """Send messages and pings about an event, and log what could not be sent.
 
-    At the end of a run, addresses that it is not for are looked at all the same: a mistyped one is told before it is
-    needed.
+    At the end of a run every address is parsed, even without a message: a typo should not wait for a failure.
     """
     from services.operations.events import EventType, message
 
@@ -80,18 +79,18 @@ def send(event: Event, settings: Settings) -> None:
     monitor = settings.ping_address(event.job)
     if not people and monitor is None:
         return
-    told = message(event, make_redactor(settings.secrets()))
+    text = message(event, make_redactor(settings.secrets()))
 
     def send() -> list[str]:
         from services.operations import notifications as notify
 
-        problems = notify.send(people, event.moment, told if wanted else None)
-        return problems + (notify.ping(monitor, event.moment, told.body) if monitor else [])
+        problems = notify.send(people, event.moment, text if wanted else None)
+        return problems + (notify.ping(monitor, event.moment, text.body) if monitor else [])
 
     _attempt("notification could not be sent", send, settings)
 
 
-def _measure(event: Event, settings: Settings) -> None:
+def _write_metrics(event: Event, settings: Settings) -> None:
     path = settings.metrics_file
     gateway = settings.pushgateway_url
     if path is None and gateway is None:
@@ -108,7 +107,7 @@ def _measure(event: Event, settings: Settings) -> None:
 
     def push() -> list[str]:
         if gateway is not None:
-            # not the host, whose name is another one in each container
+            # without the host name, which differs in each container
             instance = f"{settings.pgdatabase}@{settings.pghost}:{settings.pgport}"
             metrics.push(gateway.get_secret_value(), fresh, event.job, instance)
         return []
@@ -122,7 +121,7 @@ def _attempt(what: str, action: Callable[[], list[str]], settings: Settings) -> 
 
     try:
         problems = action()
-    except Exception as error:  # whatever goes wrong here, the job itself is as good as it was
+    except Exception as error:  # must not fail the job
         problems = [make_redactor(settings.secrets())(f"{type(error).__name__}: {error}")]
     for problem in problems:
         logger.warning("The {}: {}", what, problem)

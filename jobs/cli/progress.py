@@ -1,4 +1,4 @@
-"""A bar on a terminal, a log line now and then elsewhere."""
+"""The progress of long work: a bar on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from services.lake.transfer import Advance
 
 Unit = Literal["bytes", "items"]
-_LOG_EVERY = 10.0  # seconds between two log lines of one task
+_LOG_SECONDS = 10.0  # between two log lines of a task
 
 
 class Progress:
-    """Shows long work as it goes, on standard error."""
+    """Shows progress on standard error."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -29,12 +29,12 @@ class Progress:
     def task(
         self, label: str, total: int | None = None, unit: Unit = "bytes", *, files: int | None = None
     ) -> Iterator[Advance]:
-        """A function that is told how much was done since it was last called, in `unit` and in whole files.
+        """Yield a function that adds to the amount done, in `unit`, and to the number of finished files.
 
-        `files` is how many there are in all; without it none are shown.
+        `files` is their total; without it no files are shown.
         """
-        shown = self._bar if self._console.is_terminal else self._lines
-        with shown(label, total, unit, files) as advance:
+        display = self._bar if self._console.is_terminal else self._lines
+        with display(label, total, unit, files) as advance:
             yield advance
 
     @contextmanager
@@ -65,14 +65,14 @@ class Progress:
     def _lines(self, label: str, total: int | None, unit: Unit, files: int | None) -> Iterator[Advance]:
         from loguru import logger
 
-        done, complete, told = 0, 0, time.monotonic()
+        done, complete, logged_at = 0, 0, time.monotonic()
 
         def advance(amount: int, more_files: int = 0, /) -> None:
-            nonlocal done, complete, told
+            nonlocal done, complete, logged_at
             done += amount
             complete += more_files
-            if time.monotonic() - told >= _LOG_EVERY:
-                told = time.monotonic()
+            if time.monotonic() - logged_at >= _LOG_SECONDS:
+                logged_at = time.monotonic()
                 shown = formatting.size(done) if unit == "bytes" else f"{done:,}"
                 of = "" if not total else f" ({done / total:.0%})"
                 counted = "" if files is None else f", {complete:,} of {formatting.count(files, 'file')}"

@@ -1,4 +1,4 @@
-"""How a run ends: told to a person or as one JSON object, with its receipt and its exit code."""
+"""The result of a run, for a person or as one JSON object, with its receipt and exit code."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from services.operations.figures import MetricSample
 
 INTERRUPTED_EXIT_CODE = 130
-FORMAT = "shoreline-result/1"  # of what --json prints: keys are added to it, and none is taken away
+FORMAT = "shoreline-result/1"  # of --json; keys may be added, never removed
 _COMMAND = re.compile(r"`(shoreline [^`]+)`")  # in the next step of an error
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP came: what is under way is ended cleanly on the way out."""
+    """SIGTERM or SIGHUP was received. Raised so that the job cleans up."""
 
     def __init__(self, by: signal.Signals = signal.SIGTERM) -> None:
         super().__init__(by.name)
@@ -36,7 +36,7 @@ class Terminated(BaseException):
 
 
 class JobResult:
-    """How a run ends, told to a person or as one JSON object."""
+    """Reports the result of a run to a person, or as one JSON object."""
 
     def __init__(self, job: str, run_id: str, as_json: bool, *, embedded: bool = False) -> None:
         from jobs.cli.console import Output
@@ -45,43 +45,43 @@ class JobResult:
         self.run: Run | None = None
         self.figures: Sequence[MetricSample] = ()
         self.embedded = embedded
-        self._following: str | None = None
+        self._next_command: str | None = None
         self.errors = Output(stderr=True)
         self._json = as_json
-        self._style: Style | None = None  # until the log is set up
-        self._how, self._error = "done", ShorelineError("")
+        self._style: Style | None = None  # None until the log is configured
+        self._outcome, self._error = "done", ShorelineError("")
         self._redact = make_redactor(())
         self._began = time.monotonic()
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Keeps these values out of everything told from now on, a bug's traceback included."""
+        """Remove these values from all further output, tracebacks included."""
         self._redact = make_redactor(secrets)
 
     def log(self, level: str, style: Style) -> None:
-        """Sends the log to standard error."""
+        """Send the log to standard error."""
         self._style = style
         configure(level, style, self._redact, job=self.job, run_id=self.run_id)
 
     def report(self, report: Any, show: Callable[[Any, Console], str | None], failure: ShorelineError | None) -> None:
-        """The job did its work; `failure` is what it found, if that is a failure."""
+        """Report the work as done; `failure` is what its verdict found, if anything."""
         from jobs.cli.console import Output, jsonable, tolerate_broken_pipe
 
         if self._json:
-            self._print({"ok": failure is None, "result": jsonable(report), **self._told(failure)})
+            self._print({"ok": failure is None, "result": jsonable(report), **self._error_fields(failure)})
         else:
             with tolerate_broken_pipe(sys.stdout):
-                self._following = show(report, Output())
+                self._next_command = show(report, Output())
         if failure is not None:
-            self._tell(failure)
+            self._log_error(failure)
 
     def fail(self, error: ShorelineError) -> None:
-        """The job could not do its work."""
+        """Report that the job failed."""
         if self._json:
-            self._print({"ok": False, **self._told(error)})
-        self._tell(error)
+            self._print({"ok": False, **self._error_fields(error)})
+        self._log_error(error)
 
     def stopped(self, reason: BaseException) -> None:
-        """Someone stopped the job."""
+        """Report that a signal stopped the job."""
         if self._style is None:  # before the settings were read
             from services.settings import log_format
 
@@ -92,29 +92,29 @@ class JobResult:
             name, self.exit_code = "Ctrl-C", INTERRUPTED_EXIT_CODE
         if self._json:
             self._print({"ok": False, "error": f"stopped by {name}", "exit_code": self.exit_code})
-        self._how, self._error = f"stopped by {name}", ShorelineError(f"Stopped by {name}.")
+        self._outcome, self._error = f"stopped by {name}", ShorelineError(f"Stopped by {name}.")
 
     def crashed(self, error: Exception) -> None:
-        """A bug."""
+        """Report an unexpected exception."""
         from loguru import logger
 
         self.exit_code = 1
-        what = f"This is a bug in Shoreline: {type(error).__name__}"
-        self._how, self._error = "failed", ShorelineError(what, next_step="Its traceback is in the log.")
+        message = f"This is a bug in Shoreline: {type(error).__name__}"
+        self._outcome, self._error = "failed", ShorelineError(message, next_step="Its traceback is in the log.")
         if self._json:
             self._print({"ok": False, "error": f"unexpected {type(error).__name__}", "exit_code": 1})
-        logger.opt(exception=error).critical(what)
+        logger.opt(exception=error).critical(message)
 
-    def _tell(self, error: ShorelineError) -> None:
+    def _log_error(self, error: ShorelineError) -> None:
         from loguru import logger
 
-        self.exit_code, self._how, self._error = error.exit_code, "failed", error
+        self.exit_code, self._outcome, self._error = error.exit_code, "failed", error
         logger.error("{}", error)
         if step := self._step(error):
             logger.info("Next: {}", step)
 
     def close(self) -> None:
-        """Shows the receipt, tells those who watch, and logs the one line that sums the run up."""
+        """Show the receipt, send notifications, and log the line that sums up the run."""
         from loguru import logger
 
         from services import formatting
@@ -122,9 +122,11 @@ class JobResult:
         self._show_receipt()
         taken = time.monotonic() - self._began
         fields: dict[str, Any] = {"exit_code": self.exit_code, "seconds": round(taken, 3)}
-        names = [each.name for each in self.figures]  # one that is told more than once needs its labels to mean a thing
-        fields |= {
-            each.name.removeprefix("shoreline_"): each.value for each in self.figures if names.count(each.name) == 1
+        names = [sample.name for sample in self.figures]
+        fields |= {  # without those that only their labels tell apart
+            sample.name.removeprefix("shoreline_"): sample.value
+            for sample in self.figures
+            if names.count(sample.name) == 1
         }
         if self.run is not None:
             from jobs.cli.notifications import RunResult, notify_finished
@@ -138,22 +140,22 @@ class JobResult:
                     self.exit_code, taken, str(self._error), self._step(self._error), usd, self.figures, self.commands
                 ),
             )
-        logger.bind(**fields).info("{} {} in {}", self.job, self._how, formatting.seconds(taken))
-        if self._following and not self.exit_code:
-            self.errors.print(f"Next: {self._typed(self._following)}", soft_wrap=True)
+        logger.bind(**fields).info("{} {} in {}", self.job, self._outcome, formatting.seconds(taken))
+        if self._next_command and not self.exit_code:
+            self.errors.print(f"Next: {self._typed(self._next_command)}", soft_wrap=True)
 
-    def _told(self, error: ShorelineError | None) -> dict[str, Any]:
+    def _error_fields(self, error: ShorelineError | None) -> dict[str, Any]:
         if error is None:
             return {}
         return {"error": str(error), "next_step": self._step(error), "exit_code": error.exit_code}
 
     def _step(self, error: ShorelineError) -> str:
-        """What to do about an error, its commands as they are typed here."""
+        """Return the next step after an error, with its commands rewritten for this installation."""
         return self.commands(error.next_step)
 
     def commands(self, text: str) -> str:
-        """Return a text with its commands as they are typed here."""
-        return _COMMAND.sub(lambda found: f"`{self._typed(found[1])}`", text)
+        """Return a text with its commands rewritten for this installation."""
+        return _COMMAND.sub(lambda match: f"`{self._typed(match[1])}`", text)
 
     def _typed(self, command: str) -> str:
         contained = self.run is not None and self.run.settings.compose_profile_file is not None
@@ -170,7 +172,7 @@ class JobResult:
 
     @cached_property
     def _receipt(self) -> Receipt | None:
-        """What the run cost, kept as a file; a job without settings asks nothing of AWS."""
+        """The stored receipt; None for a job without settings, which calls no AWS service."""
         if self.run is None:
             return None
         from jobs.receipts import close
@@ -185,16 +187,16 @@ class JobResult:
 
 
 def typed(command: str, *, embedded: bool, contained: bool) -> str:
-    """How a person types `shoreline JOB OPTIONS` here: by make on the embedded stack, by Compose in a container."""
+    """Return `shoreline JOB OPTIONS` as typed here: with make on the embedded stack, with Compose in a container."""
     program, _, rest = command.partition(" ")
-    if program == "psql" and contained and "--host=postgres " in rest:  # a name that only the containers know
+    if program == "psql" and contained and "--host=postgres " in rest:  # a host name inside the Compose network
         return f"docker compose exec postgres {command}"
     if program != "shoreline":
         return command
     if contained:
         if rest == "up":  # the offline store is a service, not a job
             return "docker compose up --detach --wait localstack"
-        run = "up --detach" if rest == "schedule" else "run --rm"  # it is a service, and goes on
+        run = "up --detach" if rest == "schedule" else "run --rm"  # a service that keeps running
         return f"docker compose {run} {rest}"
     job, _, options = rest.partition(" ")
     if not embedded:
@@ -203,8 +205,8 @@ def typed(command: str, *, embedded: bool, contained: bool) -> str:
 
 
 def _through_make(options: str) -> str:
-    """Options as the value of a make variable on a shell's command line: the shell reads quotes, then make `$`."""
+    """Return options as a make variable on a command line: the shell reads the quotes, then make `$`."""
     value = options.replace("$", "$$")
-    if "!" in value:  # in double quotes an interactive bash takes it for its history
+    if "!" in value:  # an interactive bash expands it in double quotes
         return shlex.quote(value)
     return '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'

@@ -1,4 +1,4 @@
-"""Runs a job: settings, log, progress, time, the closing line, and errors as exit codes."""
+"""Runs a job: settings, log, progress, result, and errors as exit codes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Report = TypeVar("Report")
 Show = Callable[[Report, "Console"], str | None]
-"""Prints a report, and gives the command to type next, as `shoreline JOB OPTIONS` or any other."""
+"""Prints a report and returns the next command to run, such as `shoreline JOB OPTIONS`, or None."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 _NO_SUCH_PATH = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
@@ -41,7 +41,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Invocation:
-    """What the options before the job's name say."""
+    """The options before the job's name."""
 
     embedded: bool = False
 
@@ -55,14 +55,14 @@ def run_job(
     as_json: bool = False,
     verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
     figures: Callable[[Report], Sequence[MetricSample]] = lambda _: (),
-) -> NoReturn:
-    """Does `work`, shows its report, and exits with what `verdict` makes of it.
+) -> None:
+    """Do `work`, show its report, and exit: with code 0, or with that of the failure that `verdict` returns.
 
-    The result goes to standard output, everything else to standard error; `figures` of it go into the closing line,
-    the metrics and the messages.
+    The result goes to standard output, everything else to standard error. `figures` of the report go into the last log
+    line, the metrics and the messages. Raises typer.Exit.
     """
-    outcome = _outcome(ctx, job, as_json)
-    _run(outcome, lambda: work(_prepare(outcome)), show, verdict, figures)
+    result = _new_result(ctx, job, as_json)
+    _run(result, lambda: work(_prepare(result)), show, verdict, figures)
 
 
 def run_without_settings(
@@ -73,65 +73,65 @@ def run_without_settings(
     *,
     as_json: bool = False,
     verdict: Callable[[Report], ShorelineError | None] = lambda _: None,
-) -> NoReturn:
-    """Like `run_job`, for work that needs no database, no bucket and no settings."""
-    outcome = _outcome(ctx, job, as_json)
-    outcome.log("INFO", "text")
-    _run(outcome, work, show, verdict, lambda _: ())
+) -> None:
+    """Do `run_job` for work without settings, database and bucket."""
+    result = _new_result(ctx, job, as_json)
+    result.log("INFO", "text")
+    _run(result, work, show, verdict, lambda _: ())
 
 
 def rerun_command(*, without: str) -> str:
-    """The command that runs now, as the next one: without one of its options, and never past a question."""
-    kept = [word for word in sys.argv[1:] if word not in {"--embedded", "--yes", without}]
-    return shlex.join(["shoreline", *kept])
+    """Return the current command as the next one, without the option `without`, and never with --yes."""
+    words = [word for word in sys.argv[1:] if word not in {"--embedded", "--yes", without}]
+    return shlex.join(["shoreline", *words])
 
 
-def _outcome(ctx: typer.Context, job: str, as_json: bool) -> JobResult:
+def _new_result(ctx: typer.Context, job: str, as_json: bool) -> JobResult:
     return JobResult(job, secrets.token_hex(4), as_json, embedded=ctx.find_root().obj.embedded)
 
 
 def _run(
-    outcome: JobResult,
+    result: JobResult,
     work: Callable[[], Report],
     show: Show[Report],
     verdict: Callable[[Report], ShorelineError | None],
     figures: Callable[[Report], Sequence[MetricSample]],
-) -> NoReturn:
-    for each in _STOP_SIGNALS:
-        if signal.getsignal(each) is not signal.SIG_IGN:  # nohup has it ignored
-            signal.signal(each, _terminate)
+) -> None:
+    for number in _STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _terminate)
     try:
         report = work()
-        outcome.figures = figures(report)
-        outcome.report(report, show, verdict(report))
+        result.figures = figures(report)
+        result.report(report, show, verdict(report))
     except ShorelineError as error:
-        outcome.figures = error.figures or outcome.figures
-        outcome.fail(error)
+        result.figures = error.figures or result.figures
+        result.fail(error)
     except (KeyboardInterrupt, Terminated) as stopped:
-        outcome.stopped(stopped)
+        result.stopped(stopped)
     except Exception as error:
-        if (failure := _of_the_machine(error)) is not None:
-            outcome.fail(failure)
-        else:  # a bug: told as one, never as success
-            outcome.crashed(error)
-    _ignore_signals()  # the work is over: what is left is to say so
-    outcome.close()
-    raise typer.Exit(outcome.exit_code)
+        if (failure := _machine_failure(error)) is not None:
+            result.fail(failure)
+        else:  # a bug
+            result.crashed(error)
+    _ignore_signals()  # the work is done: only the report is left
+    result.close()
+    raise typer.Exit(result.exit_code)
 
 
-def _of_the_machine(error: BaseException) -> ShorelineError | None:
-    """What a user can fix about paths, disks and memory; None for a bug."""
+def _machine_failure(error: BaseException) -> ShorelineError | None:
+    """Return a failure of paths, disks or memory that the user can fix; None for a bug."""
     if isinstance(error, OSError):
         if error.errno in _USER_FIXABLE_ERRNOS and error.filename:
-            step = "Let the setting or option name another path." if error.errno in _NO_SUCH_PATH else None
+            step = "Choose another path." if error.errno in _NO_SUCH_PATH else None
             return FolderUnusable(f"'{error.filename}': {error.strerror}.", next_step=step)
         if error.errno in DISK_FULL:  # as when standard output goes to a file
-            return FolderUnusable(f"{error.strerror}.", next_step="Make room on the disk, or write elsewhere.")
+            return FolderUnusable(f"{error.strerror}.", next_step="Free disk space, or write to another disk.")
     cause: BaseException | None = error
     while cause is not None:
-        told = _OUT_OF_RESOURCES.search(str(cause))
-        if isinstance(cause, MemoryError) or (told and isinstance(cause, RuntimeError | ImportError | OSError)):
-            lacking = told[0] if told else "no memory is left"
+        match = _OUT_OF_RESOURCES.search(str(cause))
+        if isinstance(cause, MemoryError) or (match and isinstance(cause, RuntimeError | ImportError | OSError)):
+            lacking = match[0] if match else "no memory is left"
             return ResourcesExhausted(f"The job ran out of memory, threads or processes: {lacking}.")
         cause = cause.__cause__ or cause.__context__
     return None
@@ -139,7 +139,7 @@ def _of_the_machine(error: BaseException) -> ShorelineError | None:
 
 def _terminate(number: int, _: object) -> NoReturn:
     _ignore_signals()
-    if number == signal.SIGHUP:  # the terminal is gone: what is written there would fail the cleaning up
+    if number == signal.SIGHUP:  # the terminal is gone: writing to it would fail the cleanup
         from jobs.cli.console import silence_terminals
 
         silence_terminals()
@@ -147,31 +147,31 @@ def _terminate(number: int, _: object) -> NoReturn:
 
 
 def _ignore_signals() -> None:
-    for each in _STOP_SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
-def _prepare(outcome: JobResult) -> Run:
+def _prepare(result: JobResult) -> Run:
     from jobs.cli.context import Run, open_account
     from jobs.cli.notifications import notify_started
     from jobs.cli.progress import Progress
     from jobs.preflight import before
     from services.settings import load, log_format
 
-    outcome.log("INFO", log_format())
-    settings = embedded_settings(outcome.job) if outcome.embedded else load()
-    outcome.hide(settings.secrets())
-    outcome.log(settings.log_level, settings.log_format)
-    outcome.run = Run(
-        job=outcome.job,
-        run_id=outcome.run_id,
+    result.log("INFO", log_format())
+    settings = embedded_settings(result.job) if result.embedded else load()
+    result.hide(settings.secrets())
+    result.log(settings.log_level, settings.log_format)
+    result.run = Run(
+        job=result.job,
+        run_id=result.run_id,
         started=datetime.now(UTC),
         settings=settings,
-        account=open_account(outcome.job, settings),
-        progress=Progress(outcome.errors),
+        account=open_account(result.job, settings),
+        progress=Progress(result.errors),
         interactive=sys.stdin.isatty() and sys.stdout.isatty(),
-        commands=outcome.commands,
+        commands=result.commands,
     )
-    notify_started(outcome.run)
-    before(outcome.run)
-    return outcome.run
+    notify_started(result.run)
+    before(result.run)
+    return result.run

@@ -37,12 +37,12 @@ def cron_fields(expression: str) -> str:
     except (CronSimError, ValueError) as error:
         reason = str(error)[:1].lower() + str(error)[1:]
         raise ValueError(
-            f"Invalid cron expression {expression!r} ({reason}): expected 'minute hour day month weekday',"
+            f"invalid cron expression {expression!r} ({reason}): expected 'minute hour day month weekday',"
             " such as '0 2 * * *'"
         ) from None
     if "*" not in (text.split()[-3], text.split()[-1]):
         raise ValueError(
-            f"Invalid cron expression {expression!r}: it sets both a day of the month and a weekday;"
+            f"invalid cron expression {expression!r}: it sets both a day of the month and a weekday;"
             " write '*' for one of them"
         )
     return text

@@ -1,4 +1,4 @@
-"""The only reader of the environment: every setting, checked, with all problems told at once."""
+"""The only reader of the environment: every setting, checked, with all problems reported at once."""
 
 from services.settings.load import load, log_format, named
 from services.settings.models import Settings

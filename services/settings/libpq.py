@@ -1,4 +1,4 @@
-"""What libpq's own files and variables add to the settings of PostgreSQL."""
+"""The connection service file and the variables of libpq."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BY_KEYWORD = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
     "load_balance_hosts": "PGLOADBALANCEHOSTS",
 }
-# Shoreline sets these itself.
+# Keywords that Shoreline sets itself.
 _OWN = {"application_name", "fallback_application_name", "client_encoding", "connect_timeout", "keepalives"}
 _OWN |= {
     "keepalives_idle",
@@ -40,7 +40,7 @@ _OWN |= {
     "tcp_user_timeout",
 }
 _UNSUPPORTED = {
-    "PGOPTIONS": "is not supported: Shoreline decides what its sessions set. Use ALTER ROLE ... SET for what is left",
+    "PGOPTIONS": "is not supported: Shoreline sets its own session options. Use ALTER ROLE ... SET instead",
     "PGSSLSNI": "is not supported",
     "PGSSLCOMPRESSION": "is not supported",
     "PGREQUIRESSL": "is not supported: set PGSSLMODE=require",
@@ -52,14 +52,14 @@ _UNSUPPORTED = {
 
 
 def unsupported(environment: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the variables of libpq that are set and would be ignored, each with what is wrong."""
+    """Return the variables of libpq that are set but not supported, each with its problem."""
     return {name: text for name, text in _UNSUPPORTED.items() if environment.get(name)}
 
 
 def service_settings(environment: Mapping[str, str | None]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the settings that PGSERVICE stands for, and the problems with it, both by variable.
+    """Return the settings of the service that PGSERVICE names, and the problems with it, both by variable.
 
-    As in libpq, they go before those of the environment. Source: libpq, "The Connection Service File".
+    As in libpq, they override those of the environment. Source: libpq, "The Connection Service File".
     """
     name = environment.get("PGSERVICE")
     if not name:
@@ -74,14 +74,14 @@ def service_settings(environment: Mapping[str, str | None]) -> tuple[dict[str, s
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
-            return {}, {"PGSERVICE": f"'{path}' cannot be read: {getattr(error, 'strerror', None) or 'no UTF-8'}"}
+            return {}, {"PGSERVICE": f"'{path}' cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}"}
         if (entries := _section(lines, name)) is not None:
             return _by_variable(entries, path)
     return {}, {"PGSERVICE": f"'{name}' is not in {' or '.join(map(str, paths))}"}
 
 
 def _section(lines: list[str], name: str) -> list[str] | None:
-    """The lines of one service, or None when it is not there."""
+    """Return the lines of a service, or None if it is missing."""
     found: list[str] | None = None
     for line in map(str.strip, lines):
         if line.startswith("["):

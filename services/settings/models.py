@@ -1,4 +1,4 @@
-"""Every setting, by the room that uses it. A field's upper-case name is its variable's name."""
+"""Every setting, grouped by use. The upper-case name of a field is its environment variable."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from services.s3.responses import MAX_PARTS_PER_UPLOAD
 from services.settings.fields import (
     AccountId,
     BucketName,
@@ -20,6 +19,7 @@ from services.settings.fields import (
     Endpoint,
     ExistingFile,
     KeyPrefix,
+    NotifyEvents,
     Periods,
     Port,
     Positive,
@@ -30,21 +30,21 @@ from services.settings.fields import (
     Words,
     WorkgroupName,
     addresses,
-    moments,
     split_names,
 )
 
+_MAX_PARTS_PER_UPLOAD = 10_000  # of S3
 TlsVersion = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 
 
 class SettingsGroup(BaseModel):
-    """The settings of one room. Validators are made for `Settings` only, at its first use: those of rooms have none."""
+    """A group of settings. Only `Settings` builds validators, when first used."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class DatabaseSettings(SettingsGroup):
-    """PostgreSQL, by libpq's own variable names."""
+    """PostgreSQL, under libpq's variable names."""
 
     pghost: str = "localhost"
     pghostaddr: str | None = None
@@ -72,10 +72,10 @@ class DatabaseSettings(SettingsGroup):
         None
     )
     pgloadbalancehosts: Literal["disable", "random"] | None = None
-    pgservice: str | None = Field(None, description="an entry of the service file; it goes before the other variables")
+    pgservice: str | None = Field(None, description="an entry of the service file, which overrides the other variables")
     pgservicefile: ExistingFile | None = None
-    pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, when they are not on PATH")
-    # The server of drills; unset, one is started for each. What is not given is that of PostgreSQL above.
+    pg_bin: Path | None = Field(None, description="folder of pg_dump and psql, if they are not on PATH")
+    # The server for drills; if unset, each drill starts its own. Unset details are those of PostgreSQL above.
     drill_host: str | None = None
     drill_port: Port | None = None
     drill_user: str | None = None
@@ -83,12 +83,12 @@ class DatabaseSettings(SettingsGroup):
 
     @property
     def database_names(self) -> list[str]:
-        """The databases of PGDATABASE, which may name several."""
+        """The names in PGDATABASE, which may hold several."""
         return split_names(self.pgdatabase)
 
 
 class StorageSettings(SettingsGroup):
-    """The bucket and the AWS account, by AWS's own variable names."""
+    """The bucket and the AWS account, under AWS's variable names."""
 
     bucket: BucketName
     bucket_kms_key_id: str | None = None
@@ -105,7 +105,7 @@ class StorageSettings(SettingsGroup):
 
 
 class BackupSettings(SettingsGroup):
-    """Where backups lie and how long they are kept."""
+    """Backups: where they are stored, how, and how long."""
 
     backup_prefix: KeyPrefix = "backups/postgres"
     backup_keep_days: Days = 30
@@ -122,7 +122,7 @@ class BackupSettings(SettingsGroup):
     backup_part_size: Annotated[ByteCount, Field(ge=5 << 20, le=5 << 30)] = 8 << 20
     backup_lock_timeout: Annotated[float, Field(ge=1, le=86_400, description="seconds")] = 60
     backup_stall_timeout: Annotated[float, Field(ge=1, le=86_400, description="seconds")] = 600
-    backup_max_parts: Annotated[int, Field(ge=1, le=MAX_PARTS_PER_UPLOAD)] = MAX_PARTS_PER_UPLOAD
+    backup_max_parts: Annotated[int, Field(ge=1, le=_MAX_PARTS_PER_UPLOAD)] = _MAX_PARTS_PER_UPLOAD
 
 
 class LakeSettings(SettingsGroup):
@@ -145,7 +145,7 @@ class QuerySettings(SettingsGroup):
 
 
 class RunSettings(SettingsGroup):
-    """How a run logs, and what it may cost."""
+    """Logging and the cost limit of a run."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -156,14 +156,14 @@ class RunSettings(SettingsGroup):
 
 
 class OperationsSettings(SettingsGroup):
-    """Who is told how jobs go, and when the scheduler runs them."""
+    """Notifications, metrics and schedules."""
 
     watch_jobs: Words = ("backup", "restore", "drill", "prune", "export", "upload", "athena", "cleanup")
     notify_urls: SecretStr | None = Field(None, description="Apprise URLs, which hold tokens")
-    notify_on: Annotated[Words, AfterValidator(moments)] = ("failure", "late", "shrank")
-    ping_url: SecretStr | None = Field(None, description="in the manner of healthchecks.io; {job} stands for the job")
+    notify_on: NotifyEvents = ("failure", "late", "shrank")
+    ping_url: SecretStr | None = Field(None, description="as of healthchecks.io; {job} is replaced by the job")
     metrics_file: Path | None = None
-    pushgateway_url: SecretStr | None = Field(None, description="may hold a user and a password")
+    pushgateway_url: SecretStr | None = Field(None, description="may contain a user and a password")
     backup_schedule: CronExpression = "0 2 * * *"
     drill_schedule: CronExpression = "0 4 * * sun"
     lake_schedule: CronExpression = "off"
@@ -173,11 +173,11 @@ class OperationsSettings(SettingsGroup):
     schedule_state: Path = Path("schedule.json")
 
     def notify_addresses(self) -> tuple[str, ...]:
-        """The Apprise URLs, one for each to be told."""
+        """The Apprise URLs of NOTIFY_URLS."""
         return () if self.notify_urls is None else addresses(self.notify_urls.get_secret_value())
 
     def ping_address(self, job: str) -> str | None:
-        """The monitor's URL for a job. One without {job} is the backup's: a drill must not vouch for it."""
+        """Return the URL to ping for a job. Without {job} only backups ping it: a drill must not report for them."""
         if self.ping_url is None:
             return None
         url = self.ping_url.get_secret_value()
@@ -189,10 +189,10 @@ class OperationsSettings(SettingsGroup):
 class Settings(
     DatabaseSettings, StorageSettings, BackupSettings, LakeSettings, QuerySettings, RunSettings, OperationsSettings
 ):
-    """All of them. Made by `load`, which turns problems into one message."""
+    """All settings. Created by `load`, which reports every problem in one message."""
 
     def secrets(self) -> set[str]:
-        """The values that must never be shown."""
+        """Return the values that must never be shown."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        hidden = {value.get_secret_value() for value in values if isinstance(value, SecretStr) and value}
-        return hidden.union(self.notify_addresses())
+        secrets = {value.get_secret_value() for value in values if isinstance(value, SecretStr) and value}
+        return secrets.union(self.notify_addresses())

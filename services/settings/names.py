@@ -1,4 +1,4 @@
-"""Finds misspelt names of settings: a setting that nobody reads is one that does not hold."""
+"""Finds misspelt variables: a setting that nothing reads has no effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-# What Compose and its file read from .env besides the settings.
+# Variables in .env that only docker-compose.yml reads.
 _OF_COMPOSE = {
     *("SHORELINE_DATA", "SHORELINE_UID", "SHORELINE_GID", "SHORELINE_IMAGE", "SHORELINE_REVISION", "SCHEDULE_MEMORY"),
     *("AWS_CONFIG_DIR", "METRICS_DIR", "POSTGRES_PORT", "POSTGRES_CPUS", "POSTGRES_MEMORY", "JOB_CPUS", "JOB_MEMORY"),
@@ -25,7 +25,7 @@ _OF_OTHERS = {
     *("AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"),
     *("AWS_RESPONSE_CHECKSUM_VALIDATION", "AWS_ACCOUNT_ID", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"),
 }
-# Names that other applications use as much as they are misspelt here: refused in .env only.
+# Names that may belong to other applications: refused in .env only.
 _AMBIGUOUS = {
     *("PG_HOST", "PG_PORT", "PG_USER", "PG_PASSWORD", "PG_PASS", "PG_DATABASE", "PG_DB", "PGBIN"),
     *("AWS_ENDPOINT", "AWS_PROFILES", "AWS_REGIONS", "AWS_ACCESS_KEY_ID_FILE"),
@@ -35,14 +35,14 @@ _OWN = re.compile(
 )
 _SHARED = re.compile(r"PG|AWS_")  # with libpq and botocore
 _LINK = re.compile(r"\w+_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP)|PORT)(_\w+)?")  # as Kubernetes sets for a service
-_CLOSE = 0.84  # difflib's ratio, from which a name is taken for a misspelt one
+_CLOSE = 0.84  # difflib's ratio from which a name counts as misspelt
 
 
 def misspelt(known: Iterable[str], environment: Mapping[str, str], dotenv: Mapping[str, str | None]) -> dict[str, str]:
-    """Return what is wrong with the names of variables, by name.
+    """Return the problems with the names of variables, by name.
 
-    In .env a name that begins as Shoreline's do must be known, and none may look like a misspelt one. The environment
-    is shared with other programs: there, a name must both begin so and look so.
+    In .env, a name with one of Shoreline's prefixes must be known, and no name may resemble a known one. Other programs
+    share the environment: there, only a name with such a prefix that resembles a known one is refused.
     """
     names = {*known, *_OF_COMPOSE}
     passed = names | _OF_OTHERS

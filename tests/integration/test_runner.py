@@ -45,7 +45,7 @@ def test_settings_that_are_missing_are_told_with_their_exit_code(shoreline: Shor
     outcome = shoreline("setup", env={"BUCKET": "", "PGPORT": "many"})
     assert outcome.exit_code == 2
     assert "BUCKET  is not set" in outcome.errors
-    assert "PGPORT  'many' is not a whole number" in outcome.errors
+    assert "PGPORT  invalid value 'many': expected a whole number" in outcome.errors
     assert outcome.output == ""
 
 

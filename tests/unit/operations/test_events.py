@@ -11,6 +11,7 @@ from jobs.cli.logging import make_redactor
 from services.operations.events import Event, EventType, message
 from services.operations.figures import MetricSample
 from services.operations.notifications import ping_address, send
+from services.settings import load
 
 AT = datetime(2026, 3, 10, 2, 0, 12, tzinfo=UTC)
 
@@ -64,3 +65,8 @@ def test_an_address_that_apprise_does_not_know_is_told_without_its_secret() -> N
         ["nosuch://token123@host"], EventType.FAILURE, message(Event(EventType.FAILURE, "backup", "shop", AT))
     )
     assert problems == ["Apprise does not understand address 1 of 1 in NOTIFY_URLS, which has no known scheme"]
+
+
+def test_settings_accept_every_event_type() -> None:
+    words = ",".join(EventType)
+    assert load({"BUCKET": "abc", "NOTIFY_ON": words}).notify_on == tuple(EventType)
