@@ -1,11 +1,9 @@
 """Imports and reads whatever a job does when it is run, so that a process forked from this one need not."""
 
-import functools
 import gc
 import importlib
 import pkgutil
 
-from botocore.loaders import JSONFileLoader, Loader
 from loguru._better_exceptions import ExceptionFormatter
 
 import jobs
@@ -21,11 +19,7 @@ for _package in (jobs, services):
 for _name in ("_strptime", "rich._ratio", "rich.table", "typer._adapters", "typer._click.decorators"):
     importlib.import_module(_name)  # which a job imports when it first needs them
 
-# botocore's descriptions of the services: a quarter of the time of a job that asks S3 one thing
-_read = functools.cache(JSONFileLoader().load_file)
-JSONFileLoader.load_file = lambda _, path: _read(path)  # type: ignore[assignment, method-assign]
-_available = functools.cache(Loader().list_available_services)
-Loader.list_available_services = lambda _, type_name: _available(type_name)  # type: ignore[assignment, method-assign]
+# clients of each service, so that their descriptions are read
 for _service in ("s3", "sts", "glue", "athena"):
     Aws(AwsAccess(region="us-east-1", endpoint_url="http://127.0.0.1:9")).client(_service)
 
