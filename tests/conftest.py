@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import uuid
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.loaders import JSONFileLoader, Loader
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -28,6 +30,11 @@ _FOLDER = "SHORELINE_TEST_STACK"  # tells the workers of a parallel run where th
 # A busy machine is no failure: the examples are judged by what they show, not by how long they take.
 hypothesis_settings.register_profile("shoreline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("shoreline")
+# A client of a new session lists and reads botocore's descriptions of all services: a tenth of a second each time.
+_read = functools.cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda _, path: _read(path)  # type: ignore[assignment, method-assign]
+_available = functools.cache(Loader().list_available_services)
+Loader.list_available_services = lambda _, type_name: _available(type_name)  # type: ignore[assignment, method-assign]
 _connection = Cluster.connection
 
 
