@@ -12,7 +12,7 @@ from psycopg2 import sql
 from services.errors import DatabaseError
 from services.postgres.client import Database
 
-SQL = Path(__file__).resolve().parents[1] / "sql"
+SQL = Path(__file__).resolve().parents[2] / "sql"
 TABLES = {"users": "user_id", "orders": "order_id", "events": "event_id"}
 
 
