@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import stat
 import sys
@@ -39,9 +41,10 @@ def confirm(question: str, name: str, refusal: str) -> None:
 
 
 def jsonable(value: Any) -> Any:
-    """Dataclasses as objects, times in ISO 8601, spans in seconds, money as a string of its exact digits.
+    """Return a value of JSON: dataclasses as objects, times in ISO 8601, spans in seconds, decimals as exact strings.
 
-    An error is what it says.
+    Bytes are pairs of hexadecimal digits, as Athena prints them. JSON has no NaN and infinity: they are strings. An
+    error is its message.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
@@ -57,6 +60,10 @@ def jsonable(value: Any) -> Any:
         return str(value)
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, bytes):
+        return value.hex(" ")
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
     return value
 
 
