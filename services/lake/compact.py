@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import Busy, LakeError, ShorelineError
-from services.lake.encrypted import is_encrypted
-from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter, local_files, of_files
+from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter, local_files
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.manifest import Unreadable
+from services.lake.parquet import is_encrypted
 from services.lake.partitions import MERGED, OWN, file_number, is_own, is_read
 from services.lake.plan import TablePlan
 from services.lake.record import write_record
 from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
-from services.lake.transfer import THREADS
-from services.lake.upload import Rules, Task, upload
-from services.lake.verification import Count
+from services.lake.transfer import THREADS, of_files
+from services.lake.upload import Count, Rules, upload
+from services.progress import StartTask
 from services.s3.objects import StoredObject
 
 SMALL_BYTES = 64_000_000
@@ -97,7 +97,7 @@ def merged_sizes(merge: Merge) -> list[int]:
 def compact(
     lake: RemoteLake,
     tables: Sequence[str],
-    task: Task,
+    start: StartTask,
     *,
     count: Count,
     dry_run: bool = False,
@@ -119,7 +119,7 @@ def compact(
     expect(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
-        with task("compact", size, files=before) as advance:
+        with start("compact", size, files=before) as advance:
             for merge in merges:
                 _merge(lake, merge, output)
                 advance(merge.size, len(merge.files))
@@ -127,7 +127,7 @@ def compact(
             if (record := lake.export_record(table)) is not None:
                 write_record(output, record)  # the rows stay what was exported
         written = [path.stat().st_size for path in output.rglob("*.parquet")]
-        _replace(lake, merges, output, task, count)
+        _replace(lake, merges, output, start, count)
     return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written), unreadable)
 
 
@@ -157,7 +157,7 @@ def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> tuple
     return merges, unreadable
 
 
-def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task, count: Count) -> None:
+def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, start: StartTask, count: Count) -> None:
     """Puts the merged files in the place of the old ones; what is begun stands in the journal."""
     journal = _journal(merges, output)
     begun = False
@@ -169,7 +169,7 @@ def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task
         begun = True
 
     try:
-        upload(output, lake, task, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
+        upload(output, lake, start, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
     except Exception:
         with suppress(ShorelineError):  # else the next compact does it
             if begun:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from services.bounds import DOCUMENT_BYTES
 from services.errors import BucketMissing, Busy
-from services.lake.files import LocalFile, of_s3
+from services.lake.files import LocalFile
 from services.lake.manifest import LakeManifest, Unreadable
 from services.lake.partitions import is_own
 from services.lake.plan import Stored
 from services.lake.record import ExportRecord
-from services.lake.transfer import THREADS
+from services.lake.transfer import THREADS, of_s3
 from services.s3.objects import ObjectDamaged, PreconditionFailed, Storage, StoredObject
 
 _FOLDER = "_manifest"  # hidden from query engines, and beside the tables' folders

@@ -21,12 +21,12 @@ from services.costs.prices import load_prices
 from services.errors import Busy, LakeError, StorageError
 from services.lake import transfer
 from services.lake import upload as upload_module
-from services.lake.files import PART_BYTES, FolderContents, LocalFile, contents, of_files
+from services.lake.files import FolderContents, LocalFile, contents
 from services.lake.generate import generate
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
-from services.lake.shape import SchemaDrift
-from services.lake.transfer import Sending, send_all
+from services.lake.schema import SchemaDrift
+from services.lake.transfer import PART_BYTES, Sending, of_files, send_all
 from services.s3.client import Aws
 from services.s3.objects import Storage
 from tests.conftest import Shoreline

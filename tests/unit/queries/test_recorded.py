@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.lake.manifest import LakeManifest, ManifestColumn, ManifestEntry, Schema
+from services.lake.manifest import LakeManifest, ManifestEntry
+from services.lake.schema import ManifestColumn, Schema
 from services.queries.catalog import catalog_of
 from services.queries.ddl.statements import read_tables
 from services.queries.manifest_tables import recorded_ddl, recorded_schema
