@@ -90,7 +90,7 @@ def export(
         run.settings.output_dir,
         wanted,
         lambda name: _last_record(run, name),
-        lambda label, total: run.progress.task(label, total, "items"),
+        run.progress.task,
         workers=workers,
         dry_run=dry_run,
     )

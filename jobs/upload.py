@@ -100,7 +100,7 @@ def sending(sizes: Iterable[int]) -> Usage:
     """The requests that sending files of so many bytes takes: a large one goes in parts."""
     from services.costs import predict
     from services.costs.bill import Usage
-    from services.lake.files import part_size
+    from services.lake.transfer import part_size
 
     def one(size: int) -> Usage:
         return predict.upload(size, lambda _: part_size(size))

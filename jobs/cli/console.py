@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import stat
 import sys
@@ -38,8 +40,8 @@ def confirm(question: str, name: str, refusal: str) -> None:
 def jsonable(value: Any) -> Any:
     """Return a value in JSON's types.
 
-    Dataclasses become objects, times ISO 8601, durations seconds, money a string of its exact digits,
-    errors their message.
+    Dataclasses become objects, times ISO 8601, durations seconds, money a string of its exact digits, bytes pairs of
+    hexadecimal digits as Athena prints them, NaN and infinity strings, errors their message.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
@@ -55,6 +57,10 @@ def jsonable(value: Any) -> Any:
         return str(value)
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, bytes):
+        return value.hex(" ")
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
     return value
 
 

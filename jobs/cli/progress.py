@@ -6,16 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from services import formatting
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.lake.transfer import Advance
+    from services.progress import Advance, Unit
 
-Unit = Literal["bytes", "items"]
 _LOG_SECONDS = 10.0  # between two log lines of a task
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import Busy, LakeError, ShorelineError
-from services.lake.encrypted import is_encrypted
-from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter, local_files, of_files
+from services.lake.files import MAX_FILE_BYTES, ROWS_PER_GROUP, DayWriter, local_files
 from services.lake.journal import DayMerge, Journal, close_journal, open_journal, read_journal, recover, superfluous
 from services.lake.manifest import Unreadable
+from services.lake.parquet import is_encrypted
 from services.lake.partitions import MERGED, OWN, file_number, is_own, is_read
 from services.lake.plan import TablePlan
 from services.lake.record import write_record
 from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
-from services.lake.transfer import THREADS
-from services.lake.upload import Rules, Task, upload
-from services.lake.verification import Count
+from services.lake.transfer import THREADS, of_files
+from services.lake.upload import Count, Rules, upload
+from services.progress import StartTask
 from services.s3.objects import StoredObject
 
 SMALL_BYTES = 64_000_000
@@ -59,10 +59,10 @@ class CompactReport:
     unreadable: Mapping[str, str] = field(default_factory=dict)  # tables that were left out, and why
 
 
-def plan_merges(table: str, listed: Mapping[str, StoredObject]) -> list[Merge]:
-    """The days that have two or more small files, and more files than their bytes need. Touches nothing."""
+def plan_merges(table: str, listed: Mapping[str, StoredObject], own: Collection[str]) -> list[Merge]:
+    """Return the days that have two or more small files, and more files than their bytes need. Touches nothing."""
     merges = []
-    for (folder, stem), files in sorted(_by_day(listed).items()):
+    for (folder, stem), files in sorted(_by_day(listed, own).items()):
         size = sum(found.size for found in files.values())
         small = sum(found.size < SMALL_BYTES for found in files.values())
         if small > 1 and len(files) > -(-size // MAX_FILE_BYTES):
@@ -70,13 +70,22 @@ def plan_merges(table: str, listed: Mapping[str, StoredObject]) -> list[Merge]:
     return merges
 
 
-def _by_day(listed: Mapping[str, StoredObject]) -> dict[tuple[str, str], dict[str, StoredObject]]:
-    """The files that a query reads, by the folder of their day and by whether they are Shoreline's own."""
+def _by_day(listed: Mapping[str, StoredObject], own: Collection[str]) -> dict[tuple[str, str], dict[str, StoredObject]]:
+    """Group the files that a query reads by the folder of their day, and by whether Shoreline wrote them.
+
+    A file of Shoreline's names that is not its own is left out: merged, its rows would be taken for exported ones.
+    """
     days: dict[tuple[str, str], dict[str, StoredObject]] = {}
     for path, found in listed.items():
-        if is_read(path):
-            days.setdefault((path.rpartition("/")[0], OWN if is_own(path) else MERGED), {})[path] = found
+        if is_read(path) and is_own(path) == (path in own):
+            days.setdefault((path.rpartition("/")[0], OWN if path in own else MERGED), {})[path] = found
     return days
+
+
+def _own_files(lake: RemoteLake, table: str, listed: Mapping[str, StoredObject]) -> set[str]:
+    """Return the paths of the files that Shoreline wrote."""
+    stored = lake.identify(listed, {}, lake.recorded(table).manifest)
+    return {path for path, file in stored.items() if file.own}
 
 
 def merged_sizes(merge: Merge) -> list[int]:
@@ -88,7 +97,7 @@ def merged_sizes(merge: Merge) -> list[int]:
 def compact(
     lake: RemoteLake,
     tables: Sequence[str],
-    task: Task,
+    start: StartTask,
     *,
     count: Count,
     dry_run: bool = False,
@@ -102,9 +111,7 @@ def compact(
     LakeError for files that do not fit together, Busy when someone else writes to the same days.
     """
     lake.storage.require()
-    planned = _planned(lake, tables, dry_run=dry_run)
-    unreadable = _unreadable(lake, {merge.table for merge in planned})
-    merges = [merge for merge in planned if merge.table not in unreadable]
+    merges, unreadable = _planned(lake, tables, dry_run=dry_run)
     before = sum(len(merge.files) for merge in merges)
     size = sum(merge.size for merge in merges)
     if dry_run or not merges:
@@ -112,7 +119,7 @@ def compact(
     expect(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
-        with task("compact", size, files=before) as advance:
+        with start("compact", size, files=before) as advance:
             for merge in merges:
                 _merge(lake, merge, output)
                 advance(merge.size, len(merge.files))
@@ -120,38 +127,37 @@ def compact(
             if (record := lake.export_record(table)) is not None:
                 write_record(output, record)  # the rows stay what was exported
         written = [path.stat().st_size for path in output.rglob("*.parquet")]
-        _replace(lake, merges, output, task, count)
+        _replace(lake, merges, output, start, count)
     return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written), unreadable)
 
 
-def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> list[Merge]:
-    """What is to be merged once that is put right which a compact has left; a dry run looks past it."""
+def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> tuple[list[Merge], dict[str, str]]:
+    """Return the merges, and the tables whose manifest or export record cannot be read, each with the reason.
+
+    What a killed compact left is cleaned up first. A dry run only ignores it.
+    """
     gone: set[str] = set()
     if (journal := read_journal(lake)) is not None:
         if dry_run:
             gone = superfluous(lake, journal)
         else:
             recover(lake, journal)
-    return [merge for table in tables for merge in plan_merges(table, _without(lake.listed(table), gone))]
-
-
-def _unreadable(lake: RemoteLake, tables: Iterable[str]) -> dict[str, str]:
-    """The tables whose manifest or export record cannot be read, each with the reason."""
-    found = {}
-    for table in sorted(tables):
+    merges: list[Merge] = []
+    unreadable: dict[str, str] = {}
+    for table in tables:
+        listed = {path: file for path, file in lake.listed(table).items() if file.key not in gone}
         try:
-            lake.recorded(table)
-            lake.export_record(table)
+            planned = plan_merges(table, listed, _own_files(lake, table, listed))
+            if planned:
+                lake.export_record(table)
         except Unreadable as error:
-            found[table] = str(error)
-    return found
+            unreadable[table] = str(error)
+        else:
+            merges += planned
+    return merges, unreadable
 
 
-def _without(listed: Mapping[str, StoredObject], gone: set[str]) -> dict[str, StoredObject]:
-    return {path: found for path, found in listed.items() if found.key not in gone}
-
-
-def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task, count: Count) -> None:
+def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, start: StartTask, count: Count) -> None:
     """Puts the merged files in the place of the old ones; what is begun stands in the journal."""
     journal = _journal(merges, output)
     begun = False
@@ -163,7 +169,7 @@ def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, task: Task
         begun = True
 
     try:
-        upload(output, lake, task, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
+        upload(output, lake, start, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
     except Exception:
         with suppress(ShorelineError):  # else the next compact does it
             if begun:
@@ -272,7 +278,10 @@ def _groups(files: Sequence[pq.ParquetFile], schema: pa.Schema) -> Iterator[pa.T
 
 def _unchanged(lake: RemoteLake, merges: Sequence[Merge], plans: Sequence[TablePlan]) -> None:
     """Raises Busy when a day that was merged has other files than then: removing them would lose rows."""
-    now = {plan.table: _by_day(lake.listed(plan.table)) for plan in plans}
+    now = {}
+    for plan in plans:
+        listed = lake.listed(plan.table)
+        now[plan.table] = _by_day(listed, _own_files(lake, plan.table, listed))
     for merge in merges:
         files = now[merge.table].get((merge.day_folder, merge.stem), {})
         if {path: found.etag for path, found in files.items()} != {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -25,9 +25,7 @@ from services.lake.partitions import SPAN_BYTES, Span
 from services.lake.record import ExportRecord, write_record
 from services.lake.source import snapshot
 from services.postgres.client import Database
-
-Task = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Opens a progress display with a label and a total in rows, and gives what is told of rows done."""
+from services.progress import Advance, StartTask
 
 _UNSORTED_BYTES = 4 * SPAN_BYTES  # a span that turns out wider than planned is read again, in order
 
@@ -73,7 +71,7 @@ def export(
     output: Path,
     wanted: Wanted,
     last_record: Callable[[str], ExportRecord | None],
-    task: Task,
+    start: StartTask,
     *,
     workers: int,
     dry_run: bool = False,
@@ -95,7 +93,7 @@ def export(
         if dry_run:
             planned = tuple(_report(plan, _Written({}, Counter())) for plan in plans)
             return ExportReport(output, dry_run, planned, unreadable)
-        with task("export", sum(plan.rows for plan in plans)) as advance:
+        with start("export", sum(plan.rows for plan in plans), "items") as advance:
             written = _write_all(plans, partial(_write, database, seen.name, advance), workers)
     for plan, done in zip(plans, written, strict=True):
         _verify(plan, done)
@@ -125,9 +123,7 @@ def _write_all(
     return gathered
 
 
-def _write(
-    database: Database, snapshot: str, advance: Callable[[int], None], plan: TableExport, span: Span
-) -> _Written:
+def _write(database: Database, snapshot: str, advance: Advance, plan: TableExport, span: Span) -> _Written:
     cut: Counter[str] = Counter()
     blocks = list(BLOCKS)
 

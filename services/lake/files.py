@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,75 +16,9 @@ import pyarrow.parquet as pq
 
 from services.errors import DISK_FULL, FolderUnusable, LakeError
 from services.files import make_private, walk
-from services.lake.encrypted import is_encrypted
-from services.lake.manifest import Schema
+from services.lake.parquet import athena_type, is_encrypted, writer_options
 from services.lake.partitions import HIDDEN, OWN, day_of, file_name, file_number, file_stem
-from services.lake.types import athena_type
-from services.s3.responses import MAX_PARTS_PER_UPLOAD
-
-PART_BYTES = 8 * 1024 * 1024
-_THREADS = 8
-
-
-def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
-    """The bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
-    return max(part_bytes, -(-size // MAX_PARTS_PER_UPLOAD))
-
-
-def of_digests(digests: Sequence[bytes]) -> str:
-    """The checksum of a file by the SHA-256 of its only part, or of each: in hex, then '-' and their number.
-
-    Source: Amazon S3 User Guide, "Checking object integrity", composite checksums.
-    """
-    if len(digests) == 1:
-        return digests[0].hex()
-    return f"{hashlib.sha256(b''.join(digests)).hexdigest()}-{len(digests)}"
-
-
-def of_s3(told: str) -> str:
-    """The checksum as S3 tells it, in base64."""
-    digest, dash, parts = told.partition("-")
-    return b64decode(digest).hex() + dash + parts
-
-
-def is_of(body: bytes, checksum: str) -> bool:
-    """Whether the bytes have this checksum, or the SHA-256 of all of them, which older versions kept of many parts."""
-    step = part_size(len(body))
-    digests = [hashlib.sha256(body[start : start + step]).digest() for start in range(0, max(len(body), 1), step)]
-    return checksum in {of_digests(digests), hashlib.sha256(body).hexdigest()}
-
-
-def read_part(file: RawIOBase, step: int) -> bytes:
-    """The next `step` bytes of an unbuffered file, fewer only at its end: one read may give less than it is asked."""
-    part = file.read(step) or b""
-    if len(part) in {0, step}:  # as good as always, and without a copy
-        return part
-    found = [part]
-    while (rest := step - sum(map(len, found))) and (part := file.read(rest) or b""):
-        found.append(part)
-    return b"".join(found)
-
-
-def of_files(files: Sequence[tuple[Path, int]]) -> list[str]:
-    """The checksums of files, given with their sizes in bytes. Memory holds a part for each of a few threads."""
-    large = {path: size for path, size in files if size > PART_BYTES}
-    with ThreadPoolExecutor(_THREADS) as pool:
-        hashed = dict(zip(large, pool.map(_of_file, large, large.values()), strict=True))
-    # A small one is hashed in less time than it takes to hand it to a thread.
-    return [hashed[path] if path in hashed else _of_file(path, size) for path, size in files]
-
-
-def _of_file(path: Path, size: int) -> str:
-    return of_digests([hashlib.sha256(part).digest() for part in _parts(path, part_size(size))])
-
-
-def _parts(path: Path, step: int) -> Iterator[bytes]:
-    """The file's parts; an empty file is one of no bytes."""
-    with path.open("rb", buffering=0) as file:
-        part = read_part(file, step)
-        yield part
-        while len(part) == step and (part := read_part(file, step)):
-            yield part
+from services.lake.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -303,28 +233,3 @@ class DayWriter:
 
     def _partial(self, name: str) -> Path:
         return self._folder / f".{name}{_PARTIAL}"
-
-
-def writer_options(schema: pa.Schema) -> dict[str, Any]:
-    """How columns are stored: whole numbers and times as packed differences, text by dictionary, all in zstd.
-
-    Arrow's own schema is left out: what Parquet itself says of a column is what every reader goes by.
-    """
-    packed = [column.name for column in schema if _is_whole(column.type)]
-    others = [column.name for column in schema if column.name not in packed and not _is_decimal(column.type)]
-    return {
-        "compression": "zstd",
-        "use_dictionary": others or False,
-        "column_encoding": dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
-        "store_decimal_as_integer": True,
-        "store_schema": False,
-        "write_page_index": True,
-    }
-
-
-def _is_whole(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
-
-
-def _is_decimal(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_decimal(kind))

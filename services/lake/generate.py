@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from services.lake.partitions import folder
 from services.lake.population import DRAWN, Population
 from services.lake.record import drop_record
 from services.lake.tables import TABLES
+from services.progress import Advance
 
 DEFAULT_DAYS = (
     date(2025, 1, 10),
@@ -72,7 +73,7 @@ def generate(
     days: Sequence[date],
     *,
     workers: int,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Advance = lambda *_: None,
 ) -> GenerateReport:
     """Writes each day of each table under `output`, in the place of what was there for that day.
 

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 
 from services.bounds import DOCUMENT_BYTES, document
 from services.errors import Busy, LakeError
-from services.lake.files import is_of
 from services.lake.manifest import LakeManifest, TableName
 from services.lake.remote import RemoteLake
+from services.lake.transfer import is_of
 from services.s3.objects import PreconditionFailed, StoredObject
 
 _VERSION = 1

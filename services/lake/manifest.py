@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,42 +13,11 @@ from pydantic import Field, TypeAdapter
 from services.bounds import Count, document
 from services.errors import LakeError
 from services.lake.partitions import day_of_file, is_own
+from services.lake.schema import ColumnName, ManifestColumn, Schema
 
 _VERSION = 1
 TableName = Annotated[str, Field(pattern=r"\A[^/_.][^/]*\z")]
-ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
 _YEARS_AHEAD = 10  # that a table is declared for, beyond the newest day there is
-
-
-@dataclass(frozen=True)
-class ManifestColumn:
-    """A stored column: its type as Parquet's readers see it, and as Athena's DDL declares it."""
-
-    name: ColumnName
-    type: str
-    athena: str
-
-
-@dataclass(frozen=True)
-class Schema:
-    """The stored columns of a file, in order."""
-
-    columns: tuple[ManifestColumn, ...]
-
-    @classmethod
-    def of(cls, types: Mapping[str, tuple[str, str]]) -> Schema:
-        """From each column's type and Athena type."""
-        return cls(tuple(ManifestColumn(name, *both) for name, both in types.items()))
-
-    @property
-    def digest(self) -> str:
-        """A hash of the names and types in their order, in hex."""
-        return hashlib.sha256(json.dumps([[each.name, each.type] for each in self.columns]).encode()).hexdigest()[:16]
-
-    @property
-    def types(self) -> dict[str, str]:
-        """Each column's type."""
-        return {each.name: each.type for each in self.columns}
 
 
 @dataclass(frozen=True)

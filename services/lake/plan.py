@@ -6,18 +6,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from services.lake.partitions import day_of_file, is_own, is_read
+from services.lake.partitions import day_of_file, is_read
 
 VANISHED = "PostgreSQL has no rows of its day"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file in the bucket: `size` in bytes; `sha256` is None when nothing is known of what is in it."""
+    """A file in the bucket."""
 
-    size: int
+    size: int  # in bytes
     etag: str
-    sha256: str | None
+    sha256: str | None  # None where the content is not known
+    own: bool  # whether Shoreline wrote it
 
     def may_be(self, size: int) -> bool:
         """Whether a file of this size may be the same: only its checksum tells."""
@@ -70,8 +71,8 @@ def plan_table(
     """Send what differs, keep what is there, remove what a day no longer has.
 
     `local` gives each file's size and checksum; a file without one differs. Days that are not there locally are
-    left alone, unless `delete`; the `vanished` ones are removed. Files that bear no name of Shoreline's are other
-    programs': they stay unless `delete_foreign`. Where `replaced` is given, exactly those are removed. Objects outside
+    left alone, unless `delete`; the `vanished` ones are removed. Files of other
+    programs stay unless `delete_foreign`. Where `replaced` is given, exactly those are removed. Objects outside
     of days' folders, and hidden ones, are never touched.
     """
     send, keep = _compared(local, stored)
@@ -89,7 +90,11 @@ def plan_table(
         return "its day is gone locally" if delete else None
 
     leaving = [Change(path, there.size, why) for path, there in stored.items() if (why := reason(path)) is not None]
-    foreign = () if delete_foreign or replaced is not None else tuple(c.path for c in leaving if not is_own(c.path))
+    foreign = (
+        ()
+        if delete_foreign or replaced is not None
+        else tuple(change.path for change in leaving if not stored[change.path].own)
+    )
     remove = tuple(change for change in leaving if change.path not in foreign)
     return TablePlan(table, tuple(send), tuple(keep), remove, foreign)
 

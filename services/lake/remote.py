@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from services.bounds import DOCUMENT_BYTES
 from services.errors import BucketMissing, Busy
-from services.lake.files import LocalFile, of_s3
+from services.lake.files import LocalFile
 from services.lake.manifest import LakeManifest, Unreadable
+from services.lake.partitions import is_own
 from services.lake.plan import Stored
 from services.lake.record import ExportRecord
-from services.lake.transfer import THREADS
+from services.lake.transfer import THREADS, of_s3
 from services.s3.objects import ObjectDamaged, PreconditionFailed, Storage, StoredObject
 
 _FOLDER = "_manifest"  # hidden from query engines, and beside the tables' folders
@@ -125,19 +126,19 @@ class RemoteLake:
     def identify(
         self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: LakeManifest
     ) -> dict[str, Stored]:
-        """The files with their checksums, as far as those matter.
+        """Return the listed files with their checksums, and whether Shoreline wrote them.
 
-        S3 is asked for the checksum of a file that the manifest does not know, as after a run that was
-        killed, if it has the size of the local one.
+        A file that the manifest does not name, as after a killed upload, is identified by the SHA-256 that S3 keeps of
+        it. One of Shoreline's names without a SHA-256 was written by another program.
         """
 
         def identify(path: str, found: StoredObject) -> Stored:
             entry = manifest.files.get(path)
             if entry is not None and (entry.size, entry.etag) == (found.size, found.etag):
-                return Stored(found.size, found.etag, entry.sha256)
-            if path not in local or local[path].size != found.size:
-                return Stored(found.size, found.etag, None)
-            return Stored(found.size, found.etag, self.sha256(found))
+                return Stored(found.size, found.etag, entry.sha256, is_own(path))
+            same_size = path in local and local[path].size == found.size
+            sha256 = self.sha256(found) if same_size or (entry is None and is_own(path)) else None
+            return Stored(found.size, found.etag, sha256, is_own(path) and (entry is not None or sha256 is not None))
 
         with ThreadPoolExecutor(THREADS) as pool:
             return dict(zip(listed, pool.map(identify, listed, listed.values()), strict=True))

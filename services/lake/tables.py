@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from services.lake.parquet import athena_type
 from services.lake.partitions import PartitionKey, keys
-from services.lake.types import athena_type
+from services.lake.schema import Schema
 
 EVENT_TIME = pa.timestamp("ms", tz="UTC")
 
@@ -41,6 +42,11 @@ class Table:
     def athena_columns(self) -> dict[str, str]:
         """The stored columns with their Athena types, in order."""
         return {column.name: athena_type(column.type) for column in self.schema}
+
+    @property
+    def declared_schema(self) -> Schema:
+        """The stored columns as a manifest records them."""
+        return Schema.of({column.name: (str(column.type), athena_type(column.type)) for column in self.schema})
 
     @property
     def years(self) -> tuple[int, int]:

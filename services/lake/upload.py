@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 from services.errors import LakeError
-from services.lake.files import FolderContents, LocalFile, contents, local_files, of_files
-from services.lake.manifest import LakeManifest, ManifestEntry, Schema, Unreadable
-from services.lake.partitions import day_of_file
+from services.lake.files import FolderContents, LocalFile, contents, local_files
+from services.lake.manifest import LakeManifest, ManifestEntry, Unreadable
+from services.lake.partitions import day_of_file, is_own
 from services.lake.plan import Stored, TablePlan, plan_table
 from services.lake.record import ExportRecord, read_records
 from services.lake.remote import Recorded, RemoteLake
-from services.lake.shape import check_shape, schema_of
+from services.lake.schema import Schema, check_shape
 from services.lake.tables import TABLES
-from services.lake.transfer import Advance, Sending, Sent, require_unchanged, send_all
-from services.lake.verification import Count, agree_with_export, require_exported_days
+from services.lake.transfer import Sending, Sent, of_files, require_unchanged, send_all
+from services.progress import StartTask
 from services.s3.objects import StoredObject
 
-
-class Task(Protocol):
-    """Opens a progress display of bytes and files, and gives what is told of those that are done."""
-
-    def __call__(self, label: str, total: int, *, files: int) -> AbstractContextManager[Advance]: ...
+Count = Callable[[LakeManifest, Iterable[date]], Mapping[date, int]]
+"""Counts the rows of days in the bucket by SQL."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ class _Table:
 def upload(
     output: Path,
     lake: RemoteLake,
-    task: Task,
+    start: StartTask,
     *,
     dry_run: bool = False,
     rules: Rules = Rules(),
@@ -125,10 +120,10 @@ def upload(
     if dry_run:
         return UploadReport(lake.url, dry_run, plans, {}, unreadable=unreadable)
     agree(plans)
-    sent = _send(lake, tables, task)
+    sent = _send(lake, tables, start)
     settled = [_settle(lake, table, sent) for table in tables]
     for table, manifest in zip(tables, settled, strict=True):
-        agree_with_export(lake, table.plan, manifest, records.get(table.name), count)
+        verify_row_counts(lake, table.plan, manifest, records.get(table.name), count)
     rows = {manifest.table: manifest.rows for manifest in settled}
     widened = dict(filter(None, map(_widened, tables, settled)))
     return UploadReport(lake.url, dry_run, plans, rows, widened, unreadable)
@@ -201,13 +196,13 @@ def _check(table: _Table, *, accept_drift: bool) -> None:
     check_shape(
         table.name,
         {table.local[path].location: found.schema for path, found in table.described.items()},
-        schema_of(declared) if declared else manifest.schema,
+        declared.declared_schema if declared else manifest.schema,
         [manifest.schemas[digest] for digest in sorted(staying)],
         accept_drift=accept_drift,
     )
 
 
-def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, Sent]:
+def _send(lake: RemoteLake, tables: Sequence[_Table], start: StartTask) -> dict[str, Sent]:
     """Sends what the plans say; gives what is under each key."""
     files = []
     for table in tables:
@@ -215,7 +210,7 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], task: Task) -> dict[str, S
             file = table.local[change.path]
             key = lake.key(table.name, change.path)
             files.append(Sending(file.location, key, file.size, file.modified_ns))
-    with task("upload", sum(file.size for file in files), files=len(files)) as advance:
+    with start("upload", sum(file.size for file in files), files=len(files)) as advance:
         return send_all(lake.storage, files, advance)
 
 
@@ -252,3 +247,58 @@ def _entry(table: _Table, path: str, there: Sent) -> ManifestEntry:
     return ManifestEntry(
         table.local[path].size, found.rows, there.sha256, there.etag, found.schema.digest, found.least, found.most
     )
+
+
+def verify_row_counts(
+    lake: RemoteLake, plan: TablePlan, manifest: LakeManifest, exported: ExportRecord | None, count: Count
+) -> None:
+    """Raises LakeError unless each day has as many rows in the lake as PostgreSQL counted when it was exported.
+
+    The manifest is held against the export on every day, SQL on those that were sent. Files of other programs count
+    in neither: of a day that has some, SQL must find the exported rows at least. Where all agree, the next export is
+    told that it need not write these days again. Files that come from elsewhere put an end to that.
+    """
+    if exported is None:
+        if plan.send or plan.remove:
+            lake.forget_export(plan.table)
+        return
+    _require_match(manifest.table, "the files", exported.differences(manifest.own_rows_by_day()))
+    sent = _days(change.path for change in plan.send)
+    by_sql = dict(count(manifest, sent)) if sent else {}
+    for day in sent & _days([*plan.foreign, *(path for path in manifest.files if not is_own(path))]):
+        by_sql[day] = min(by_sql.get(day, 0), exported.days[day].rows if day in exported.days else 0)
+    _require_match(manifest.table, "SQL", exported.only(sent).differences(by_sql))
+    if lake.export_record(manifest.table) != exported:
+        lake.record_export(exported)
+
+
+def _require_match(table: str, reader: str, found: Sequence[str]) -> None:
+    if found:
+        more = f" (and {len(found) - 1} days more)" if len(found) > 1 else ""
+        raise LakeError(
+            f"{table} is not what was exported, by {reader}: on {found[0]}{more}.",
+            next_step="Run `shoreline export --full`, then upload again.",
+        )
+
+
+def require_exported_days(
+    table: str, url: str, exported: ExportRecord, last: ExportRecord | None, rows: Mapping[date, int]
+) -> None:
+    """Raises LakeError unless an upload of the export would leave the lake as PostgreSQL was, before anything is sent.
+
+    `last` is what the lake says was exported last, `rows` are those of each day there.
+    """
+    step = "Run `shoreline export`, then upload again."
+    if exported.is_older_than(last):
+        raise LakeError(f"{table} was exported and uploaded again since this export, by another run.", next_step=step)
+    left = exported.only(exported.unwritten).differences(rows)
+    if left:
+        raise LakeError(
+            f"The export of {table} was made for a lake that has its unchanged days, and {url} does not: on {left[0]}.",
+            next_step="Run `shoreline export --full`, then upload again.",
+        )
+
+
+def _days(paths: Iterable[str]) -> set[date]:
+    days = (day_of_file(path) for path in paths)
+    return {day for day in days if day is not None}

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import LakeError
-from services.lake.encrypted import ENCRYPTED_FOOTER, has_encrypted_columns
-from services.lake.types import athena_type
+from services.lake.parquet import ENCRYPTED_FOOTER, athena_type, has_encrypted_columns
 from services.queries.files import Files, LakeFile
 
 MAGIC = b"PAR1"

@@ -10,16 +10,18 @@ from typing import Any
 
 from services.lake.manifest import LakeManifest
 from services.lake.remote import RemoteLake
-from services.lake.transfer import Advance
 from services.lake.upload import Rules, UploadReport
 from services.lake.upload import upload as _upload
+from services.progress import Advance, Unit
 from services.queries.files import BucketFiles
 from services.queries.manifest_tables import count_rows, recorded_schema
 from services.queries.prediction import LakeFiles
 
 
 @contextmanager
-def no_task(label: str, total: int, *, files: int | None = None) -> Iterator[Advance]:
+def no_task(
+    label: str, total: int | None = None, unit: Unit = "bytes", *, files: int | None = None
+) -> Iterator[Advance]:
     """Shows no progress."""
     yield lambda *_: None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,12 @@ def whole(lake: RemoteLake, tmp_path: Path) -> pa.Table:
     return rows
 
 
-def put(lake: RemoteLake, rows: pa.Table, path: str, table: str = "orders") -> None:
+def put(lake: RemoteLake, rows: pa.Table, path: str, table: str = "orders", *, own: bool = False) -> None:
+    """Store rows as another program does, or as an upload of Shoreline does."""
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink)
-    lake.storage.put(lake.key(table, path), sink.getvalue().to_pybytes())
+    body = sink.getvalue().to_pybytes()
+    lake.storage.put(lake.key(table, path), body, sha256=hashlib.sha256(body).digest() if own else None)
 
 
 def read(lake: RemoteLake, path: str, table: str = "orders") -> pa.Table:
@@ -155,7 +158,7 @@ def put_anew(lake: RemoteLake, whole: pa.Table) -> None:
     """The day as an upload left it, in files of our names."""
     lake.storage.delete([lake.key("orders", f"{FOLDER}/part-{number}.snappy.parquet") for number in range(10)])
     for number, name in enumerate(("data.parquet", "data-1.parquet", "data-2.parquet")):
-        put(lake, whole.take(list(range(number, whole.num_rows, 3))), f"{FOLDER}/{name}")
+        put(lake, whole.take(list(range(number, whole.num_rows, 3))), f"{FOLDER}/{name}", own=True)
 
 
 def test_merged_files_never_take_the_name_of_one_they_are_made_of(lake: RemoteLake, whole: pa.Table) -> None:
@@ -253,3 +256,15 @@ def test_rows_of_other_programs_survive_a_compact_and_an_upload(lake: RemoteLake
     assert set(lake.listed("orders")) == {f"{FOLDER}/data.parquet", f"{FOLDER}/merged.parquet"}
     upload(tmp_path, lake, delete_foreign=True)
     assert set(lake.listed("orders")) == {f"{FOLDER}/data.parquet"}
+
+
+def test_foreign_file_of_our_name_is_neither_merged_nor_deleted(lake: RemoteLake, tmp_path: Path) -> None:
+    generate(tmp_path, Population(50, 1000, seed=1), ("orders",), DAYS[:1], workers=1)
+    upload(tmp_path, lake)
+    ours = pq.read_table(tmp_path / "orders" / FOLDER / "data.parquet", partitioning=None)
+    foreign = f"{FOLDER}/data-7.parquet"
+    put(lake, ours.slice(0, 10), foreign)
+    assert not merge(lake).merges
+    generate(tmp_path, Population(50, 1000, seed=2), ("orders",), DAYS[:1], workers=1)
+    assert upload(tmp_path, lake).plans[0].foreign == (foreign,)
+    assert set(lake.listed("orders")) == {f"{FOLDER}/data.parquet", foreign}

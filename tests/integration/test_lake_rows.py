@@ -15,10 +15,12 @@ from services.errors import LakeError
 from services.lake.declaration import from_options
 from services.lake.export import ExportReport, export
 from services.lake.export_plan import Wanted
-from services.lake.record import read_records, write_record
+from services.lake.record import ExportRecord, read_records, write_record
 from services.lake.remote import RemoteLake
 from services.postgres.client import Database
 from services.s3.objects import Storage
+from tests.contracts.stored import STORED
+from tests.contracts.test_runs import EXPORT, INVOICES
 from tests.integration.lakes import no_task, upload
 
 PEOPLE = from_options(["public.people:at"])
@@ -170,3 +172,13 @@ def test_foreign_file_in_an_exported_day_stays_until_confirmed(run: Run, lake: R
     run(tmp_path, lake, full=True)
     upload(tmp_path, lake, delete_foreign=True)
     assert ids(lake) == [0, 1, 2]
+
+
+def test_export_record_of_an_older_version_has_the_same_shape(
+    execute: Callable[[str], None], database: Database, tmp_path: Path
+) -> None:
+    execute(INVOICES)
+    export(database, from_options(EXPORT[2:]), tmp_path, Wanted(), lambda _: None, no_task, workers=1)
+    for path in STORED.glob("*/bucket/datalake/_manifest/invoices.export.json"):
+        older = ExportRecord.from_json(path.read_bytes(), str(path))
+        assert read_records(tmp_path)["invoices"].shape == older.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import date
@@ -20,12 +21,12 @@ from services.costs.prices import load_prices
 from services.errors import Busy, LakeError, StorageError
 from services.lake import transfer
 from services.lake import upload as upload_module
-from services.lake.files import PART_BYTES, FolderContents, LocalFile, contents, of_files
+from services.lake.files import FolderContents, LocalFile, contents
 from services.lake.generate import generate
 from services.lake.population import Population
 from services.lake.remote import RemoteLake
-from services.lake.shape import SchemaDrift
-from services.lake.transfer import Sending, send_all
+from services.lake.schema import SchemaDrift
+from services.lake.transfer import PART_BYTES, Sending, of_files, send_all
 from services.s3.client import Aws
 from services.s3.objects import Storage
 from tests.conftest import Shoreline
@@ -115,10 +116,12 @@ def test_strays_of_a_day_go_and_other_things_stay(output: Path, lake: RemoteLake
     stray = FIRST.replace("data.parquet", "data-1.parquet")
     hidden = FIRST.replace("data.parquet", "_SUCCESS")
     other_day = FIRST.replace("day=10", "day=20")
-    for path in (stray, hidden, other_day, "notes.txt"):
+    foreign = FIRST.replace("data.parquet", "data-2.parquet")
+    for path in (foreign, hidden, other_day, "notes.txt"):
         lake.storage.put(lake.key("orders", path), b"x")
-    upload(output, lake)
-    assert keys(lake) == {FIRST, SECOND, hidden, other_day, "notes.txt"}
+    lake.storage.put(lake.key("orders", stray), b"x", sha256=hashlib.sha256(b"x").digest())  # as a killed upload does
+    assert [plan.foreign for plan in upload(output, lake).plans if plan.table == "orders"] == [(foreign,)]
+    assert keys(lake) == {FIRST, SECOND, foreign, hidden, other_day, "notes.txt"}
 
 
 def test_a_day_that_is_gone_locally_goes_only_when_asked(output: Path, lake: RemoteLake) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.lake.files import PART_BYTES, is_of, of_digests, of_files, of_s3, part_size
+from services.lake.transfer import PART_BYTES, is_of, of_digests, of_files, of_s3, part_size
 
 
 def write(folder: Path, size: int) -> Path:

@@ -11,8 +11,8 @@ OTHER = "year=2025/month=01/day=11"
 LOCAL = {f"{DAY}/data.parquet": (10, "aa")}
 
 
-def stored(sha256: str | None = "aa", size: int = 10) -> Stored:
-    return Stored(size, "etag", sha256)
+def stored(sha256: str | None = "aa", size: int = 10, *, own: bool = True) -> Stored:
+    return Stored(size, "etag", sha256, own)
 
 
 def test_a_file_is_sent_unless_size_and_checksum_are_the_same() -> None:
@@ -38,7 +38,8 @@ def test_a_file_whose_checksum_was_not_taken_is_never_taken_for_the_same() -> No
 def test_only_files_of_a_day_that_is_there_are_strays() -> None:
     there = {
         f"{DAY}/data-1.parquet": stored(),
-        f"{DAY}/part.snappy.parquet": stored(),
+        f"{DAY}/data-2.parquet": stored(own=False),
+        f"{DAY}/part.snappy.parquet": stored(own=False),
         f"{DAY}/_SUCCESS": stored(),
         f"{DAY}/.hidden": stored(),
         f"{OTHER}/data.parquet": stored(),
@@ -47,14 +48,14 @@ def test_only_files_of_a_day_that_is_there_are_strays() -> None:
     }
     plan = plan_table("orders", LOCAL, there, delete=False)
     assert [change.path for change in plan.remove] == [f"{DAY}/data-1.parquet"]
-    assert plan.foreign == (f"{DAY}/part.snappy.parquet",)
+    assert plan.foreign == (f"{DAY}/data-2.parquet", f"{DAY}/part.snappy.parquet")
 
 
 def test_files_of_other_programs_go_only_when_confirmed() -> None:
     there = {
-        f"{DAY}/foreign.parquet": stored(),
-        f"{DAY}/merged.parquet": stored(),
-        f"{OTHER}/foreign.parquet": stored(),
+        f"{DAY}/foreign.parquet": stored(own=False),
+        f"{DAY}/merged.parquet": stored(own=False),
+        f"{OTHER}/foreign.parquet": stored(own=False),
     }
     kept = plan_table("orders", LOCAL, there, delete=True)
     assert (kept.remove, len(kept.foreign)) == ((), 3)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.lake.manifest import LakeManifest, ManifestColumn, ManifestEntry, Schema
+from services.lake.manifest import LakeManifest, ManifestEntry
+from services.lake.schema import ManifestColumn, Schema
 from services.queries.ddl import create_table
 from services.queries.manifest_tables import recorded_schema
 

@@ -1,27 +1,57 @@
-"""Whether files have the shape of their table: found before anything is uploaded."""
+"""The stored columns of a table's files, and the check that new files fit them before anything is uploaded."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from services.errors import LakeError
-from services.lake.manifest import ManifestColumn, Schema
-from services.lake.tables import Table
-from services.lake.types import athena_type
 
+ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
 _SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ManifestColumn:
+    """A stored column: its type as Parquet's readers see it, and as Athena's DDL declares it."""
+
+    name: ColumnName
+    type: str
+    athena: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The stored columns of a file, in order."""
+
+    columns: tuple[ManifestColumn, ...]
+
+    @classmethod
+    def of(cls, types: Mapping[str, tuple[str, str]]) -> Schema:
+        """From each column's type and Athena type."""
+        return cls(tuple(ManifestColumn(name, *both) for name, both in types.items()))
+
+    @property
+    def digest(self) -> str:
+        """A hash of the names and types in their order, in hex."""
+        return hashlib.sha256(json.dumps([[each.name, each.type] for each in self.columns]).encode()).hexdigest()[:16]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Each column's type."""
+        return {each.name: each.type for each in self.columns}
 
 
 class SchemaDrift(LakeError):
     """Files have another shape than their table."""
 
     next_step = "Fix what writes the files. If the change is wanted, write every day anew and add --accept-drift."
-
-
-def schema_of(table: Table) -> Schema:
-    """The shape that a table is declared with."""
-    return Schema(tuple(ManifestColumn(each.name, str(each.type), athena_type(each.type)) for each in table.schema))
 
 
 def drift(before: Schema, after: Schema) -> list[str]:
