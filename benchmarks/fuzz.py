@@ -22,11 +22,10 @@ from sqlglot.errors import SqlglotError
 from services.errors import ShorelineError
 from services.lake.generate import DEFAULT_DAYS, generate
 from services.lake.population import Population
-from services.queries.ask import prepare
 from services.queries.files import FolderFiles
 from services.queries.named import named_queries
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 from services.queries.time_limit import QueryTimedOut
 from tests.unit.queries.fuzz_cases import CASES
 from tests.unit.queries.generated import Queries
@@ -160,7 +159,7 @@ def main() -> int:
             sql = mutated(random.choice(queries), queries, random)
             began = time.monotonic()
             try:
-                engine.run(prepare(sql, LAKE, lake))
+                engine.run(predict(sql, LAKE, lake))
                 outcomes["answered"] += 1
             except QueryTimedOut:
                 outcomes["timed out"] += 1

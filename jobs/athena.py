@@ -1,4 +1,4 @@
-"""Make the tables and run the five queries, and say what each scanned."""
+"""Create the tables, run the five queries, and report what each scanned."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.cli.context import Run
+from jobs.cli.query_output import scan_metrics, show_figures, show_rows
 from jobs.cli.runner import Json, run_job
 from jobs.query import EngineName
 from services.errors import CheckFailed, ShorelineError
@@ -15,27 +16,23 @@ from services.errors import CheckFailed, ShorelineError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.operations.figures import MetricSample
-    from services.queries.answers import Result
     from services.queries.manifest_tables import TableReport
+    from services.queries.results import QueryResult
 
-_SHOWN = 10  # rows of each answer
-_KILOBYTES = 1_000_000  # below this a scan is told in KB
+MAX_ROWS_PER_QUERY = 10
+ONE_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
 class AthenaReport:
-    """The tables that the queries read, and the queries' answers; `limit` is SCAN_LIMIT_BYTES.
-
-    `checked` names the queries where they were only checked.
-    """
+    """The tables that the queries read, and the queries' answers."""
 
     engine: str
     database: str
     tables: tuple[TableReport, ...]
-    results: tuple[Result, ...]
-    limit: int
-    checked: tuple[str, ...] = ()
+    results: tuple[QueryResult, ...]
+    limit: int  # SCAN_LIMIT_BYTES
+    checked: tuple[str, ...] = ()  # the names of the queries, where they were only checked
 
 
 def command(
@@ -44,93 +41,100 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="Validate DDL and queries without a scan.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the lake's tables and run the queries under sql/athena/queries/, and say what each scanned."""
+    """Create the lake's tables and run the queries under sql/athena/queries/, and report what each scanned."""
     if check:
         run_job(ctx, "athena", lambda run: checked(run, engine), show_checked, as_json=as_json)
     else:
-        run_job(ctx, "athena", lambda run: athena(run, engine), show, as_json=as_json, verdict=verdict, figures=figures)
+        run_job(
+            ctx,
+            "athena",
+            lambda run: athena(run, engine),
+            show,
+            as_json=as_json,
+            verdict=verdict,
+            figures=lambda report: scan_metrics(report.results),
+        )
 
 
 def athena(run: Run, engine: EngineName | None = None) -> AthenaReport:
-    """Makes what the engine needs, then asks the queries one after another."""
-    from jobs.lake import Queries
+    """Create what the engine needs, then run the queries one after another."""
     from services.queries.manifest_tables import describe
     from services.queries.named import named_queries
+    from services.queries.service import Queries
 
-    limit = run.settings.scan_limit_bytes
-    with Queries(run, engine or run.settings.query_engine) as queries:
+    with Queries(run.settings, run.storage, run.account, engine) as queries:
         tables = describe(queries.catalog, queries.lake)
-        queries.make_tables()
+        queries.create_tables()
         results = []
-        asked = named_queries()
-        with run.progress.task("athena", len(asked), "items") as advance:
-            for query in asked:
-                results.append(queries.ask(query))
+        named = named_queries()
+        with run.progress.task("athena", len(named), "items") as advance:
+            for query in named:
+                results.append(queries.execute(query))
                 advance(1)
+        limit = run.settings.scan_limit_bytes
         return AthenaReport(queries.engine_name, queries.catalog.database, tuple(tables), tuple(results), limit)
 
 
 def checked(run: Run, engine: EngineName | None = None) -> AthenaReport:
-    """Checks the DDL and the queries without a scan."""
-    from jobs.lake import Queries
+    """Check the DDL and the queries without a scan."""
     from services.queries.named import named_queries
+    from services.queries.service import Queries
 
-    limit = run.settings.scan_limit_bytes
-    with Queries(run, engine or run.settings.query_engine) as queries:
+    with Queries(run.settings, run.storage, run.account, engine) as queries:
         queries.statements()
-        asked = named_queries()
-        for query in asked:
-            queries.engine.check(queries.prepare(query))
-        names = tuple(query.name for query in asked)
+        named = named_queries()
+        for query in named:
+            queries.check(query)
+        names = tuple(query.name for query in named)
+        limit = run.settings.scan_limit_bytes
         return AthenaReport(queries.engine_name, queries.catalog.database, (), (), limit, names)
 
 
 def verdict(report: AthenaReport) -> ShorelineError | None:
-    """A scan that came out over the limit, whatever was predicted, is a failure."""
+    """Return a failure if a query scanned more than the limit, whatever was predicted."""
     from services import formatting
 
-    for found in report.results:
-        if found.figures.scanned > report.limit:
+    for result in report.results:
+        if result.figures.scanned > report.limit:
             return CheckFailed(
-                f"{found.query} scanned {formatting.size(found.figures.scanned)}, over SCAN_LIMIT_BYTES, and "
-                f"{formatting.size(found.figures.predicted)} were predicted.",
-                next_step=f"See what it reads: `shoreline query {found.query} --explain`",
+                f"{result.query} scanned {formatting.size(result.figures.scanned)}, over SCAN_LIMIT_BYTES; "
+                f"{formatting.size(result.figures.predicted)} were predicted.",
+                next_step=f"See what it reads: `shoreline query {result.query} --explain`",
             )
     return None
 
 
 def show(report: AthenaReport, console: Console) -> str:
-    """Prints each answer with its numbers, and a closing table."""
+    """Print each answer with its numbers, and a closing table."""
     from rich.text import Text
 
     from jobs.cli.console import print_table
-    from jobs.lake import show_figures, show_rows
     from services import formatting
 
     for table in report.tables:
         counted = f"{formatting.count(table.rows, 'row')} in {formatting.count(table.partitions, 'partition')}"
         console.print(f"{report.database}.{table.name}: {counted}, {formatting.size(table.bytes)}")
-    for found in report.results:
+    for result in report.results:
         console.print()
-        console.print(Text(found.query, style="bold"), f" {found.answers}", soft_wrap=True)
-        show_rows(found, console, _SHOWN, f"query {found.query} --format csv")
-        show_figures(found.figures, console, ran=True, estimated=found.estimated)
+        console.print(Text(result.query, style="bold"), f" {result.answers}", soft_wrap=True)
+        show_rows(result, console, MAX_ROWS_PER_QUERY, f"query {result.query} --format csv")
+        show_figures(result.figures, console, ran=True, estimated=result.estimated)
     console.print()
     heads = ["query", "filter", "scanned", "billed", "cost", "no filter", "as CSV"]
     rows = [
         [
-            found.query,
-            found.filter,
-            formatting.size(found.figures.scanned),
-            formatting.size(found.figures.billed),
-            formatting.money(found.figures.cost),
-            formatting.size(found.figures.unfiltered),
-            formatting.size(found.figures.as_csv),
+            result.query,
+            result.filter,
+            formatting.size(result.figures.scanned),
+            formatting.size(result.figures.billed),
+            formatting.money(result.figures.cost),
+            formatting.size(result.figures.unfiltered),
+            formatting.size(result.figures.as_csv),
         ]
-        for found in report.results
+        for result in report.results
     ]
     print_table(console, heads, rows, heads[2:])
-    large = [found.query for found in report.results if found.figures.scanned >= _KILOBYTES]
+    large = [result.query for result in report.results if result.figures.scanned >= ONE_MEGABYTE]
     if not any(table.rows for table in report.tables):
         console.print("The lake holds no rows yet.")
         return "shoreline upload"
@@ -139,18 +143,8 @@ def show(report: AthenaReport, console: Console) -> str:
 
 
 def show_checked(report: AthenaReport, console: Console) -> str:
-    """Prints what was checked."""
+    """Print what was checked."""
     for name in report.checked:
         console.print(f"  {name:<28} would run on {report.engine}")
     console.print("Nothing was scanned.")
     return "shoreline athena"
-
-
-def figures(report: AthenaReport) -> list[MetricSample]:
-    """What each query scanned."""
-    from services.operations.figures import MetricSample
-
-    return [
-        MetricSample("shoreline_query_scanned_bytes", found.figures.scanned, {"query": found.query})
-        for found in report.results
-    ]

@@ -10,7 +10,6 @@ import typer
 
 from jobs.cli.context import Run
 from jobs.cli.runner import Json, rerun_command, run_job
-from jobs.lake import unreadable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,13 +29,15 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Merge the small files of each day in the bucket: fewer requests and footers for every query."""
+    from services.lake.manifest import tables_left_out
+
     run_job(
         ctx,
         "compact",
         lambda run: compact(run, tables, dry_run=dry_run),
         show,
         as_json=as_json,
-        verdict=lambda report: unreadable(report.unreadable),
+        verdict=lambda report: tables_left_out(report.unreadable),
     )
 
 

@@ -10,7 +10,6 @@ import typer
 
 from jobs.cli.context import Run
 from jobs.cli.runner import Json, rerun_command, run_job
-from jobs.lake import unreadable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,13 +48,15 @@ def command(
         wanted = Wanted(*span_of_days(first, last), full=full)
         return export(run, sources(table or [], file), wanted, workers or os.cpu_count() or 1, dry_run=dry_run)
 
+    from services.lake.manifest import tables_left_out
+
     run_job(
         ctx,
         "export",
         work,
         show,
         as_json=as_json,
-        verdict=lambda report: unreadable(report.unreadable, "export --full"),
+        verdict=lambda report: tables_left_out(report.unreadable, "export --full"),
     )
 
 

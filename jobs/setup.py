@@ -52,12 +52,12 @@ def setup(run: Run, *, check: bool = False) -> SetupReport:
 
 def _workgroup(run: Run) -> list[SetupStep]:
     """Makes Athena's workgroup where Athena answers the queries, and runs a test query in it."""
-    from jobs.lake import Queries
+    from services.queries.service import Queries
     from services.s3.bucket import SetupStep
 
     if run.settings.query_engine != "athena":
         return []
-    with Queries(run, "athena") as queries:
+    with Queries(run.settings, run.storage, run.account, "athena") as queries:
         made = queries.athena.setup()
     outcome = f"{run.settings.athena_workgroup}: {'made' if made else 'as it should be'}"
     return [SetupStep("workgroup", outcome), SetupStep("test query", "answered")]

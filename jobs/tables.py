@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TablesReport:
-    """The tables of the lake, and where they lie; `unreadable` says what cannot be read of others."""
+    """The tables of the lake."""
 
-    lake: str
+    lake: str  # its s3:// address
     database: str
     tables: tuple[TableReport, ...]
-    unreadable: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)  # why other tables are left out, by name
 
 
 def command(
@@ -41,33 +41,33 @@ def command(
 
 
 def tables(run: Run) -> TablesReport:
-    """What the footers of the lake's files say."""
-    from jobs.lake import Queries
+    """Return what the footers of the lake's files say."""
     from services.queries.manifest_tables import describe
+    from services.queries.service import Queries
 
-    with Queries(run, run.settings.query_engine) as queries:
-        found = describe(queries.catalog, queries.lake)
-        faults = {name: str(error) for name, error in queries.unreadable.items()}
-        return TablesReport(run.storage.url(run.settings.lake_prefix), queries.catalog.database, tuple(found), faults)
+    with Queries(run.settings, run.storage, run.account) as queries:
+        described = tuple(describe(queries.catalog, queries.lake))
+        unreadable = {name: str(error) for name, error in queries.unreadable.items()}
+        return TablesReport(run.storage.url(run.settings.lake_prefix), queries.catalog.database, described, unreadable)
 
 
 def verdict(report: TablesReport) -> ShorelineError | None:
-    """A failure where a table had to be left out."""
-    from jobs.lake import unreadable
+    """Return a failure if a table was left out."""
+    from services.lake.manifest import tables_left_out
 
-    return unreadable(report.unreadable)
+    return tables_left_out(report.unreadable)
 
 
 def statements(run: Run) -> list[Statement]:
-    """The DDL of the tables and their partitions."""
-    from jobs.lake import Queries
+    """Return the DDL of the tables and their partitions."""
+    from services.queries.service import Queries
 
-    with Queries(run, run.settings.query_engine) as queries:
+    with Queries(run.settings, run.storage, run.account) as queries:
         return queries.statements()
 
 
 def show(report: TablesReport, console: Console) -> str | None:
-    """Prints a line for each table, and its columns."""
+    """Print a line for each table, and its columns."""
     from jobs.cli.console import print_table
     from services import formatting
 
@@ -84,8 +84,8 @@ def show(report: TablesReport, console: Console) -> str | None:
     return "shoreline athena" if any(table.rows for table in report.tables) else "shoreline upload"
 
 
-def show_statements(found: list[Statement], console: Console) -> None:
-    """Prints the statements, each ended by a semicolon."""
-    for statement in found:
+def show_statements(ddl: list[Statement], console: Console) -> None:
+    """Print the statements, each with a semicolon at its end."""
+    for statement in ddl:
         for line in (f"-- {statement.what}", *f"{statement.sql};".split("\n"), ""):
             console.print(line, soft_wrap=True)

@@ -11,7 +11,6 @@ import typer
 
 from jobs.cli.context import Run
 from jobs.cli.runner import Json, rerun_command, run_job
-from jobs.lake import unreadable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +42,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Send the Parquet files under OUTPUT_DIR to the lake in the bucket: only what differs, verified."""
+    from services.lake.manifest import tables_left_out
+
     run_job(
         ctx,
         "upload",
@@ -56,7 +57,7 @@ def command(
         ),
         show,
         as_json=as_json,
-        verdict=lambda report: unreadable(report.unreadable),
+        verdict=lambda report: tables_left_out(report.unreadable),
         figures=figures,
     )
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from services.lake.partitions import keys
 from services.lake.tables import ORDERS
-from services.queries.ask import prepare
 from services.queries.catalog import catalog_of
 from services.queries.files import FolderFiles
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 
 YEARS = (2000, 2029)  # of the table's partitions
 _QUERY = "SELECT status, sum(amount) FROM orders WHERE year = 2000 AND month = 1 GROUP BY status"
@@ -27,11 +26,11 @@ def main() -> None:
     catalog = catalog_of("lake", {"orders": replace(ORDERS, keys=keys(*YEARS))})
     lake = LakeFiles(FolderFiles(Path(sys.argv[1])))
     if sys.argv[2] == "warm":
-        prepare(_QUERY, catalog, lake)
+        predict(_QUERY, catalog, lake)
     began = time.perf_counter()
-    prepared = prepare(_QUERY, catalog, lake)
+    prediction = predict(_QUERY, catalog, lake)
     seconds = time.perf_counter() - began
-    (scan,) = prepared.prediction.scans
+    (scan,) = prediction.scans
     print(json.dumps({"seconds": seconds, "partitions": scan.all_partitions}))
 
 

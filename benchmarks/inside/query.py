@@ -13,18 +13,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from services.lake.tables import TABLES
-from services.queries.ask import ask, prepare
 from services.queries.catalog import catalog_of
 from services.queries.files import FolderFiles
 from services.queries.named import QUERIES, read_query
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 
 _NEEDS = {  # by query: the folder below which it reads, and the columns
     "01_orders_of_a_day": ("orders/year=2025/month=01/day=10", "order_id user_id amount status created_at"),
@@ -43,11 +41,11 @@ def main() -> None:
         began = time.perf_counter()
         catalog, lake = catalog_of("lake", TABLES), LakeFiles(FolderFiles(folder))
         engine = DuckDbEngine(lake)
-        asked = ask(prepare(query.sql, catalog, lake), engine, limit=10**12, usd_per_byte=Decimal(0))
+        answer = engine.run(predict(query.sql, catalog, lake))
         seconds = time.perf_counter() - began
         engine.close()
     began = time.perf_counter()
-    prepare(query.sql, catalog, lake)
+    predict(query.sql, catalog, lake)
     guarding = time.perf_counter() - began
     needed = _needed(folder, *_NEEDS[name])
     print(
@@ -55,9 +53,9 @@ def main() -> None:
             {
                 "seconds": seconds,
                 "guard_and_prediction_seconds": guarding,
-                "read_bytes": asked.answer.scanned,
-                "times_needed": asked.answer.scanned / needed,
-                "rows": asked.answer.rows.num_rows,
+                "read_bytes": answer.scanned,
+                "times_needed": answer.scanned / needed,
+                "rows": answer.rows.num_rows,
             }
         )
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.iam.grants import ROLES, PolicyGrant, ResourceScope, Role
-from services.queries.athena.arn import workgroup_arn
+from services.queries.athena import workgroup_arn
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from services.concurrency import each
 from services.iam.grants import PolicyGrant, ResourceScope
 from services.iam.policies import Target
-from services.queries.athena.arn import workgroup_arn
+from services.queries.athena import workgroup_arn
 from services.s3.client import Aws, error_code, translate_errors
 
 _DENIED = {"AccessDenied", "403", "AccessDeniedException", "UnauthorizedException", "Forbidden"}

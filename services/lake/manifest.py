@@ -132,3 +132,13 @@ class _Stored:
 
 
 _STORED = TypeAdapter(_Stored)
+
+
+def tables_left_out(reasons: Mapping[str, str], then: str = "upload") -> LakeError | None:
+    """Return the failure of a run that left out tables, each with its reason; None if it left out none."""
+    if not reasons:
+        return None
+    return LakeError(
+        "Tables were left out:" + "".join(f"\n  {name}: {why}" for name, why in reasons.items()),
+        next_step=f"Delete what cannot be read and run `shoreline {then}`; or use the Shoreline that wrote it.",
+    )

@@ -11,7 +11,6 @@ import pyarrow as pa
 from services.errors import QueryFailed
 from services.queries.ddl import Statement
 from services.queries.prediction import Prediction
-from services.queries.resolve import Resolved
 
 MAX_RESULT_BYTES = 1_000_000_000
 
@@ -20,15 +19,6 @@ class ResultTooLarge(QueryFailed):
     """The answer is larger than a result may be in memory."""
 
     next_step = "Ask for less: add a LIMIT, aggregate, or select fewer columns."
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A query that the guard let pass, with what it will scan."""
-
-    sql: str
-    resolved: Resolved
-    prediction: Prediction
 
 
 @dataclass(frozen=True)
@@ -45,15 +35,15 @@ class Answer:
 
 
 class Engine(Protocol):
-    """Answers prepared queries."""
+    """Answers queries whose scans were predicted."""
 
-    def check(self, prepared: Prepared) -> None:
+    def check(self, prediction: Prediction) -> None:
         """Raises QueryRefused or QueryFailed when the engine would not run the query. Scans nothing."""
 
-    def run(self, prepared: Prepared) -> Answer:
+    def run(self, prediction: Prediction) -> Answer:
         """The answer. Raises QueryFailed with the engine's reason and the next step."""
 
-    def make_tables(self, statements: Sequence[Statement]) -> None:
+    def create_tables(self, statements: Sequence[Statement]) -> None:
         """Makes the tables that its queries read, where it needs any."""
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ TAIL = 16_384
 
 
 class FileDamaged(LakeError):
-    """A file of the lake is no Parquet file, or a damaged one."""
+    """A file of the lake is not a Parquet file, or a damaged one."""
 
     next_step = "Write its day again (generate or export, then upload), or remove the file."
 
@@ -81,7 +81,7 @@ class Footers:
         return self._known.get(file)
 
     def read(self, wanted: Iterable[LakeFile]) -> list[Footer]:
-        """The footers of these files, in their order. Raises FileDamaged for one that is no Parquet file."""
+        """The footers of these files, in their order. Raises FileDamaged for one that is not a Parquet file."""
         wanted = list(wanted)
         missing = [file for file in wanted if file not in self._known]
         readers = min(self._files.at_once, len(missing))
@@ -95,15 +95,15 @@ class Footers:
     def _read(self, file: LakeFile) -> Footer:
         where = self._files.url(file.key)
         if file.size < 12:
-            raise FileDamaged(f"{where} is no Parquet file: it has {file.size} bytes.")
+            raise FileDamaged(f"{where} is not a Parquet file: it has {file.size} bytes.")
         tail = self._files.read(file, max(0, file.size - TAIL), min(TAIL, file.size))
         if tail[-4:] == ENCRYPTED_FOOTER:
             raise FileEncrypted(f"{where} is encrypted.")
         if tail[-4:] != MAGIC:
-            raise FileDamaged(f"{where} is no Parquet file, or was cut short: it does not end with PAR1.")
+            raise FileDamaged(f"{where} is not a Parquet file, or was cut short: it does not end with PAR1.")
         length: int = struct.unpack("<I", tail[-8:-4])[0] + 8
         if length > file.size - 4:
-            raise FileDamaged(f"{where} is damaged: its footer is said to be longer than the file.")
+            raise FileDamaged(f"{where} is damaged: its footer claims to be longer than the file.")
         if length > len(tail):
             tail = self._files.read(file, file.size - length, length)
         self.tails[file.key] = tail

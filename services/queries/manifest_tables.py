@@ -12,7 +12,7 @@ from services.lake.manifest import LakeManifest, Unreadable
 from services.lake.partitions import keys
 from services.lake.remote import RemoteLake
 from services.queries.catalog import LakeCatalog, TableSchema
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TableReport:
 
 
 def describe(catalog: LakeCatalog, lake: LakeFiles) -> list[TableReport]:
-    """The tables in the order of the catalog. Raises FileDamaged for a file that is no Parquet file."""
+    """The tables in the order of the catalog. Raises FileDamaged for a file that is not a Parquet file."""
     found = []
     for name, table in catalog.tables.items():
         listed = lake.files_of(table)
@@ -48,11 +48,11 @@ def describe(catalog: LakeCatalog, lake: LakeFiles) -> list[TableReport]:
     return found
 
 
-def recorded_tables(lake: RemoteLake, besides: Container[str]) -> tuple[dict[str, TableSchema], dict[str, Unreadable]]:
+def recorded_tables(lake: RemoteLake, declared: Container[str]) -> tuple[dict[str, TableSchema], dict[str, Unreadable]]:
     """Return the tables that the lake's manifests describe, other than those that are known; and those unreadable."""
     found, unreadable = {}, {}
     for name in lake.tables():
-        if name in besides:
+        if name in declared:
             continue
         try:
             manifest = lake.recorded(name).manifest
@@ -73,8 +73,7 @@ def recorded_schema(manifest: LakeManifest) -> TableSchema:
 def count_rows(lake: LakeFiles, table: TableSchema, days: Iterable[date]) -> dict[date, int]:
     """The rows of each of the days, as SQL counts them over the files in the bucket. Reads footers only."""
     catalog = LakeCatalog("lake", {table.name: table})
-    from services.queries.ask import prepare
-    from services.queries.offline.engine import DuckDbEngine  # which what only names tables does without
+    from services.queries.offline.engine import DuckDbEngine  # lazy: describing tables does not need DuckDB
 
     engine = DuckDbEngine(lake)
     counted: dict[date, int] = {}
@@ -85,7 +84,7 @@ def count_rows(lake: LakeFiles, table: TableSchema, days: Iterable[date]) -> dic
                 f"SELECT day, count(*) AS counted FROM {quote(table.name)}"  # noqa: S608  # a quoted name
                 f" WHERE year = {year} AND month = {month} AND day IN ({listed}) GROUP BY day"
             )
-            rows = engine.run(prepare(sql, catalog, lake)).rows.to_pylist()
+            rows = engine.run(predict(sql, catalog, lake)).rows.to_pylist()
             counted |= {date(year, month, row["day"]): row["counted"] for row in rows}
     finally:
         engine.close()

@@ -1,4 +1,4 @@
-"""The named queries: one file each, which opens with a comment that says what it answers."""
+"""The named queries: one file each, with an opening comment that says what it answers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ QUERIES, VIEWS = _SQL / "queries", _SQL / "views"
 
 @dataclass(frozen=True)
 class NamedQuery:
-    """A query file: its name without the ending, what it answers, and its SQL."""
+    """A query in a file."""
 
-    name: str
-    answers: str
+    name: str  # the file's, without its ending
+    answers: str  # the question that its opening comment asks
     sql: str
 
     @property
-    def number(self) -> str:
-        """What its name begins with, such as '02'."""
-        return self.name.partition("_")[0]
+    def number(self) -> int:
+        """The number that its name begins with, such as 2 for '02_revenue'; 0 for none."""
+        digits = self.name.partition("_")[0]
+        return int(digits) if digits.isdecimal() else 0
 
 
 def read_query(path: Path) -> NamedQuery:
-    """The query in a file. Raises InputError for one that is not there or does not say what it answers."""
+    """Return the query in a file. Raises InputError for one that cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {(error.strerror or 'error').lower()}.") from None
     except UnicodeDecodeError:
-        raise InputError(f"'{path}' is no text file in UTF-8.") from None
+        raise InputError(f"'{path}' is not encoded in UTF-8.") from None
     opening = []
     for line in text.splitlines():
         if not line.startswith("--"):
@@ -42,34 +43,35 @@ def read_query(path: Path) -> NamedQuery:
 
 
 def named_queries(folder: Path = QUERIES) -> list[NamedQuery]:
-    """All query files in the order of their numbers. Raises LakeError for one without an opening comment."""
-    found = [read_query(path) for path in sorted(folder.glob("*.sql"))]
-    for query in found:
+    """Return all query files in the order of their numbers. Raises LakeError for one without an opening comment."""
+    queries = [read_query(path) for path in sorted(folder.glob("*.sql"))]
+    for query in queries:
         if not query.answers:
             raise LakeError(
-                f"{query.name}.sql does not say what it answers.",
-                next_step="Begin the file with a comment that says it.",
+                f"{query.name}.sql has no comment that says what it answers.",
+                next_step="Begin the file with one: `-- How many orders were there on a day?`",
             )
-    return found
+    return queries
 
 
 def named_views(folder: Path = VIEWS) -> dict[str, str]:
-    """The views over the lake's tables by name: each a SELECT in a file of that name. There need not be any."""
+    """Return the views over the lake's tables by name: each is a SELECT in a file of that name."""
     return {path.stem.lower(): read_query(path).sql.strip() for path in sorted(folder.glob("*.sql"))}
 
 
-def query_text(given: str) -> NamedQuery:
-    """The query that a person means: a file's path, the number or name of a named query, or SQL itself.
+def find_query(text: str) -> NamedQuery:
+    """Return the query in a file, the named query of a number or name, or SQL itself as a query.
 
-    Raises InputError for a file that cannot be read, and for a number that no query has.
+    Raises InputError for a file that cannot be read, and for a number without a query.
     """
-    text = given.strip()
-    if text.endswith(".sql"):
-        return read_query(Path(text))
+    wanted = text.strip()
+    if wanted.endswith(".sql"):
+        return read_query(Path(wanted))
     named = named_queries()
     for query in named:
-        if text in (query.name, query.number):
+        if wanted == query.name or (wanted.isdecimal() and int(wanted) == query.number):
             return query
-    if text.isdigit():
-        raise InputError(f"There is no query {text}: there are {', '.join(query.number for query in named)}.")
-    return NamedQuery("query", "", given)
+    if wanted.isdecimal():
+        numbers = ", ".join(str(query.number) for query in named)
+        raise InputError(f"Query {wanted} does not exist.", next_step=f"Choose one of {numbers}.")
+    return NamedQuery("query", "", text)

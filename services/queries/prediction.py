@@ -8,15 +8,18 @@ from functools import cached_property
 from itertools import groupby
 
 from services.errors import LakeError, QueryRefused
-from services.formatting import count, size
-from services.queries.catalog import TableSchema
+from services.formatting import count, seconds, size
+from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.files import Files, LakeFile, list_table
 from services.queries.footers import Footer, Footers, RowGroup, differing
-from services.queries.guard import PartitionSet
-from services.queries.guard.rule import Selection
-from services.queries.resolve import Resolved
+from services.queries.guard import PartitionSet, Selection, check
+from services.queries.guard.rule import check_existing
+from services.queries.guard.statement import QueryNotUnderstood
+from services.queries.resolve import CheckedQuery, resolve
 from services.queries.statistics import can_hold, column_tests, csv_bytes
+from services.queries.time_limit import WatchedCall
 
+PLANNING_SECONDS = 60.0  # the parser's time doubles with each level of some nestings
 _COSTLIEST = 5
 
 
@@ -74,12 +77,18 @@ class ScanPrediction:
 class Prediction:
     """What a query will scan, scan by scan. Sizes in bytes."""
 
+    query: CheckedQuery
     scans: tuple[ScanPrediction, ...]
 
     @cached_property
     def bytes(self) -> int:
         """The column chunks that are read; the footers, which Athena does not bill, are left out."""
         return sum(scan.bytes for scan in self.scans)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether `unfiltered` and `as_csv` are estimates."""
+        return any(scan.estimated for scan in self.scans)
 
     @property
     def unfiltered(self) -> int:
@@ -134,13 +143,24 @@ class LakeFiles:
         return self._text[key]
 
 
-def predict(resolved: Resolved, lake: LakeFiles) -> Prediction:
-    """The prediction of a resolved query. Reads the footers of the selected partitions that were not read before.
+def predict(sql: str, catalog: LakeCatalog, lake: LakeFiles) -> Prediction:
+    """Return what a query will scan, once the guard has let it pass. Reads the footers of the selected partitions.
 
-    Raises FileDamaged for a file that is no Parquet file, and SchemaDiffers for one of other types than declared.
+    Raises QueryRefused where the query breaks a rule of the lake, FileDamaged for a file that cannot be read as
+    Parquet, and SchemaDiffers for one of other types than declared.
     """
-    scans = zip(resolved.judged.selections, resolved.columns, strict=True)
-    return Prediction(tuple(_predict_scan(selection, columns, lake) for selection, columns in scans))
+    planning = WatchedCall(lambda: resolve(check(sql, catalog)))
+    query = planning.result(PLANNING_SECONDS, _too_complex, stop_seconds=0)
+    tables = {chosen.scan.table.name: chosen.scan.table for chosen in query.selections}
+    check_existing(
+        query.guarded, {name: {file.values for file in lake.files_of(table)} for name, table in tables.items()}
+    )
+    scans = zip(query.selections, query.columns, strict=True)
+    return Prediction(query, tuple(_predict_scan(selection, columns, lake) for selection, columns in scans))
+
+
+def _too_complex(limit: float) -> QueryNotUnderstood:
+    return QueryNotUnderstood(f"The query is too complex: it could not be checked within {seconds(limit)}.")
 
 
 def _predict_scan(selection: Selection, columns: tuple[str, ...], lake: LakeFiles) -> ScanPrediction:

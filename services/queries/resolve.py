@@ -1,9 +1,9 @@
-"""A judged query with every name resolved: which columns each scan reads, and the type of every expression."""
+"""Resolves the names of a guarded query: which columns each scan reads, and the type of every expression."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,9 +16,8 @@ from sqlglot.schema import MappingSchema
 
 from services.errors import QueryRefused
 from services.queries.catalog import TableSchema
-from services.queries.guard import CheckedQuery
-from services.queries.guard.statement import DIALECT, TextSpan
-from services.queries.understanding import understood
+from services.queries.guard import GuardedQuery, Selection
+from services.queries.guard.statement import DIALECT, TextSpan, understood
 
 SCAN = "scan_{}"
 _PLACE = re.compile(r"\. Line: \d+, Col: \d+")  # the end of a word in the query as it was rewritten
@@ -38,28 +37,39 @@ class HiddenColumn(QueryRefused):
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """The query over one relation a scan, named scan_0, scan_1 and on in the order of the judged selections.
+class CheckedQuery:
+    """A query over one relation per scan, named scan_0, scan_1 and so on in the order of the selections."""
 
-    `tree` is qualified and typed, `needed` the same without outputs and CTEs that nothing in it reads, and `columns`
-    are the stored columns that each scan of `needed` reads.
-    """
+    guarded: GuardedQuery
+    tree: exp.Query  # qualified and typed
+    needed: exp.Query  # the same without outputs and CTEs that nothing in it reads
+    columns: tuple[tuple[str, ...], ...]  # the stored columns that each scan of `needed` reads
 
-    judged: CheckedQuery
-    tree: exp.Query
-    needed: exp.Query
-    columns: tuple[tuple[str, ...], ...]
+    @property
+    def sql(self) -> str:
+        """The query as it was written."""
+        return self.guarded.sql
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """The partitions that each scan selects."""
+        return self.guarded.selections
+
+    @property
+    def tables(self) -> dict[str, TableSchema]:
+        """The table of each relation."""
+        return {SCAN.format(number): chosen.scan.table for number, chosen in enumerate(self.selections)}
 
 
 @understood("resolved")
-def resolve(judged: CheckedQuery) -> Resolved:
-    """Resolves names as Athena does.
+def resolve(guarded: GuardedQuery) -> CheckedQuery:
+    """Resolve names as Athena does.
 
     Raises NameUnknown for a name that is not there or ambiguous, and HiddenColumn for "$path" and its like.
     """
-    isolated = _balance(_isolate(judged))
+    isolated = _balance(_isolate(guarded))
     _refuse_hidden(isolated)
-    tables = [selection.scan.table for selection in judged.selections]
+    tables = [selection.scan.table for selection in guarded.selections]
     schema = MappingSchema(
         {SCAN.format(number): _types(table) for number, table in enumerate(tables)}, dialect=DIALECT, normalize=False
     )
@@ -71,8 +81,8 @@ def resolve(judged: CheckedQuery) -> Resolved:
         needed = pushdown_projections(_without_exists_outputs(tree.copy()))
         annotated = annotate_types(tree, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
-        raise NameUnknown(_reason(error, judged)) from None
-    return Resolved(judged, annotated, needed, _columns(needed, tables))
+        raise NameUnknown(_reason(error, guarded)) from None
+    return CheckedQuery(guarded, annotated, needed, _columns(needed, tables))
 
 
 def _types(table: TableSchema) -> dict[str, object]:
@@ -82,9 +92,9 @@ def _types(table: TableSchema) -> dict[str, object]:
     }
 
 
-def _isolate(judged: CheckedQuery) -> exp.Query:
+def _isolate(guarded: GuardedQuery) -> exp.Query:
     """A copy of the query in which each scan reads a relation of its own, under the name that it had."""
-    tree = judged.tree.copy()
+    tree = guarded.tree.copy()
     for column in tree.find_all(exp.Column):
         if column.db:
             column.set("db", None)
@@ -95,7 +105,7 @@ def _isolate(judged: CheckedQuery) -> exp.Query:
             continue
         if not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
-        schema = judged.selections[number].scan.table
+        schema = guarded.selections[number].scan.table
         table.meta["table"] = schema.name
         table.meta["columns"] = tuple(_names(table, schema))
         table.set("this", exp.to_identifier(SCAN.format(number)))
@@ -200,13 +210,8 @@ def _names(source: exp.Table, table: TableSchema) -> dict[str, str]:
     return dict(zip(renamed or table.names, table.names, strict=False))
 
 
-def _reason(error: SqlglotError, judged: CheckedQuery) -> str:
+def _reason(error: SqlglotError, guarded: GuardedQuery) -> str:
     text = _PLACE.sub("", str(error).split("\n")[0]).rstrip(".")
-    for number, selection in enumerate(judged.selections):
+    for number, selection in enumerate(guarded.selections):
         text = text.replace(SCAN.format(number), selection.scan.table.name)
     return f"The query cannot be resolved: {text[:1].lower()}{text[1:]}."
-
-
-def by_scan(resolved: Resolved) -> Mapping[str, TableSchema]:
-    """The table of each relation of the resolved query."""
-    return {SCAN.format(number): each.scan.table for number, each in enumerate(resolved.judged.selections)}

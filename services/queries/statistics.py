@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from services.queries.catalog import TableSchema
 from services.queries.footers import Chunk, Footer, RowGroup
-from services.queries.guard.expressions import columns_in, conjuncts, mirrored
+from services.queries.guard.predicate import columns_in, conjuncts, mirrored
 from services.queries.guard.scans import TableScan
 
 MAX_PRECISION = 38  # digits of a decimal of Athena's

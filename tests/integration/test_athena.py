@@ -22,7 +22,6 @@ from services.lake.generate import generate
 from services.lake.population import Population
 from services.lake.tables import TABLES
 from services.local.stack import PROJECT
-from services.queries.ask import prepare
 from services.queries.athena import execution
 from services.queries.athena.engine import AthenaEngine
 from services.queries.athena.execution import LONGEST_PAUSE, QueryCancelled
@@ -30,9 +29,9 @@ from services.queries.athena.reasons import NoAthena, failure
 from services.queries.athena.workgroup import Workgroup
 from services.queries.catalog import catalog_of
 from services.queries.ddl import PartitionMode, Statement, statements
-from services.queries.engine import Prepared, ResultTooLarge
+from services.queries.engine import ResultTooLarge
 from services.queries.files import FolderFiles
-from services.queries.prediction import LakeFiles, ScanTooLarge
+from services.queries.prediction import LakeFiles, Prediction, ScanTooLarge, predict
 from services.queries.time_limit import QueryTimedOut
 from services.s3.client import Aws, AwsAccess
 from services.s3.objects import Storage
@@ -70,8 +69,10 @@ def engine(aws: Aws, pauses: list[float]) -> AthenaEngine:
     return AthenaEngine(aws, GROUP, "saas_datalake", pause=pauses.append)
 
 
-def query(sql: str = "SELECT count(*) FROM orders WHERE year = 2025;", folder: Path = Path("/nonexistent")) -> Prepared:
-    return prepare(sql, CATALOG, LakeFiles(FolderFiles(folder)))
+def query(
+    sql: str = "SELECT count(*) FROM orders WHERE year = 2025;", folder: Path = Path("/nonexistent")
+) -> Prediction:
+    return predict(sql, CATALOG, LakeFiles(FolderFiles(folder)))
 
 
 def test_a_query_runs_in_the_workgroup_and_database_and_its_figures_are_athenas(
@@ -228,13 +229,13 @@ REASONS = [
      "Write that day again"),
     ("HIVE_PARTITION_SCHEMA_MISMATCH: There is a mismatch between the table and partition schemas", "Drop the table"),
     ("SERIALIZATION_ERROR: Could not serialize column 'created_at' of type 'timestamp(3)'", "stores milliseconds"),
-    ("HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split s3://b/x: not a valid Parquet File", "names it"),
+    ("HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split s3://b/x: not a valid Parquet File", "names the file"),
     ("Access denied when writing output to url: s3://bucket/athena-results/x.csv", "ATHENA_RESULTS_PREFIX"),
     ("Unable to verify/create output bucket bucket", "s3:GetBucketLocation"),
     ("com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied", "`shoreline iam query`"),
     ("PERMISSION_DENIED: Insufficient permissions to execute the query. glue:GetTable", "ATHENA_RESULTS_PREFIX"),
-    ("TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.saas_datalake.orders' does not exist", "makes the tables"),
-    ("SCHEMA_NOT_FOUND: line 1:15: Schema 'saas_datalake' does not exist", "makes it"),
+    ("TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.saas_datalake.orders' does not exist", "`shoreline athena`"),
+    ("SCHEMA_NOT_FOUND: line 1:15: Schema 'saas_datalake' does not exist", "`shoreline athena`"),
     ("FAILED: ParseException line 3:0 missing EOF at 'PARTITIONED'", "--check"),
     ("SYNTAX_ERROR: line 1:8: Column 'amnt' cannot be resolved", "Correct the query"),
     ("TYPE_MISMATCH: line 1:50: Cannot apply operator: integer = varchar(2)", "Correct the query"),
@@ -329,7 +330,7 @@ def ddl(mode: PartitionMode = "projection") -> list[Statement]:
 
 
 def test_tables_are_made_by_one_statement_a_call_in_order(engine: AthenaEngine, fake: FakeAthena) -> None:
-    engine.make_tables(ddl("alter"))
+    engine.create_tables(ddl("alter"))
     assert [sql.split(" (")[0].split("\n")[0] for sql in fake.sql] == [
         "SELECT 1",
         "CREATE DATABASE IF NOT EXISTS saas_datalake WITH DBPROPERTIES",
@@ -345,7 +346,7 @@ def test_a_query_whose_rows_athenas_table_would_leave_out_is_not_asked(
 ) -> None:
     generate(tmp_path, Population(5, 10, seed=1), ("orders",), [date(2025, 1, 10)], workers=1)
     engine, later = (AthenaEngine(aws, GROUP, "saas_datalake", pause=lambda _: None) for _ in range(2))
-    engine.make_tables(ddl())
+    engine.create_tables(ddl())
     engine.run(query(folder=tmp_path))
     fake.tables["saas_datalake.orders"]["Parameters"]["projection.year.range"] = "2026,2036"
     asked = len(fake.sql)
@@ -356,19 +357,19 @@ def test_a_query_whose_rows_athenas_table_would_leave_out_is_not_asked(
     assert len(fake.sql) == asked
     later.run(query("SELECT count(*) FROM orders WHERE year = 2027", folder=tmp_path))
     later.run(query("SELECT count(*) FROM events WHERE year = 2025", folder=tmp_path))
-    later.make_tables(ddl())
+    later.create_tables(ddl())
     later.run(query(folder=tmp_path))
 
 
 def test_making_the_tables_again_drops_nothing(engine: AthenaEngine, fake: FakeAthena) -> None:
-    engine.make_tables(ddl())
-    engine.make_tables(ddl())
+    engine.create_tables(ddl())
+    engine.create_tables(ddl())
     assert not [sql for sql in fake.sql if sql.startswith("DROP")]
 
 
 def test_a_table_of_another_partition_mode_is_made_anew(engine: AthenaEngine, fake: FakeAthena) -> None:
-    engine.make_tables(ddl("projection"))
-    engine.make_tables(ddl("msck"))
+    engine.create_tables(ddl("projection"))
+    engine.create_tables(ddl("msck"))
     assert [sql for sql in fake.sql if sql.startswith("DROP")] == [
         "DROP TABLE IF EXISTS saas_datalake.orders",
         "DROP TABLE IF EXISTS saas_datalake.events",
@@ -378,16 +379,16 @@ def test_a_table_of_another_partition_mode_is_made_anew(engine: AthenaEngine, fa
 
 
 def test_a_table_with_a_column_of_another_type_is_made_anew(engine: AthenaEngine, fake: FakeAthena) -> None:
-    engine.make_tables(ddl())
+    engine.create_tables(ddl())
     fake.tables["saas_datalake.orders"]["StorageDescriptor"]["Columns"][2]["Type"] = "double"
-    engine.make_tables(ddl())
+    engine.create_tables(ddl())
     assert fake.tables["saas_datalake.orders"]["StorageDescriptor"]["Columns"][2]["Type"] == "decimal(12,2)"
 
 
 def test_a_table_of_the_same_name_over_other_files_is_never_dropped(engine: AthenaEngine, fake: FakeAthena) -> None:
     fake.tables["saas_datalake.orders"] = {"Name": "orders", "StorageDescriptor": {"Location": "s3://other/orders/"}}
-    with pytest.raises(LakeError, match="there already, over s3://other/orders/"):
-        engine.make_tables(ddl())
+    with pytest.raises(LakeError, match="already exists, over s3://other/orders/"):
+        engine.create_tables(ddl())
     assert not [sql for sql in fake.sql if sql.startswith("DROP")]
 
 
@@ -431,7 +432,7 @@ def test_the_athena_job_makes_the_tables_and_holds_the_prediction_against_athena
 def test_an_endpoint_without_athena_is_told_as_such(stack: dict[str, str]) -> None:
     aws = Aws(AwsAccess(region="us-east-1", endpoint_url=stack["AWS_ENDPOINT_URL"]))
     engine = AthenaEngine(aws, GROUP, "saas_datalake", pause=lambda _: None)
-    with pytest.raises(NoAthena, match="no Athena behind AWS_ENDPOINT_URL"):
+    with pytest.raises(NoAthena, match="AWS_ENDPOINT_URL"):
         engine.run(query())
     with pytest.raises(NoAthena):
         engine.setup()

@@ -14,11 +14,10 @@ import pytest
 from services.errors import BucketMissing
 from services.lake.generate import DEFAULT_DAYS, generate
 from services.lake.population import Population
-from services.queries.ask import prepare
 from services.queries.files import BucketFiles, FileChanged
 from services.queries.named import named_queries
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 from services.s3.objects import Storage
 from tests.conftest import Shoreline
 from tests.unit.queries.lake import LAKE
@@ -54,10 +53,10 @@ def test_the_named_queries_answer_from_the_bucket_as_polars_does_from_the_files(
     engine: DuckDbEngine, sample: Path
 ) -> None:
     for query in named_queries():
-        prepared = prepare(query.sql, LAKE, engine.lake)
-        answer = engine.run(prepared)
+        prediction = predict(query.sql, LAKE, engine.lake)
+        answer = engine.run(prediction)
         assert answer.rows.to_pylist() == expected(query.name, sample)
-        assert answer.scanned == prepared.prediction.bytes > 0
+        assert answer.scanned == prediction.bytes > 0
 
 
 def test_only_the_selected_partitions_and_columns_are_fetched(bucket: Storage, sample: Path) -> None:
@@ -69,8 +68,8 @@ def test_only_the_selected_partitions_and_columns_are_fetched(bucket: Storage, s
     events, event = bucket.aws.s3.meta.events, "before-parameter-build.s3.GetObject"
     events.register(event, note)
     engine = DuckDbEngine(LakeFiles(BucketFiles(bucket, PREFIX)))
-    prepared = prepare("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 2", LAKE, engine.lake)
-    engine.run(prepared)
+    prediction = predict("SELECT sum(amount) FROM orders WHERE year = 2025 AND month = 2", LAKE, engine.lake)
+    engine.run(prediction)
     engine.close()
     events.unregister(event, note)  # the client is the whole run's
     assert {key for key, _ in asked} == {
@@ -87,16 +86,16 @@ def test_a_file_that_is_replaced_in_mid_query_is_told_and_not_half_read(bucket: 
     key = f"{PREFIX}/orders/year=2025/month=04/day=01/data.parquet"
     bucket.put(key, sink.getvalue())
     engine = DuckDbEngine(LakeFiles(BucketFiles(bucket, PREFIX)))
-    prepared = prepare("SELECT sum(order_id) FROM orders WHERE year = 2025 AND month = 4", LAKE, engine.lake)
+    prediction = predict("SELECT sum(order_id) FROM orders WHERE year = 2025 AND month = 4", LAKE, engine.lake)
     bucket.put(key, sink.getvalue() + b"")
     sink.seek(0)
     rows.reverse().write_parquet(sink, compression="uncompressed")
     bucket.put(key, sink.getvalue())
     with pytest.raises(FileChanged, match="replaced or removed"):
-        engine.run(prepared)
+        engine.run(prediction)
     bucket.delete([key])
     with pytest.raises(FileChanged):
-        engine.run(prepared)
+        engine.run(prediction)
     engine.close()
 
 
@@ -107,7 +106,7 @@ def test_a_bucket_that_vanishes_in_mid_query_is_told(bucket: Storage) -> None:
     bucket.delete([found.key for found in bucket.objects("")])
     bucket.aws.s3.delete_bucket(Bucket=bucket.bucket)
     with pytest.raises(BucketMissing):
-        prepare("SELECT sum(amount) FROM orders WHERE month = 1", LAKE, lake)
+        predict("SELECT sum(amount) FROM orders WHERE month = 1", LAKE, lake)
 
 
 def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
@@ -125,7 +124,7 @@ def test_the_athena_job_runs_the_five_queries_and_tells_what_each_scanned(
         assert len(found["rows"]) == len(expected(found["query"], sample))
     shown = shoreline("athena")
     assert "Every query scanned kilobytes only." in shown.output
-    assert "are not shown: query 01_orders_of_a_day --format csv gives all" in shown.output
+    assert "are not shown: query 01_orders_of_a_day --format csv prints all" in shown.output
     assert "orders year=2025 month=1 day=10" in shown.output
     assert "nanobind" not in shown.errors
 
@@ -163,15 +162,15 @@ def test_a_query_prints_its_rows_as_a_table_and_writes_them_as_a_file(
     ("options", "words"),
     [
         (["--json", "--format", "csv", "--output", "rows.csv"], "--json prints the result itself"),
-        (["--json", "--output", "rows.csv"], "give it without --format and --output"),
-        (["--output", "rows.csv"], "A file takes csv, json or parquet."),
-        (["--explain", "--output", "rows.csv"], "--explain runs nothing"),
+        (["--json", "--output", "rows.csv"], "--format and --output have no effect"),
+        (["--output", "rows.csv"], "--output takes csv, json or parquet."),
+        (["--explain", "--output", "rows.csv"], "--explain writes no rows"),
     ],
 )
-def test_rows_that_would_not_be_written_are_refused_before_they_are_asked_for(
+def test_useless_output_options_are_refused_before_the_query(
     options: list[str], words: str, shoreline: Shoreline
 ) -> None:
-    done = shoreline("query", "no such query, which asking for it would tell", *options)
+    done = shoreline("query", "no such query", *options)
     assert done.exit_code == 2
     assert words in done.errors
 
@@ -196,13 +195,18 @@ def test_explain_tells_partitions_columns_and_cost_and_runs_nothing(bucket: Stor
         (["02"], {"SCAN_LIMIT_BYTES": "100"}, 17, "The query 02_revenue_by_status would scan"),
         (["SELECT 1 / 0"], {}, 18, "Division by zero"),
         (["02"], {"BUCKET": "no-such-bucket-of-ours"}, 8, "The bucket no-such-bucket-of-ours"),
-        (["09"], {}, 2, "There is no query 09: there are 01, 02, 03, 04, 05."),
+        (["09"], {}, 2, "Query 09 does not exist."),
         (["02", "--output", "x.csv"], {}, 2, "--format csv"),
-        (["02", "--format", "csv", "--output", "no/such/folder/x.csv"], {}, 2, "there is no folder 'no/such/folder'"),
+        (
+            ["02", "--format", "csv", "--output", "no/such/folder/x.csv"],
+            {},
+            2,
+            "the folder 'no/such/folder' does not exist",
+        ),
         (["02", "--format", "csv", "--output", "."], {}, 2, "it is a folder"),
     ],
 )
-def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
+def test_failed_query_ends_with_reason_and_exit_code(
     arguments: list[str], env: dict[str, str], code: int, words: str, bucket: Storage, shoreline: Shoreline
 ) -> None:
     done = shoreline("query", *arguments, env=env)
@@ -212,12 +216,12 @@ def test_what_cannot_be_answered_ends_with_its_reason_and_exit_code(
     assert done.output == ""
 
 
-def test_a_file_that_cannot_be_written_is_told_before_the_lake_is_asked(shoreline: Shoreline) -> None:
-    # The bucket is not there either: whoever looked at the lake first would say so.
+def test_unwritable_file_is_refused_before_the_lake_is_read(shoreline: Shoreline) -> None:
+    # The bucket does not exist either: reading the lake first would report that.
     env = {"BUCKET": "no-such-bucket-of-ours"}
     done = shoreline("query", "02", "--format", "csv", "--output", "no/such/folder/x.csv", env=env)
     assert done.exit_code == 2
-    assert "there is no folder 'no/such/folder'" in done.errors
+    assert "the folder 'no/such/folder' does not exist" in done.errors
 
 
 def test_the_tables_are_shown_with_their_newest_day(bucket: Storage, sample: Path, shoreline: Shoreline) -> None:

@@ -13,8 +13,9 @@ from services.queries.athena.execution import Pause, Runner
 from services.queries.athena.results import table
 from services.queries.athena.workgroup import Workgroup
 from services.queries.ddl import CreateTable, Statement
-from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared
+from services.queries.engine import MAX_RESULT_BYTES, Answer
 from services.queries.guard.statement import without_end
+from services.queries.prediction import Prediction
 from services.queries.time_limit import QUERY_SECONDS
 from services.s3.client import Aws, error_code, translate_errors
 
@@ -49,7 +50,7 @@ class AthenaEngine:
         self._runner.run("SELECT 1", in_database=False)
         return made
 
-    def make_tables(self, statements: Sequence[Statement]) -> None:
+    def create_tables(self, statements: Sequence[Statement]) -> None:
         """Sets the workgroup up and runs the DDL, one statement a call.
 
         A table of an older definition is dropped first: its files stay, and are the table's again. Raises LakeError
@@ -63,32 +64,32 @@ class AthenaEngine:
                 self._runner.run(f"DROP TABLE IF EXISTS {made.address}", in_database=False)
             self._runner.run(statement.sql, in_database=False)
 
-    def check(self, prepared: Prepared) -> None:
+    def check(self, prediction: Prediction) -> None:
         """Has Athena validate the query, which scans nothing. Raises QueryFailed with its reason."""
-        self._require_declared(prepared)
-        self._runner.run(f"EXPLAIN (TYPE VALIDATE) {without_end(prepared.sql)}")
+        self._require_declared(prediction)
+        self._runner.run(f"EXPLAIN (TYPE VALIDATE) {without_end(prediction.query.sql)}")
 
-    def run(self, prepared: Prepared) -> Answer:
+    def run(self, prediction: Prediction) -> Answer:
         """The answer. Raises QueryFailed with Athena's reason and the next step, QueryTimedOut.
 
         Raises LakeError where Athena would leave out rows, as its table is declared for other years.
         """
-        self._require_declared(prepared)
+        self._require_declared(prediction)
         began = time.perf_counter()
-        done = self._runner.run(without_end(prepared.sql), timeout_seconds=self._timeout_seconds)
+        done = self._runner.run(without_end(prediction.query.sql), timeout_seconds=self._timeout_seconds)
         rows = table(self._runner.rows(done), self._max_result_bytes)
         return Answer(rows, done.scanned, time.perf_counter() - began, done.query_id)
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _require_declared(self, prepared: Prepared) -> None:
+    def _require_declared(self, prediction: Prediction) -> None:
         """Raises LakeError when a scan's files lie in years that the table's projection does not name.
 
         Athena passes over those in silence, as after an upload of days that are older than all before.
         """
         years: dict[str, set[int]] = {}
-        for scan in prepared.prediction.scans:
+        for scan in prediction.scans:
             years.setdefault(scan.table, set()).update(footer.file.values[0] for footer in scan.files)
         for name, read in years.items():
             first, last = self._declared_years(name) if read else (0, 0)
@@ -96,7 +97,7 @@ class AthenaEngine:
                 raise LakeError(
                     f"Athena's table {name} is declared for the years {first} to {last}, and would leave out others "
                     f"that the query asks for: the lake has {min(read)} to {max(read)}.",
-                    next_step="Declare the table anew: `shoreline athena`",
+                    next_step="Declare the table again: `shoreline athena`",
                 )
 
     def _declared_years(self, name: str) -> tuple[int, int]:
@@ -127,7 +128,7 @@ class AthenaEngine:
         location = stored.get("Location", "")
         if location.rstrip("/") != made.location.rstrip("/"):
             raise LakeError(
-                f"{made.database}.{made.name} is there already, over {location or 'no location'}.",
+                f"{made.database}.{made.name} already exists, over {location or 'no location'}.",
                 next_step="Name another database in ATHENA_DATABASE, or drop that table yourself.",
             )
         columns = [(column["Name"], column.get("Type", "")) for column in stored.get("Columns", [])]

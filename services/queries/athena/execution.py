@@ -152,7 +152,7 @@ def _ended(query_id: str, found: Any) -> Execution:
         raise failure(reason, query_id)
     if state == "CANCELLED":
         raise QueryCancelled(
-            f"The query was cancelled on Athena's side: {reason or 'no reason is given'} ({query_id})."
+            f"The query was cancelled on Athena's side: {reason or 'Athena gives no reason'} ({query_id})."
         )
     taken = statistics.get("TotalExecutionTimeInMillis", 0) / 1000
     return Execution(query_id, int(statistics.get("DataScannedInBytes", 0)), taken)

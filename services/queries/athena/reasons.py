@@ -27,8 +27,8 @@ _KNOWN: dict[str, str] = {
         "again with `shoreline export`, which stores milliseconds."
     ),
     r"HIVE_CANNOT_OPEN_SPLIT|HIVE_CURSOR_ERROR|HIVE_FILESYSTEM_ERROR": (
-        "A file could not be read: it is damaged, no Parquet file, or was replaced meanwhile. `shoreline tables` reads "
-        "every footer and names it."
+        "A file could not be read: it is damaged, not a Parquet file, or was replaced meanwhile. `shoreline tables` "
+        "reads every footer and names the file."
     ),
     r"(?i)access denied.*(output|result|writ)|(output|result).*(access denied|not authorized)"
     r"|unable to verify/create output bucket|insufficient permissions to (write|execute)": (
@@ -38,9 +38,9 @@ _KNOWN: dict[str, str] = {
     r"(?i)access denied|not authorized|insufficient permissions|lake formation": (
         "Allow this role the S3 and Glue actions that `shoreline iam query` and `shoreline iam setup` print."
     ),
-    r"TABLE_NOT_FOUND|(?i:table .* does not exist)": "Run `shoreline athena`, which makes the tables.",
-    r"SCHEMA_NOT_FOUND|(?i:(database|schema) .* (does not exist|not found))": "Run `shoreline athena`, which makes it.",
-    r"mismatched input|FAILED: ParseException": "The DDL is none that Athena takes: `shoreline athena --check`.",
+    r"TABLE_NOT_FOUND|(?i:table .* does not exist)": "Run `shoreline athena`, which creates the tables.",
+    r"SCHEMA_NOT_FOUND|(?i:(database|schema) .* (does not exist|not found))": "Run `shoreline athena`: it creates it.",
+    r"mismatched input|FAILED: ParseException": "Check the DDL: `shoreline athena --check`",
     r"SYNTAX_ERROR|TYPE_MISMATCH|COLUMN_NOT_FOUND|FUNCTION_NOT_FOUND|INVALID_CAST_ARGUMENT|DIVISION_BY_ZERO"
     r"|NUMERIC_VALUE_OUT_OF_RANGE|EXPRESSION_NOT_AGGREGATE": "Correct the query.",
     r"EXCEEDED_(GLOBAL_|LOCAL_)?MEMORY_LIMIT|(?i:exhausted resources)": (
@@ -62,7 +62,7 @@ def no_athena(error: ClientError) -> NoAthena | None:
     """The refusal as one of an endpoint without Athena, such as LocalStack's community edition; None for any other."""
     if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 501:
         return None
-    return NoAthena("There is no Athena behind AWS_ENDPOINT_URL.")
+    return NoAthena("AWS_ENDPOINT_URL does not offer Athena.")
 
 
 def failure(reason: str, query_id: str) -> QueryFailed | ScanTooLarge:

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from services.errors import InputError
-from services.queries.athena.arn import workgroup_arn
+from services.queries.athena import workgroup_arn
 from services.queries.athena.reasons import no_athena
 from services.s3.bucket import TAG
 from services.s3.client import Aws, error_code, translate_errors

@@ -7,9 +7,8 @@ from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
-from services.queries.guard.expressions import columns_in, conjuncts, mirrored
 from services.queries.guard.partitions import Domain, PartitionSet
-from services.queries.guard.predicate import evaluate, integer
+from services.queries.guard.predicate import columns_in, conjuncts, evaluate, integer, mirrored
 from services.queries.guard.scans import TableScan
 from services.queries.guard.statement import DIALECT
 

@@ -8,13 +8,12 @@ what the evaluation excludes, no row of the answer needs.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import NamedTuple
 
 from sqlglot import exp
 
-from services.queries.guard.expressions import mirrored
 from services.queries.guard.partitions import Domain
 
 KeyOf = Callable[[exp.Column], str | None]
@@ -165,3 +164,33 @@ class _Evaluation:
             return self.unknown
         options = (self._comparison(exp.EQ, node.this, option) for option in node.expressions)
         return reduce(operator.or_, options)
+
+
+_MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.LT: exp.GT,
+    exp.LTE: exp.GTE,
+    exp.GT: exp.LT,
+    exp.GTE: exp.LTE,
+}
+
+
+def mirrored(kind: type[exp.Expr]) -> type[exp.Expr]:
+    """The comparison that says the same with its sides exchanged: `a < b` is `b > a`."""
+    return _MIRRORED.get(kind, kind)
+
+
+def conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:
+    """The conditions that AND joins, parentheses removed."""
+    plain = node.unnest()
+    if isinstance(plain, exp.And):
+        for part in plain.flatten():
+            yield from conjuncts(part)
+    else:
+        yield plain
+
+
+def columns_in(node: exp.Expr) -> Iterator[exp.Column]:
+    """The columns of an expression, those of its subqueries left out."""
+    for found in node.walk(prune=lambda inner: isinstance(inner, exp.Query)):
+        if isinstance(found, exp.Column):
+            yield found

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from services.queries.guard.expressions import columns_in, conjuncts
 from services.queries.guard.partitions import Domain
-from services.queries.guard.predicate import evaluate, integer
+from services.queries.guard.predicate import columns_in, conjuncts, evaluate, integer
 from services.queries.guard.scans import TableScan
 from services.queries.guard.statement import DIALECT
 
@@ -28,7 +27,7 @@ def reasons(scan: TableScan, domain: Domain) -> list[str]:
     where = scan.block.node.args.get("where")
     found = list(_in_where(where.this, scan, domain)) if where else ["its SELECT has no WHERE"]
     if where and not found:
-        found = list(_under_its_own_name(where.this, scan, domain)) or [f"its WHERE says nothing of {_listed(domain)}"]
+        found = list(_under_its_own_name(where.this, scan, domain)) or [f"its WHERE does not mention {_listed(domain)}"]
     return list(dict.fromkeys([*found, *_elsewhere(scan, domain)]))
 
 
@@ -106,7 +105,7 @@ def _fault(node: exp.Expr, scan: TableScan, domain: Domain) -> str:
         if not bare and any(_is_key_name(column, domain) for side in sides for column in columns_in(side)):
             return "hides the key in an expression: compare the bare key with integers"
     if mentions_key(plain, scan, domain) and evaluate(plain, domain, scan.key_of).null == _all(domain):
-        return "is no comparison of the bare key with integers"
+        return "does not compare the bare key with integers"
     ranges = ", ".join(f"{key.name} {key.first}..{key.last}" for key in domain.keys)
     return f"excludes no possible partition ({ranges})"
 
@@ -129,7 +128,7 @@ def _wrong_side(side: exp.Expr) -> str:
         return "compares an integer key with a string, which Athena refuses"
     number = side.this if isinstance(side, exp.Neg) else side
     if isinstance(number, exp.Literal) and not number.is_string:
-        small = "no integer of 32 bits" if str(number.this).isdecimal() else "no integer"
+        small = "not a 32-bit integer" if str(number.this).isdecimal() else "not an integer"
         return f"compares an integer key with {side.sql(DIALECT)}, which is {small}"
     if isinstance(side, exp.Cast):
         return f"compares an integer key with a value of type {side.to.sql(DIALECT).lower()}: write a plain integer"

@@ -14,9 +14,8 @@ from services.queries.guard.partitions import Domain, PartitionSet
 from services.queries.guard.predicate import evaluate
 from services.queries.guard.reasons import reasons
 from services.queries.guard.scans import TableScan
-from services.queries.guard.statement import TextSpan, excerpt, parse
+from services.queries.guard.statement import TextSpan, excerpt, parse, understood
 from services.queries.guard.walk import find_scans
-from services.queries.understanding import understood
 
 
 class PartitionFilterMissing(QueryRefused):
@@ -39,7 +38,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class CheckedQuery:
+class GuardedQuery:
     """A parsed query, its views put in place, and what each of its scans selects.
 
     `tree` is the query; each scanned table node carries its number in `selections` as meta 'scan'.
@@ -56,33 +55,33 @@ class CheckedQuery:
 
 
 @understood("checked")
-def judge(sql: str, catalog: LakeCatalog) -> CheckedQuery:
+def judge(sql: str, catalog: LakeCatalog) -> GuardedQuery:
     """What each scan of the query selects, allowed or not.
 
     Raises QueryRefused where the text is not one SELECT over the catalog's tables and views.
     """
     tree = parse(sql)
     scans = find_scans(tree, sql, catalog)
-    return CheckedQuery(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
+    return GuardedQuery(sql, tree, tuple(Selection(scan, select(scan)) for scan in scans))
 
 
 @understood("checked")
-def check(sql: str, catalog: LakeCatalog) -> CheckedQuery:
+def check(sql: str, catalog: LakeCatalog) -> GuardedQuery:
     """`judge`, for a query that is about to run. Raises PartitionFilterMissing, which names each scan without a
     partition filter, its place, why what stands there does not count, and the filter to add."""
-    judged = judge(sql, catalog)
-    if judged.refused:
-        raise PartitionFilterMissing(explain(judged))
-    return judged
+    guarded = judge(sql, catalog)
+    if guarded.refused:
+        raise PartitionFilterMissing(explain(guarded))
+    return guarded
 
 
-def check_existing(judged: CheckedQuery, existing: Mapping[str, Collection[tuple[int, ...]]]) -> None:
+def check_existing(guarded: GuardedQuery, existing: Mapping[str, Collection[tuple[int, ...]]]) -> None:
     """Raises PartitionFilterMissing for a filter that excludes none of the partitions that there are.
 
     `existing` are those of each table. A filter that leaves less than half of the possible partitions counts all the
     same: `year = 2025` limits the scan, though the table may have rows of that year only.
     """
-    for chosen in judged.selections:
+    for chosen in guarded.selections:
         there = existing.get(chosen.scan.table.name, ())
         domain = chosen.partitions.domain
         if len(there) < 2 or 2 * len(chosen.partitions) <= domain.size:
@@ -92,8 +91,8 @@ def check_existing(judged: CheckedQuery, existing: Mapping[str, Collection[tuple
             keys = zip(domain.keys, newest, strict=True)
             condition = " AND ".join(f"{chosen.scan.name}.{key.name} = {value}" for key, value in keys)
             raise PartitionFilterMissing(
-                f"The partition filter of {chosen.scan.name} excludes none of the {len(there):,} partitions that there"
-                f" are, and would read the whole table.\n  {where_to_add(chosen.scan, condition)}"
+                f"The partition filter of {chosen.scan.name} excludes none of the {len(there):,} partitions that"
+                f" exist, and would read the whole table.\n  {where_to_add(chosen.scan, condition)}"
             )
 
 
@@ -110,16 +109,16 @@ def select(scan: TableScan) -> PartitionSet:
     return PartitionSet(domain, true & domain.everything)
 
 
-def explain(judged: CheckedQuery) -> str:
+def explain(guarded: GuardedQuery) -> str:
     """What is missing where, one paragraph a scan."""
-    missing, all_ = len(judged.refused), len(judged.selections)
+    missing, all_ = len(guarded.refused), len(guarded.selections)
     head = (
         f"{missing} of the query's {all_} scans has" if missing == 1 else f"{missing} of the query's {all_} scans have"
     )
     if all_ == 1:
         head = "The query's scan has"
-    allowed = [(chosen.scan, chosen.partitions) for chosen in judged.selections if chosen.counts]
-    paragraphs = (_paragraph(selection, allowed) for selection in judged.refused)
+    allowed = [(chosen.scan, chosen.partitions) for chosen in guarded.selections if chosen.counts]
+    paragraphs = (_paragraph(selection, allowed) for selection in guarded.refused)
     return "\n".join([f"{head} no partition filter, and would read the whole table.", *paragraphs])
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from services.errors import QueryRefused
-from services.queries.understanding import understood
+from services.errors import QueryRefused, ShorelineError
 
 DIALECT = "athena"
 MAX_QUERY_BYTES = 262_144  # Athena's own limit
@@ -20,6 +20,40 @@ _OPENINGS = {TokenType.SELECT, TokenType.WITH}
 
 # sqlglot warns of what it cannot parse; that is refused below with a message of its own.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class QueryNotUnderstood(QueryRefused):
+    """The parser does not support the form of the query."""
+
+    next_step = "Write it in another form, or split it into smaller queries."
+
+
+def understood(done: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Turn whatever a function over a parsed query raises into QueryNotUnderstood; `done` says what the function does.
+
+    The parser raises any of Python's exceptions for unusual text. Shoreline's own errors pass. The message leaves out
+    the exception, which names the parser's classes; it stays the cause, for --verbose.
+    """
+
+    def around(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def within(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except ShorelineError:
+                raise
+            except RecursionError:
+                raise QueryNotUnderstood(f"The query is nested too deeply to be {done}.") from None
+            except Exception as error:
+                raise QueryNotUnderstood(f"The query has a form that cannot be {done}.") from error
+
+        return within
+
+    return around
 
 
 class NotOneSelect(QueryRefused):
@@ -44,7 +78,7 @@ def parse(sql: str) -> exp.Query:
     except SqlglotError as error:
         raise NotOneSelect(_syntax(error, sql)) from None
     if len(statements) != 1:
-        raise NotOneSelect(f"{len(statements)} statements were given: a query is one statement.")
+        raise NotOneSelect(f"{len(statements)} statements: a query is one statement.")
     statement = statements[0]
     if not isinstance(statement, exp.Query):
         raise NotOneSelect("Only SELECT is answered here: the statement changes or describes something.")

@@ -62,7 +62,7 @@ def _count(ctes: Sequence[Cte], scans: Sequence[TableScan]) -> None:
         if cte.recursive:
             raise QueryRefused(
                 f"The recursive CTE {cte.name} reads {reading[cte]}: Athena scans it again at every step, "
-                "so what it will scan cannot be told.",
+                "so its scan cannot be predicted.",
                 next_step="Join the table to the recursion's result instead, or write the steps out.",
             )
         reading |= {reader: reading[cte] for reader in cte.readers if reader not in reading}
@@ -199,7 +199,7 @@ class _Walk:
         called, name = node.alias_or_name.lower(), node.name.lower()
         if not isinstance(node.this, exp.Identifier) or node.args.get("pivots"):
             raise NotInTheLake(
-                f"{node.sql(DIALECT)} is no table of the lake.", next_step=f"The lake has {self.catalog.known()}."
+                f"{node.sql(DIALECT)} is not a table of the lake.", next_step=f"The lake has {self.catalog.known()}."
             )
         self.nested(node, scope, place, skip=("this", "db", "catalog", "alias", "joins"))
         if not node.db and name in scope:
@@ -214,8 +214,7 @@ class _Walk:
                 return self.scan(node, self.catalog.tables[name], place, block)
         span = TextSpan(node.this)
         raise NotInTheLake(
-            f"There is no table {node.sql(DIALECT)} in {self.catalog.database} "
-            f"(line {span.line}, column {span.column}).",
+            f"Unknown table {node.sql(DIALECT)} in {self.catalog.database} (line {span.line}, column {span.column}).",
             next_step=f"The lake has {self.catalog.known()}.",
         )
 

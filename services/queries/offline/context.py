@@ -81,7 +81,7 @@ class Context:
         """The type of a part. Raises AthenaRefuses unless it is as `wanted`."""
         kind = self.of(part)
         if kind.name != "null" and not wanted(kind):
-            raise refuses(node, f"it takes {what}, and was given {kind}")
+            raise refuses(node, f"it takes {what}, not {kind}")
         return kind
 
     def afterwards(self, change: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -16,19 +17,21 @@ import pyarrow.parquet as pq
 from services.errors import QueryFailed, ShorelineError
 from services.formatting import size
 from services.queries.ddl import Statement
-from services.queries.engine import MAX_RESULT_BYTES, Answer, Prepared, ResultTooLarge
+from services.queries.engine import MAX_RESULT_BYTES, Answer, ResultTooLarge
 from services.queries.footers import FileDamaged, Footer
 from services.queries.offline.filesystem import PROTOCOL, LakeFileSystem, Served
-from services.queries.offline.memory import memory_limit
 from services.queries.offline.refusals import NotAnsweredOffline
 from services.queries.offline.relations import macros, view
 from services.queries.offline.translate import Translated, translate
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, Prediction
 from services.queries.resolve import SCAN
 from services.queries.time_limit import QUERY_SECONDS, WatchedCall, timed_out
 
 _READERS = 8  # threads at most that wait for the store
 _BATCH_ROWS = 100_000
+_MEMORY_FRACTION = 0.6  # of what the machine or container has: Python, Arrow and the answer need the rest
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 # Turned off is what makes a window over a partition a join with itself: the copy that it reads forgets the
 # conditions on partition keys (DuckDB 2.0.0), and the window counted rows that WHERE leaves out.
 _SETTINGS = """
@@ -62,16 +65,16 @@ class DuckDbEngine:
         self._abandoned = False
         self._system = LakeFileSystem(lake.files, lake.footers.tails)
 
-    def check(self, prepared: Prepared) -> None:
+    def check(self, prediction: Prediction) -> None:
         """Raises AthenaRefuses or NotAnsweredOffline when the query is not answered here as Athena answers it."""
-        WatchedCall(lambda: translate(prepared.resolved)).result(self._timeout_seconds, timed_out, stop_seconds=0)
+        WatchedCall(lambda: translate(prediction.query)).result(self._timeout_seconds, timed_out, stop_seconds=0)
 
-    def run(self, prepared: Prepared) -> Answer:
+    def run(self, prediction: Prediction) -> Answer:
         """The answer, with Athena's names and types.
 
         Raises QueryFailed with the reason, QueryTimedOut, ResultTooLarge, and what reading the lake raises.
         """
-        call = WatchedCall(lambda: self._run(prepared, translate(prepared.resolved)), self._interrupt)
+        call = WatchedCall(lambda: self._run(prediction, translate(prediction.query)), self._interrupt)
         try:
             return call.result(self._timeout_seconds, timed_out)
         finally:
@@ -79,15 +82,15 @@ class DuckDbEngine:
                 self._abandoned = True
                 atexit.register(_silence_standard_error)
 
-    def _run(self, prepared: Prepared, translated: Translated) -> Answer:
+    def _run(self, prediction: Prediction, translated: Translated) -> Answer:
         began = time.perf_counter()
-        with self._system.serving(_served(prepared)), self._explained(prepared):
-            for statement in [*macros(translated.sql), *_views(prepared)]:
+        with self._system.serving(_served(prediction)), self._explained(prediction):
+            for statement in [*macros(translated.sql), *_views(prediction)]:
                 self._connection.execute(statement)
             rows = self._answer(self._connection, translated)
         return Answer(rows, self._system.scanned, time.perf_counter() - began)
 
-    def make_tables(self, statements: Sequence[Statement]) -> None:
+    def create_tables(self, statements: Sequence[Statement]) -> None:
         """Nothing: the lake's folders are the tables. The statements were checked when they were read."""
 
     def close(self) -> None:
@@ -127,9 +130,9 @@ class DuckDbEngine:
         ]
         return pa.Table.from_arrays(columns, names=[name for name, _ in translated.columns])
 
-    def _damage(self, prepared: Prepared) -> FileDamaged | None:
+    def _damage(self, prediction: Prediction) -> FileDamaged | None:
         """The file that made a query fail, when it was one: DuckDB does not always name it."""
-        for number, scan in enumerate(prepared.prediction.scans):
+        for number, scan in enumerate(prediction.scans):
             for footer in scan.files:
                 columns = [name for name in scan.columns if name in footer.types]
                 try:
@@ -140,7 +143,7 @@ class DuckDbEngine:
         return None
 
     @contextmanager
-    def _explained(self, prepared: Prepared) -> Iterator[None]:
+    def _explained(self, prediction: Prediction) -> Iterator[None]:
         """Turns DuckDB's failures into what a person can act on."""
         try:
             yield
@@ -149,7 +152,7 @@ class DuckDbEngine:
                 raise
             if isinstance(self._system.failure, ShorelineError):
                 raise self._system.failure from error
-            raise self._damage(prepared) or _failure(error) from error
+            raise self._damage(prediction) or _failure(error) from error
         except pa.ArrowInvalid as error:
             raise QueryFailed(f"The answer does not fit Athena's types: {error}") from error
 
@@ -159,8 +162,8 @@ def _path(number: int, footer: Footer) -> str:
     return f"{PROTOCOL}://{number}/{footer.file.key}"
 
 
-def _served(prepared: Prepared) -> dict[str, Served]:
-    scans = enumerate(prepared.prediction.scans)
+def _served(prediction: Prediction) -> dict[str, Served]:
+    scans = enumerate(prediction.scans)
     return {
         _path(number, footer): Served(footer.file, max(1, scan.times))
         for number, scan in scans
@@ -168,11 +171,49 @@ def _served(prepared: Prepared) -> dict[str, Served]:
     }
 
 
-def _views(prepared: Prepared) -> Iterator[str]:
-    pairs = zip(prepared.prediction.scans, prepared.resolved.judged.selections, strict=True)
+def _views(prediction: Prediction) -> Iterator[str]:
+    pairs = zip(prediction.scans, prediction.query.selections, strict=True)
     for number, (scan, selection) in enumerate(pairs):
         paths = [_path(number, footer) for footer in scan.files]
         yield view(SCAN.format(number), selection.scan.table, scan.files, paths, scan.columns)
+
+
+def memory_limit(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> int:
+    """The bytes that DuckDB may use: a fraction of the machine's memory, or of the container's where that is less."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(min([machine, *_container_limits(cgroups, membership)]) * _MEMORY_FRACTION)
+
+
+def _container_limits(cgroups: Path, membership: Path) -> list[int]:
+    """The limits of the cgroups that this process is in, version 1 and 2; none outside of Linux."""
+    try:
+        lines = membership.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    limits = []
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0":
+            root, name = cgroups, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = cgroups / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents):  # a parent's limit holds too
+            limits += _limit(folder / name)
+            if folder == root:
+                break
+    return limits
+
+
+def _limit(file: Path) -> list[int]:
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [int(text)] if text.isdecimal() and int(text) > 0 else []
 
 
 def _silence_standard_error() -> None:

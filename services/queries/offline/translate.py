@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from services.queries.catalog import TableSchema
+from services.queries.guard.statement import understood
 from services.queries.offline import aggregates, arithmetic, casts, functions, operators, times  # noqa: F401
 from services.queries.offline.arity import check_arity
 from services.queries.offline.context import Context
 from services.queries.offline.refusals import not_offline, refuses
 from services.queries.offline.types import INTEGER, INTERVAL, TIMESTAMP, UTC_COLUMN, Type, common, of_athena
-from services.queries.resolve import Resolved, by_scan
-from services.queries.understanding import understood
+from services.queries.resolve import CheckedQuery
 
 Columns = Mapping[str, Type]
 _OF_A_TABLE = frozenset({"this", "alias", "joins"})
@@ -37,21 +37,21 @@ class Translated:
 
 
 @understood("translated for the offline engine")
-def translate(resolved: Resolved) -> Translated:
+def translate(query: CheckedQuery) -> Translated:
     """The query as DuckDB answers it like Athena.
 
     Raises AthenaRefuses for what Athena would refuse, and NotAnsweredOffline for what DuckDB may answer otherwise.
     """
-    for text in dict.fromkeys((resolved.judged.sql, *(chosen.scan.text for chosen in resolved.judged.selections))):
+    for text in dict.fromkeys((query.sql, *(chosen.scan.text for chosen in query.selections))):
         check_arity(text)
-    whole, needed = resolved.tree.copy(), resolved.needed.copy()
+    whole, needed = query.tree.copy(), query.needed.copy()
     # Athena refuses what is wrong anywhere. What runs is what it reads: DuckDB would scan more for outputs unread.
-    outputs = _Queries(by_scan(resolved)).query(whole, {}, [])
-    _Queries(by_scan(resolved)).query(needed, {}, [])
+    outputs = _Queries(query.tables).query(whole, {}, [])
+    _Queries(query.tables).query(needed, {}, [])
     for name, kind in outputs:
         if kind == INTERVAL:
             raise not_offline(whole, f"an interval, such as {name}, has no type of an answer")
-    names = _names(resolved.judged.tree, [name for name, _ in outputs])
+    names = _names(query.guarded.tree, [name for name, _ in outputs])
     kinds = [kind for _, kind in outputs]
     return Translated(needed.sql("duckdb", comments=False), tuple(zip(names, kinds, strict=True)))
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.queries.ask import prepare
 from services.queries.catalog import LakeCatalog
 from services.queries.engine import Answer
 from services.queries.files import FolderFiles
 from services.queries.offline.engine import DuckDbEngine
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 from tests.unit.queries.lake import LAKE
 
 
@@ -27,4 +26,4 @@ def offline(folder: Path, catalog: LakeCatalog = LAKE) -> Iterator[DuckDbEngine]
 
 def answer(engine: DuckDbEngine, sql: str, catalog: LakeCatalog = LAKE) -> Answer:
     """The answer of a query that the guard lets pass."""
-    return engine.run(prepare(sql, catalog, engine.lake))
+    return engine.run(predict(sql, catalog, engine.lake))

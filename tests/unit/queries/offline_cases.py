@@ -254,7 +254,7 @@ ATHENA_REFUSES = [
     ("1 BETWEEN '0' AND 2", "it compares integer with varchar"),
     ("TIMESTAMP '2020-01-01 00:00:00' > '2020-01-01'", "it compares timestamp with varchar"),
     ("1 + '1'", "it combines integer and varchar"),
-    ("1 || 'a'", "it takes varchar, and was given integer"),
+    ("1 || 'a'", "it takes varchar, not integer"),
     ("concat('a', 1)", "it takes varchar"),
     ("upper(5)", "it takes varchar"),
     ("NOT 1", "a condition must be boolean"),

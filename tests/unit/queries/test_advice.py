@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.queries.ask import prepare
 from services.queries.guard import PartitionFilterMissing, check
-from services.queries.prediction import LakeFiles
+from services.queries.prediction import LakeFiles, predict
 from tests.unit.queries.lake import LAKE
 
 
@@ -45,9 +44,9 @@ def test_number_inside_an_expression_is_no_advice(condition: str) -> None:
 )
 def test_filter_that_excludes_no_existing_partition_is_refused(condition: str, lake: LakeFiles) -> None:
     with pytest.raises(PartitionFilterMissing, match=r"orders\.year = 2025"):
-        prepare(f"SELECT count(*) FROM orders WHERE {condition}", LAKE, lake)
+        predict(f"SELECT count(*) FROM orders WHERE {condition}", LAKE, lake)
 
 
 @pytest.mark.parametrize("condition", ["year = 2025", "day <> 10", "month <= 6"])
 def test_filter_that_limits_the_scan_is_allowed(condition: str, lake: LakeFiles) -> None:
-    prepare(f"SELECT count(*) FROM orders WHERE {condition}", LAKE, lake)
+    predict(f"SELECT count(*) FROM orders WHERE {condition}", LAKE, lake)

@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.errors import QueryFailed
-from services.queries.answers import encoded, result, text
-from services.queries.ask import ask, figures, prepare
 from services.queries.catalog import LakeCatalog, TableSchema
 from services.queries.engine import ResultTooLarge
 from services.queries.files import FileChanged, FolderFiles
@@ -24,13 +22,20 @@ from services.queries.footers import FileDamaged
 from services.queries.named import NamedQuery, named_queries
 from services.queries.offline.engine import DuckDbEngine
 from services.queries.offline.filesystem import covered
-from services.queries.prediction import LakeFiles, ScanTooLarge
+from services.queries.prediction import LakeFiles, ScanTooLarge, predict
+from services.queries.results import QueryResult, figures, result
+from services.queries.row_formats import encode, text
 from tests.unit.queries.lake import KEYS, LAKE
 from tests.unit.queries.offline import answer, offline
 from tests.unit.queries.questions import QUESTIONS, expected
 
 DAY = Path("orders/year=2025/month=01/day=10")
 USD = Decimal(5) / 10**12
+
+
+def report(sql: str, engine: DuckDbEngine, catalog: LakeCatalog = LAKE) -> QueryResult:
+    prediction = predict(sql, catalog, engine.lake)
+    return result(NamedQuery("query", "", sql), "duckdb", prediction, engine.run(prediction), USD)
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +60,9 @@ def test_a_real_has_the_digits_that_athena_writes(tmp_path: Path) -> None:
     catalog = LakeCatalog("lake", {"readings": TableSchema("readings", {"freight": "float"}, KEYS)})
     sql = "SELECT freight FROM readings WHERE year = 2025 AND month = 1"
     with offline(tmp_path, catalog) as made:
-        asked = ask(prepare(sql, catalog, made.lake), made, limit=100_000, usd_per_byte=USD)
-    told = result("", "", "duckdb", asked)
-    assert [[text(value) for value in row] for row in told.rows] == [["84.93"], ["NULL"]]
-    assert json.loads(encoded(told.columns, told.rows, "json"))[0] == {"freight": 84.93}
+        answered = report(sql, made, catalog)
+    assert [[text(value) for value in row] for row in answered.rows] == [["84.93"], ["NULL"]]
+    assert json.loads(encode(answered.columns, answered.rows, "json"))[0] == {"freight": 84.93}
 
 
 def test_every_named_query_has_its_question_in_polars() -> None:
@@ -67,11 +71,11 @@ def test_every_named_query_has_its_question_in_polars() -> None:
 
 @pytest.mark.parametrize("query", named_queries(), ids=lambda query: query.name)
 def test_a_named_query_scans_kilobytes_and_exactly_what_was_predicted(query: NamedQuery, engine: DuckDbEngine) -> None:
-    asked = ask(prepare(query.sql, LAKE, engine.lake), engine, limit=100_000, usd_per_byte=USD)
-    assert asked.figures.scanned == asked.figures.predicted == asked.answer.scanned
-    assert 0 < asked.figures.scanned < 100_000
-    assert asked.figures.scanned < asked.figures.unfiltered < asked.figures.as_csv
-    assert (asked.figures.billed, asked.figures.cost) == (10_000_000, Decimal("0.00005"))
+    answered = report(query.sql, engine)
+    assert answered.figures.scanned == answered.figures.predicted
+    assert 0 < answered.figures.scanned < 100_000
+    assert answered.figures.scanned < answered.figures.unfiltered < answered.figures.as_csv
+    assert (answered.figures.billed, answered.figures.cost) == (10_000_000, Decimal("0.00005"))
 
 
 @pytest.mark.parametrize(
@@ -83,8 +87,8 @@ def test_a_named_query_scans_kilobytes_and_exactly_what_was_predicted(query: Nam
 )
 def test_a_cte_that_is_read_twice_is_scanned_twice_as_athena_does(sql: str, engine: DuckDbEngine) -> None:
     whole = f"WITH o AS (SELECT * FROM orders WHERE year = 2025 AND month = 1) {sql}"
-    asked = ask(prepare(whole, LAKE, engine.lake), engine, limit=100_000, usd_per_byte=USD)
-    assert asked.figures.scanned == asked.figures.predicted > 0
+    answered = report(whole, engine)
+    assert answered.figures.scanned == answered.figures.predicted > 0
 
 
 @pytest.mark.parametrize(
@@ -103,9 +107,9 @@ def test_a_cte_that_is_read_twice_is_scanned_twice_as_athena_does(sql: str, engi
     ids=["a correlated subquery", "an aggregate", "a window"],
 )
 def test_what_nothing_reads_is_not_scanned(sql: str, engine: DuckDbEngine) -> None:
-    asked = ask(prepare(sql, LAKE, engine.lake), engine, limit=1_000_000, usd_per_byte=USD)
-    assert asked.answer.rows.num_rows
-    assert asked.figures.scanned <= asked.figures.predicted
+    answered = report(sql, engine)
+    assert answered.rows
+    assert answered.figures.scanned <= answered.figures.predicted
 
 
 @pytest.mark.parametrize(
@@ -133,19 +137,19 @@ def test_a_window_sees_only_the_rows_that_where_leaves(condition: str, engine: D
 
 def test_row_groups_without_a_null_are_not_read_for_one(engine: DuckDbEngine) -> None:
     sql = "SELECT order_id, count(*) AS n FROM orders WHERE day = 10 AND created_at IS NULL GROUP BY ROLLUP (order_id)"
-    asked = ask(prepare(sql, LAKE, engine.lake), engine, limit=1_000_000, usd_per_byte=USD)
-    assert asked.figures.scanned == asked.figures.predicted == 0
+    answered = report(sql, engine)
+    assert answered.figures.scanned == answered.figures.predicted == 0
 
 
 def test_a_scan_is_billed_rounded_up_to_the_megabyte(engine: DuckDbEngine) -> None:
-    prepared = prepare("SELECT count(*) FROM orders WHERE month = 1", LAKE, engine.lake)
-    assert figures(prepared, 10_000_001, USD).billed == 11_000_000
-    assert figures(prepared, 11_000_000, USD).cost == Decimal("0.000055")
+    prediction = predict("SELECT count(*) FROM orders WHERE month = 1", LAKE, engine.lake)
+    assert figures(prediction, 10_000_001, USD).billed == 11_000_000
+    assert figures(prediction, 11_000_000, USD).cost == Decimal("0.000055")
 
 
-def test_a_query_over_the_limit_does_not_run(engine: DuckDbEngine) -> None:
+def test_query_over_the_limit_is_refused(engine: DuckDbEngine) -> None:
     with pytest.raises(ScanTooLarge):
-        ask(prepare(named_queries()[0].sql, LAKE, engine.lake), engine, limit=100, usd_per_byte=USD)
+        predict(named_queries()[0].sql, LAKE, engine.lake).check(100)
 
 
 def test_joins_subqueries_ctes_and_views_answer_as_polars_does(engine: DuckDbEngine, sample: Path) -> None:
@@ -249,10 +253,10 @@ def test_a_file_that_vanishes_between_prediction_and_query_is_told(tmp_path: Pat
     path.parent.mkdir(parents=True)
     pq.write_table(rows, path, compression="none", use_dictionary=False)
     with offline(tmp_path) as engine:
-        prepared = prepare("SELECT sum(order_id) FROM orders WHERE month = 1", LAKE, engine.lake)
+        prediction = predict("SELECT sum(order_id) FROM orders WHERE month = 1", LAKE, engine.lake)
         path.unlink()
         with pytest.raises(FileChanged, match="replaced or removed"):
-            engine.run(prepared)
+            engine.run(prediction)
 
 
 def test_a_file_that_was_replaced_meanwhile_is_not_read_as_the_old_one(sample: Path, tmp_path: Path) -> None:
@@ -261,10 +265,10 @@ def test_a_file_that_was_replaced_meanwhile_is_not_read_as_the_old_one(sample: P
     path.parent.mkdir(parents=True)
     pq.write_table(rows, path, compression="none", use_dictionary=False)
     with offline(tmp_path) as engine:
-        prepared = prepare("SELECT sum(order_id) FROM orders WHERE month = 1", LAKE, engine.lake)
+        prediction = predict("SELECT sum(order_id) FROM orders WHERE month = 1", LAKE, engine.lake)
         os.utime(path, ns=(1, 1))
         with pytest.raises(FileChanged):
-            engine.run(prepared)
+            engine.run(prediction)
 
 
 def test_a_result_larger_than_allowed_is_refused_rather_than_kept_in_memory(sample: Path) -> None:
@@ -301,6 +305,5 @@ def test_an_engine_answers_one_query_after_another(engine: DuckDbEngine) -> None
     "sql", ["date_add('year', 9000, DATE '2025-01-01')", "date_add('day', 1, TIMESTAMP '9999-12-31 00:00:00')"]
 )
 def test_a_time_beyond_the_year_9999_is_told_by_its_column(sql: str, engine: DuckDbEngine) -> None:
-    asked = ask(prepare(f"SELECT 1 AS n, {sql} AS until", LAKE, engine.lake), engine, limit=100_000, usd_per_byte=USD)
-    with pytest.raises(QueryFailed, match="in until that lies outside the years 1 to 9999"):
-        result("query", "", "duckdb", asked)
+    with pytest.raises(QueryFailed, match="until"):
+        report(f"SELECT 1 AS n, {sql} AS until", engine)

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from services.errors import QueryFailed, QueryRefused
 from services.lake.generate import DEFAULT_DAYS, generate
 from services.lake.population import Population
-from services.queries.ask import prepare
-from services.queries.engine import Prepared
 from services.queries.offline.engine import DuckDbEngine
+from services.queries.prediction import Prediction, predict
 from tests.unit.queries.generated import Queries
 from tests.unit.queries.lake import LAKE
 from tests.unit.queries.offline import offline
@@ -31,14 +30,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDbEngine]:
         yield made
 
 
-def everywhere(prepared: Prepared, engine: DuckDbEngine) -> Prepared:
+def everywhere(prediction: Prediction, engine: DuckDbEngine) -> Prediction:
     """The query over all of its tables' files, whatever it selects."""
     lake = engine.lake
     scans = tuple(
         replace(scan, files=tuple(lake.footers.read(lake.files_of(LAKE.tables[scan.table]))))
-        for scan in prepared.prediction.scans
+        for scan in prediction.scans
     )
-    return replace(prepared, prediction=replace(prepared.prediction, scans=scans))
+    return replace(prediction, scans=scans)
 
 
 def in_order(rows: pa.Table) -> list[str]:
@@ -58,9 +57,9 @@ def test_what_the_guard_selects_is_enough_for_the_answer_and_nothing_is_scanned_
 ) -> None:
     sql = Queries(Random(seed)).query()[0]
     try:
-        prepared = prepare(sql, LAKE, engine.lake)
-        answer = engine.run(prepared)
+        prediction = predict(sql, LAKE, engine.lake)
+        answer = engine.run(prediction)
     except (QueryRefused, QueryFailed):
         assume(False)
-    assert answer.scanned <= prepared.prediction.bytes, sql
-    assert in_order(answer.rows) == in_order(engine.run(everywhere(prepared, engine)).rows), sql
+    assert answer.scanned <= prediction.bytes, sql
+    assert in_order(answer.rows) == in_order(engine.run(everywhere(prediction, engine)).rows), sql

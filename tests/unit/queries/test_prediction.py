@@ -27,7 +27,7 @@ JANUARY = "year = 2025 AND month = 1"
 
 
 def prediction(sql: str, lake: LakeFiles) -> Prediction:
-    return predict(resolve(check(sql, LAKE)), lake)
+    return predict(sql, LAKE, lake)
 
 
 def orders(rows: int, start: int = 0) -> pa.Table:
@@ -273,10 +273,10 @@ def damage(sample: Path, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (lambda _: b"order_id,user_id\n1,2\n" * 50, "no Parquet file"),
-        (lambda _: b"PAR1", "no Parquet file: it has 4 bytes"),
+        (lambda _: b"order_id,user_id\n1,2\n" * 50, "not a Parquet file"),
+        (lambda _: b"PAR1", "not a Parquet file: it has 4 bytes"),
         (lambda body: body[:-100], "cut short"),
-        (lambda body: body[:-8] + b"\xff\xff\xff\x7fPAR1", "footer is said to be longer"),
+        (lambda body: body[:-8] + b"\xff\xff\xff\x7fPAR1", "footer claims to be longer"),
         (lambda body: body[:-60] + b"\xff" * 52 + body[-8:], "footer cannot be read"),
     ],
     ids=["a CSV", "four bytes", "cut short", "a length that is too large", "garbage in the footer"],

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from services.errors import QueryRefused
-from services.queries.ask import prepare
-from services.queries.guard.statement import MAX_QUERY_BYTES, NotOneSelect, parse
+from services.queries.guard.statement import MAX_QUERY_BYTES, NotOneSelect, QueryNotUnderstood, parse, understood
 from services.queries.offline.refusals import AthenaRefuses, NotAnsweredOffline
-from services.queries.understanding import QueryNotUnderstood, understood
+from services.queries.prediction import predict
 from tests.unit.queries.fuzz_cases import CASES
 from tests.unit.queries.lake import LAKE
 from tests.unit.queries.offline import answer, offline
@@ -85,7 +84,7 @@ def test_many_replaces_of_one_letter_are_answered(tmp_path: Path) -> None:
 
 
 def test_query_that_the_parser_never_finishes_is_refused(monkeypatch: pytest.MonkeyPatch, sample: Path) -> None:
-    monkeypatch.setattr("services.queries.ask.PLANNING_SECONDS", 0.2)
+    monkeypatch.setattr("services.queries.prediction.PLANNING_SECONDS", 0.2)
     sql = f"SELECT {'ARRAY[' * 18}1{']' * 18}"  # each level takes the parser twice as long
     with offline(sample) as engine, pytest.raises(QueryNotUnderstood, match="complex"):
-        prepare(sql, LAKE, engine.lake)
+        predict(sql, LAKE, engine.lake)

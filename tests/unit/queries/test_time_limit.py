@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.errors import QueryFailed
-from services.queries.ask import prepare
 from services.queries.files import FolderFiles, LakeFile
-from services.queries.offline.engine import DuckDbEngine
-from services.queries.offline.memory import memory_limit
-from services.queries.prediction import LakeFiles
+from services.queries.offline.engine import DuckDbEngine, memory_limit
+from services.queries.prediction import LakeFiles, predict
 from services.queries.time_limit import QueryTimedOut, WatchedCall, timed_out
 from tests.unit.queries.lake import LAKE
 from tests.unit.queries.offline import answer, offline
@@ -66,11 +64,11 @@ def test_running_query_ends_at_once_on_signal(sample: Path, stopping: int) -> No
         + " AND ".join(f"{name}.year = 2025" for name in "abcde")
         + " AND a.user_id * b.user_id + c.user_id = d.user_id * e.user_id"
     )
-    prepared = prepare(sql, LAKE, engine.lake)
+    prediction = predict(sql, LAKE, engine.lake)
     engine.lake.footers.tails.clear()  # so that every chunk is read from the files
     files.armed = True
     with pytest.raises(Stopped):
-        engine.run(prepared)
+        engine.run(prediction)
     assert answer(engine, "SELECT 1 AS x").rows.to_pylist() == [{"x": 1}]
     engine.close()
 
