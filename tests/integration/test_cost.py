@@ -79,7 +79,7 @@ def test_comparison_names_a_missing_price_once(shoreline: Shoreline, tmp_path: P
         ("--size 1GB --daily-change much", "'much' is not a share"),
         ("--size 1GB --daily-change 101%", "give 0% to 100%"),
         ("--size 1GB --keep 0", "a whole number of days"),
-        ("--size 1GB --region mars", "no prices for the region 'mars'"),
+        ("--size 1GB --region mars", "for the region 'mars'"),
         ("--size 1GB --storage-class TAPE", "'TAPE' is not a storage class: expected one of STANDARD"),
         ("--storage-class GLACIER --region eu-west-1", "No prices are known for GLACIER in eu-west-1; known: STANDARD"),
     ],
