@@ -16,8 +16,7 @@ from services.errors import CheckFailed, InputError, ShorelineError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from services.iam.access import AccountLook
-    from services.iam.audit import Called
+    from services.iam.audit import AccountLook, Called
 
 InAccount = Annotated[bool, typer.Option("--account", help="Also search the AWS account, with free read-only calls.")]
 
@@ -43,8 +42,7 @@ def audit(run: Run, *, in_account: bool) -> AuditReport:
     """Read the receipts, and search the account with --account."""
     from jobs.preflight import require_caller
     from services.costs.receipt import read_receipts
-    from services.iam.access import look_at_account
-    from services.iam.audit import called
+    from services.iam.audit import called, look_at_account
 
     on_aws = run.settings.aws_endpoint_url is None
     if in_account and not on_aws:

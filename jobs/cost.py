@@ -137,7 +137,7 @@ def _charts(asked: _Asked) -> str:
 
 
 def _report(inputs: Inputs, asked: _Asked, document: Path | None, basis: str) -> CostReport:
-    from services.cost_analysis.report.files import stale, write
+    from services.cost_analysis.report.analysis import stale, write
     from services.cost_analysis.report.summary import summarise
     from services.errors import InputError
 

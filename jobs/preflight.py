@@ -111,11 +111,15 @@ def before(run: Run) -> None:
 
 def require_caller(run: Run) -> None:
     """Raise WrongAccount for an unexpected caller, in a job that calls AWS without a role of its own."""
-    from services.iam.caller import find_caller, require
+    from services.iam import preflight
 
     settings = run.settings
     if settings.aws_endpoint_url is None:
-        require(find_caller(run.aws), expected=settings.aws_expected_account_id, allow_root=settings.aws_allow_root)
+        preflight.require_caller(
+            preflight.find_caller(run.aws),
+            expected=settings.aws_expected_account_id,
+            allow_root=settings.aws_allow_root,
+        )
 
 
 def look(run: Run, job: str) -> Preflight:

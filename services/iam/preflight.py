@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.errors import NotAllowed
-from services.iam.caller import Caller, find_caller, require
+from services.errors import NotAllowed, WrongAccount
 from services.iam.grants import BACKUP, CLEANUP, LAKE, QUERY, SETUP, PolicyGrant, ResourceScope, Role
 from services.iam.policies import Target
 from services.iam.probes import Finding, ProbeOutcome, probe
-from services.s3.client import Aws
+from services.s3.client import Aws, translate_errors
 from services.s3.objects import Storage
 
 _READING = {"s3:ListBucket", "s3:GetObject"}
@@ -32,6 +31,40 @@ ROLES_OF_JOB: dict[str, tuple[Role, ...]] = {
     "cleanup": (CLEANUP,),
 }
 READERS = {"backups", "restore", "status", "tables"}  # jobs that write nothing into the bucket
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The account, and the user or role, that the credentials belong to."""
+
+    account_id: str  # 12 digits
+    arn: str  # of the user or role
+    region: str
+
+    @property
+    def is_root(self) -> bool:
+        """Whether these are the root user's credentials, which no policy limits."""
+        return self.arn.endswith(":root")
+
+
+def find_caller(aws: Aws) -> Caller:
+    """Ask STS who the caller is."""
+    with translate_errors():
+        identity = aws.sts.get_caller_identity()
+    return Caller(identity["Account"], identity["Arn"], aws.access.region)
+
+
+def require_caller(caller: Caller, *, expected: str | None, allow_root: bool) -> None:
+    """Raise WrongAccount for an unexpected account, and for the root user unless it is allowed."""
+    if expected is not None and caller.account_id != expected:
+        raise WrongAccount(
+            f"These credentials belong to account {caller.account_id}, AWS_EXPECTED_ACCOUNT_ID is {expected}."
+        )
+    if caller.is_root and not allow_root:
+        raise WrongAccount(
+            f"These are the root credentials of account {caller.account_id}, which no policy limits.",
+            next_step="Use a role with the policies of `shoreline iam`, or set AWS_ALLOW_ROOT=true if you must.",
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +111,7 @@ def look(
     Raises WrongAccount, and BucketNotOurs for a bucket of another account.
     """
     caller = find_caller(aws)
-    require(caller, expected=expected, allow_root=allow_root)
+    require_caller(caller, expected=expected, allow_root=allow_root)
     exists = Storage(aws, target.bucket).exists()
     probed = [grant for grant in grants if exists or grant.on in _BUCKETLESS]
     probed = [grant for grant in probed if exists or not grant.action.startswith("s3:GetBucket")]

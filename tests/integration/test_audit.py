@@ -74,7 +74,7 @@ def test_an_account_without_such_resources_passes(audit: Audit) -> None:
     assert not [look for look in looks if look["found"] or look["problem"]]
 
 
-def test_what_carries_the_tag_is_named_and_what_does_not_is_not(audit: Audit, account: FakeAccount) -> None:
+def test_audit_names_tagged_resources_only(audit: Audit, account: FakeAccount) -> None:
     account.tagged = True
     outcome = audit()
     assert outcome.exit_code == FOUND
@@ -90,7 +90,7 @@ def test_what_carries_the_tag_is_named_and_what_does_not_is_not(audit: Audit, ac
     }
 
 
-def test_a_look_that_is_refused_is_not_taken_for_none(audit: Audit, account: FakeAccount) -> None:
+def test_audit_reports_a_refused_search(audit: Audit, account: FakeAccount) -> None:
     account.denied = True
     outcome = audit()
     assert outcome.exit_code == FOUND

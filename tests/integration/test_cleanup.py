@@ -38,7 +38,7 @@ def keys(storage: Storage) -> list[str]:
     return [each.key for each in storage.objects("") if not each.key.endswith("/lease.json")]
 
 
-def test_everything_goes_and_a_bucket_whose_name_begins_alike_stays_whole(
+def test_cleanup_removes_everything_and_keeps_a_similarly_named_bucket(
     shoreline: Shoreline, storage: Storage, aws: Aws
 ) -> None:
     fill(storage, objects=20, versions=3, uploads=3)
@@ -52,7 +52,7 @@ def test_everything_goes_and_a_bucket_whose_name_begins_alike_stays_whole(
     assert (removed["versions"], removed["uploads"], removed["bucket"]) == (20 * 4, 3, True)
 
 
-def test_what_was_never_there_is_not_told_as_deleted(shoreline: Shoreline, storage: Storage) -> None:
+def test_cleanup_reports_absent_resources_as_not_there(shoreline: Shoreline, storage: Storage) -> None:
     storage.put("datalake/orders/data.parquet", b"rows")
     outcome = shoreline("cleanup", "--yes", "--json")
     assert outcome.exit_code == 0, outcome.errors
@@ -63,7 +63,7 @@ def test_what_was_never_there_is_not_told_as_deleted(shoreline: Shoreline, stora
     assert {check["action"] for check in again.json["result"]["checks"]} == {"not there"}
 
 
-def test_without_a_terminal_the_plan_is_printed_and_nothing_removed(shoreline: Shoreline, storage: Storage) -> None:
+def test_cleanup_without_terminal_prints_the_plan_only(shoreline: Shoreline, storage: Storage) -> None:
     fill(storage, objects=4, versions=2, uploads=1)
     outcome = shoreline("cleanup")
     assert outcome.exit_code == 0, outcome.errors
@@ -105,9 +105,7 @@ def test_the_command_after_a_plan_carries_out_that_plan(shoreline: Shoreline, st
     assert keys(storage) == ["backups/postgres/2025/06/10/backup_20250610_143022.sql.gz"]
 
 
-def test_keep_backups_holds_even_where_the_backups_lie_inside_the_lakes_prefix(
-    shoreline: Shoreline, storage: Storage
-) -> None:
+def test_keep_backups_keeps_backups_inside_the_lake_prefix(shoreline: Shoreline, storage: Storage) -> None:
     storage.put("all/backups/backup.sql.gz", b"dump")
     storage.put("all/orders/data.parquet", b"rows")
     env = {"BACKUP_PREFIX": "all/backups", "LAKE_PREFIX": "all"}
@@ -116,7 +114,7 @@ def test_keep_backups_holds_even_where_the_backups_lie_inside_the_lakes_prefix(
     assert keys(storage) == ["all/backups/backup.sql.gz"]
 
 
-def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shoreline, storage: Storage) -> None:
+def test_cleanup_keeps_foreign_objects_and_their_bucket(shoreline: Shoreline, storage: Storage) -> None:
     storage.put("datalake2/theirs.parquet", b"theirs")
     storage.put("datalake", b"theirs too")
     storage.put("datalake/orders/data.parquet", b"ours")
@@ -127,7 +125,7 @@ def test_what_is_not_shorelines_stays_and_the_bucket_with_it(shoreline: Shorelin
 
 
 @pytest.mark.parametrize("prefix", ["backups/eu", "datalake/backups"])
-def test_another_installation_below_a_prefix_is_named_and_nothing_touched(
+def test_cleanup_stops_at_an_installation_below_a_prefix(
     prefix: str, shoreline: Shoreline, storage: Storage, execute: Callable[[str], None]
 ) -> None:
     execute("CREATE TABLE t AS SELECT 1")
@@ -144,7 +142,7 @@ def test_another_installation_below_a_prefix_is_named_and_nothing_touched(
     assert not storage.exists()
 
 
-def test_another_installation_below_the_backups_does_not_keep_the_lake(shoreline: Shoreline, storage: Storage) -> None:
+def test_installation_below_the_backups_does_not_keep_the_lake(shoreline: Shoreline, storage: Storage) -> None:
     storage.put("backups/eu/lease.json", b"{}")
     storage.put("datalake/orders/data.parquet", b"rows")
     outcome = shoreline("cleanup", "--yes", "--keep-backups", env={"BACKUP_PREFIX": "backups"})
@@ -152,9 +150,7 @@ def test_another_installation_below_the_backups_does_not_keep_the_lake(shoreline
     assert [each.key for each in storage.objects("datalake/")] == []
 
 
-def test_a_bucket_with_another_installation_keeps_the_tag_that_its_jobs_need(
-    shoreline: Shoreline, storage: Storage
-) -> None:
+def test_cleanup_keeps_the_tag_for_another_installation(shoreline: Shoreline, storage: Storage) -> None:
     storage.put("eu/lease.json", b"{}")
     storage.put("datalake/orders/data.parquet", b"rows")
     outcome = shoreline("cleanup", "--yes")
@@ -165,9 +161,7 @@ def test_a_bucket_with_another_installation_keeps_the_tag_that_its_jobs_need(
     assert not storage.exists()
 
 
-def test_a_bucket_that_stays_loses_what_shoreline_set_on_it_and_keeps_what_others_set(
-    shoreline: Shoreline, storage: Storage, aws: Aws
-) -> None:
+def test_cleanup_removes_only_its_settings_from_kept_bucket(shoreline: Shoreline, storage: Storage, aws: Aws) -> None:
     name = storage.bucket
     storage.put("theirs.txt", b"theirs")
     rule = {"Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 9}}
@@ -194,9 +188,7 @@ def test_a_bucket_that_stays_loses_what_shoreline_set_on_it_and_keeps_what_other
     assert aws.s3.get_bucket_tagging(Bucket=name)["TagSet"] == tags[:1]
 
 
-def test_cleanup_waits_for_no_running_backup_and_removes_nothing_under_it(
-    shoreline: Shoreline, storage: Storage
-) -> None:
+def test_cleanup_removes_nothing_while_a_backup_runs(shoreline: Shoreline, storage: Storage) -> None:
     storage.put("backups/postgres/a.sql.gz", b"dump")
     with BackupRepository(storage, Naming("backups/postgres"), "run-1", lease_seconds=4).lease("backup"):
         outcome = shoreline("cleanup", "--yes")
@@ -219,9 +211,7 @@ def test_the_receipt_keeps_the_proof_with_the_request_ids(
     assert {check["verdict"] for check in proof["checks"]} == {"gone"}
 
 
-def test_receipts_go_when_asked_and_other_files_beside_them_stay(
-    shoreline: Shoreline, storage: Storage, tmp_path: Path
-) -> None:
+def test_cleanup_removes_receipts_and_keeps_other_files(shoreline: Shoreline, storage: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "receipts"
     folder.mkdir()
     (folder / "backup_20250610_143022.json").write_text("{}")
@@ -302,9 +292,7 @@ def test_local_output_goes_and_other_files_and_links_stay(shoreline: Shoreline, 
     assert precious.exists()
 
 
-def test_the_folder_of_records_that_were_dropped_goes_too_and_a_link_in_its_place_stays(
-    shoreline: Shoreline, tmp_path: Path
-) -> None:
+def test_cleanup_removes_the_records_folder_but_not_a_link(shoreline: Shoreline, tmp_path: Path) -> None:
     records = tmp_path / "output" / "_export"
     records.mkdir(parents=True)
     assert shoreline("cleanup", "--yes").exit_code == 0
@@ -317,9 +305,7 @@ def test_the_folder_of_records_that_were_dropped_goes_too_and_a_link_in_its_plac
     assert (tmp_path / "elsewhere").exists()
 
 
-def test_locked_versions_are_told_before_and_named_by_the_proof_after(
-    shoreline: Shoreline, aws: Aws, storage: Storage
-) -> None:
+def test_cleanup_names_locked_versions_before_and_after(shoreline: Shoreline, aws: Aws, storage: Storage) -> None:
     name = f"{storage.bucket}-locked"
     aws.s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     aws.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "project", "Value": "shoreline"}]})
@@ -343,7 +329,7 @@ def test_a_prefix_without_its_closing_slash_is_refused() -> None:
         Area("lake", "datalake")
 
 
-def test_with_nothing_to_remove_no_empty_table_and_no_cost_is_told(shoreline: Shoreline) -> None:
+def test_cleanup_with_nothing_to_remove_prints_no_table(shoreline: Shoreline) -> None:
     outcome = shoreline("cleanup", env={"BUCKET": "no-such-bucket-of-ours"})
     assert outcome.exit_code == 0, outcome.errors
     assert outcome.output.splitlines() == [

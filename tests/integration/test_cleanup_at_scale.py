@@ -15,9 +15,7 @@ _KILLS = 10
 _QUICK = {"BACKUP_LEASE_SECONDS": "2"}  # how long a killed run keeps the next one waiting
 
 
-def test_thousands_of_versions_markers_and_uploads_go_and_the_neighbour_stays(
-    shoreline: Shoreline, storage: Storage
-) -> None:
+def test_cleanup_removes_thousands_and_keeps_the_neighbour(shoreline: Shoreline, storage: Storage) -> None:
     fill(storage, objects=1500, versions=3, uploads=20)  # each of three folders is more than a page of a listing
     neighbour = neighbour_of(storage)
     outcome = shoreline("cleanup", "--yes", "--json", timeout=240)
@@ -29,7 +27,7 @@ def test_thousands_of_versions_markers_and_uploads_go_and_the_neighbour_stays(
     assert [each.key for each in neighbour.objects("")] == ["datalake/orders/year=2025/month=01/day=10/data.parquet"]
 
 
-def test_a_cleanup_killed_at_ten_random_moments_is_finished_by_the_next(
+def test_killed_cleanup_is_finished_by_the_next(
     settings: Mapping[str, str], shoreline: Shoreline, storage: Storage, tmp_path: Path
 ) -> None:
     fill(storage, objects=1500, versions=2, uploads=10)

@@ -46,7 +46,7 @@ def verdicts(outcome: Outcome) -> dict[str, str]:
     return {check["resource"]: check["verdict"] for check in outcome.json["result"]["checks"]}
 
 
-def test_tables_with_their_partitions_database_and_workgroup_go(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_cleanup_removes_tables_partitions_database_and_workgroup(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     outcome = cleanup()
     assert outcome.exit_code == 0, outcome.errors
     assert catalog.databases == {"default": {}}
@@ -55,7 +55,7 @@ def test_tables_with_their_partitions_database_and_workgroup_go(cleanup: Cleanup
     assert set(verdicts(outcome).values()) == {"gone"}
 
 
-def test_a_dry_run_says_what_would_go_and_asks_for_no_change(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_dry_run_lists_the_catalog_and_changes_nothing(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     outcome = cleanup("--dry-run")
     told = {item["resource"]: item["detail"] for item in outcome.json["result"]["plan"]["items"]}
     assert told["table saas_datalake.orders"] == "60 partitions"
@@ -71,7 +71,7 @@ def test_tables_of_others_stay_and_the_database_with_them(cleanup: Cleanup, cata
     assert verdicts(outcome)["Athena database saas_datalake"] == "kept"
 
 
-def test_a_database_and_a_workgroup_that_nothing_calls_shorelines_stay(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_cleanup_keeps_unmarked_database_and_workgroup(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.databases["saas_datalake"] = {}
     catalog.properties, catalog.workgroups["shoreline"] = {}, {"team": "data"}
     outcome = cleanup()
@@ -80,7 +80,7 @@ def test_a_database_and_a_workgroup_that_nothing_calls_shorelines_stay(cleanup: 
     assert "shoreline" in catalog.workgroups
 
 
-def test_a_workgroup_in_which_people_keep_queries_stays(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_cleanup_keeps_a_workgroup_with_saved_queries(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.saved = [f"query-{number}" for number in range(40)]
     outcome = cleanup()
     assert outcome.exit_code == 0, outcome.errors
@@ -90,19 +90,19 @@ def test_a_workgroup_in_which_people_keep_queries_stays(cleanup: Cleanup, catalo
     assert reasons["Athena workgroup shoreline"] == "holds 40 saved queries and statements of other users"
 
 
-def test_a_run_that_was_killed_after_the_tables_is_finished_by_the_next(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_cleanup_killed_after_the_tables_is_resumed(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.databases["saas_datalake"] = {}
     assert cleanup().exit_code == 0
     assert "saas_datalake" not in catalog.databases
 
 
-def test_what_glue_removes_in_its_own_time_is_waited_for(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_cleanup_waits_for_asynchronous_removal_by_glue(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.lingering = 3
     outcome = cleanup()
     assert outcome.exit_code == 0, outcome.errors
 
 
-def test_a_table_that_will_not_go_is_named(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_cleanup_names_a_table_that_glue_keeps(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.stubborn = {"events"}
     outcome = cleanup()
     assert outcome.exit_code == INCOMPLETE
@@ -119,7 +119,7 @@ def test_a_table_that_will_not_go_is_named(cleanup: Cleanup, catalog: FakeCatalo
         ("DeleteWorkGroup", "Athena workgroup shoreline"),
     ],
 )
-def test_a_removal_that_is_denied_keeps_nothing_else_and_is_told_by_the_proof(
+def test_denied_removal_is_reported_and_the_rest_removed(
     denied: str, left: str, cleanup: Cleanup, catalog: FakeCatalog, storage: Storage
 ) -> None:
     catalog.denied = {denied}
@@ -131,7 +131,7 @@ def test_a_removal_that_is_denied_keeps_nothing_else_and_is_told_by_the_proof(
     assert not storage.exists()
 
 
-def test_a_look_at_the_catalog_that_is_refused_stops_everything(
+def test_cleanup_stops_when_the_catalog_cannot_be_listed(
     cleanup: Cleanup, catalog: FakeCatalog, storage: Storage
 ) -> None:
     catalog.denied = {"GetTables"}
@@ -140,7 +140,7 @@ def test_a_look_at_the_catalog_that_is_refused_stops_everything(
     assert not [operation for operation in catalog.asked if "Delete" in operation]
 
 
-def test_a_proof_that_may_not_look_does_not_say_gone(cleanup: Cleanup, catalog: FakeCatalog) -> None:
+def test_denied_check_is_unknown_and_fails_cleanup(cleanup: Cleanup, catalog: FakeCatalog) -> None:
     catalog.denied = {"GetWorkGroup"}
     outcome = cleanup()
     assert outcome.exit_code == INCOMPLETE

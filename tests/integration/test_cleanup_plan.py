@@ -43,7 +43,7 @@ def test_the_plan_names_the_backups_that_go(shoreline: Shoreline, storage: Stora
     assert kept["backups"] == []
 
 
-def test_uploads_that_vanish_between_plan_and_removal_are_a_contradiction(
+def test_uploads_that_vanish_after_the_plan_contradict_it(
     shoreline: Shoreline, storage: Storage, stack: dict[str, str]
 ) -> None:
     """As on a store that lists the uploads once and never again."""
@@ -142,7 +142,7 @@ def run_with(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     cleanup(SimpleNamespace(interactive=True, evidence={}), Options())  # type: ignore[arg-type]
 
 
-def test_a_backup_made_since_the_plan_is_shown_and_agreed_to_again(
+def test_backup_after_the_plan_needs_a_new_confirmation(
     agreed: list[CleanupPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after = empty_plan("first"), empty_plan("first", "second")
@@ -152,14 +152,14 @@ def test_a_backup_made_since_the_plan_is_shown_and_agreed_to_again(
     assert work.carried_out == [after]
 
 
-def test_an_unchanged_plan_is_agreed_to_once(agreed: list[CleanupPlan], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_plan_is_confirmed_once(agreed: list[CleanupPlan], monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work([empty_plan("first", "second")], lambda _: None)
     run_with(work, monkeypatch)
     assert len(agreed) == 1
 
 
 @pytest.mark.usefixtures("agreed")
-def test_a_stopped_cleanup_says_what_was_removed(
+def test_interrupted_cleanup_reports_what_it_removed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from jobs.cli.logging import configure

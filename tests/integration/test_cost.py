@@ -25,13 +25,13 @@ def test_the_backups_in_the_bucket_tell_size_and_compression(
     assert stored < Decimal(dumps["usd_monthly"]) < stored + Decimal("0.01")
 
 
-def test_without_backups_there_is_nothing_to_take_the_size_from(shoreline: Shoreline) -> None:
+def test_cost_from_backups_fails_without_backups(shoreline: Shoreline) -> None:
     outcome = shoreline("cost", "--from-backups")
     assert outcome.exit_code == 12
     assert "Run `shoreline backup` first" in outcome.errors
 
 
-def test_the_whole_analysis_of_one_s_own_is_written_where_it_is_wanted(shoreline: Shoreline, tmp_path: Path) -> None:
+def test_cost_writes_the_analysis_to_the_output(shoreline: Shoreline, tmp_path: Path) -> None:
     outcome = shoreline(
         *("cost", "--size", "250GB", "--daily-change", "5%", "--keep", "14", "--output", "mine/costs.md"),
         env={"BUCKET": ""},
@@ -44,20 +44,20 @@ def test_the_whole_analysis_of_one_s_own_is_written_where_it_is_wanted(shoreline
     assert shoreline("cost", "--size", "250GB", "--output", "mine/costs.md", "--check").exit_code == 23
 
 
-def test_an_analysis_that_cannot_be_written_ends_like_any_other_file(shoreline: Shoreline, tmp_path: Path) -> None:
+def test_unwritable_analysis_raises_folder_unusable(shoreline: Shoreline, tmp_path: Path) -> None:
     (tmp_path / "a_file").write_text("where a folder should be")
     outcome = shoreline("cost", "--size", "1GB", "--output", "a_file/costs.md")
     assert outcome.exit_code == 27
     assert "cannot be written" in outcome.errors
 
 
-def test_a_retention_below_a_class_s_minimum_is_warned_about(shoreline: Shoreline) -> None:
+def test_cost_warns_below_the_minimum_retention_of_a_class(shoreline: Shoreline) -> None:
     outcome = shoreline("cost", "--size", "100GB", "--keep", "30", "--storage-class", "DEEP_ARCHIVE")
     assert outcome.exit_code == 0
     assert "! Glacier Deep Archive bills at least 180 days" in outcome.output
 
 
-def test_a_comparison_writes_no_analysis_and_names_a_missing_price_once(shoreline: Shoreline, tmp_path: Path) -> None:
+def test_comparison_names_a_missing_price_once(shoreline: Shoreline, tmp_path: Path) -> None:
     outcome = shoreline("cost", "--region", "eu-west-1")
     assert outcome.exit_code == 0, outcome.errors
     assert not list(tmp_path.rglob("*.md"))
@@ -79,7 +79,7 @@ def test_a_comparison_writes_no_analysis_and_names_a_missing_price_once(shorelin
         ("--size 1GB --daily-change much", "'much' is not a share"),
         ("--size 1GB --daily-change 101%", "give 0% to 100%"),
         ("--size 1GB --keep 0", "a whole number of days"),
-        ("--size 1GB --region mars", "no prices for the region 'mars'"),
+        ("--size 1GB --region mars", "for the region 'mars'"),
         ("--size 1GB --storage-class TAPE", "'TAPE' is not a storage class: expected one of STANDARD"),
         ("--storage-class GLACIER --region eu-west-1", "No prices are known for GLACIER in eu-west-1; known: STANDARD"),
     ],

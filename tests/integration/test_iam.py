@@ -67,7 +67,7 @@ def hold(role: Role, operations: Operations, services: Iterable[str] = ("s3", "a
     assert not seen - used, "superfluous"
 
 
-def test_the_backup_role_allows_what_its_jobs_ask_for_and_no_more(
+def test_backup_role_allows_exactly_what_its_jobs_use(
     shoreline: Shoreline, storage: Storage, database: Database, execute: Callable[[str], None]
 ) -> None:
     execute("CREATE TABLE t AS SELECT 1 AS a")
@@ -82,9 +82,7 @@ def test_the_backup_role_allows_what_its_jobs_ask_for_and_no_more(
         database.sibling(into).drop()
 
 
-def test_the_lake_role_allows_what_its_jobs_ask_for_and_no_more(
-    shoreline: Shoreline, storage: Storage, tmp_path: Path
-) -> None:
+def test_lake_role_allows_exactly_what_its_jobs_use(shoreline: Shoreline, storage: Storage, tmp_path: Path) -> None:
     made = [shoreline("generate", "--json"), shoreline("upload", "--json")]
     storage.put("datalake/orders/year=2025/month=01/day=10/stray.parquet", b"of an older upload")
     (tmp_path / "output/orders/year=2025/month=01/day=10/data.parquet").unlink()
@@ -96,7 +94,7 @@ def test_the_lake_role_allows_what_its_jobs_ask_for_and_no_more(
     hold(LAKE, asked(*made))
 
 
-def test_the_setup_role_allows_what_it_asks_of_s3_and_no_more(aws: Aws, storage: Storage) -> None:
+def test_setup_role_allows_exactly_what_it_uses_of_s3(aws: Aws, storage: Storage) -> None:
     account = meter()
     ours = aws.again(account.attach)
     lifecycle = rules("backups/postgres", Retention(days=30, minimum=3))
@@ -107,7 +105,7 @@ def test_the_setup_role_allows_what_it_asks_of_s3_and_no_more(aws: Aws, storage:
     hold(SETUP, metered(account), ["s3"])
 
 
-def test_the_roles_setup_and_query_allow_what_athena_asks_for_and_no_more(
+def test_setup_and_query_roles_allow_exactly_what_athena_uses(
     shoreline: Shoreline, storage: Storage, stack: dict[str, str]
 ) -> None:
     made = [shoreline("generate", "--json"), shoreline("upload", "--json")]
@@ -123,7 +121,7 @@ def test_the_roles_setup_and_query_allow_what_athena_asks_for_and_no_more(
     hold(both, tables, ["athena", "glue"])
 
 
-def test_the_cleanup_role_allows_what_it_asks_for_and_no_more(
+def test_cleanup_role_allows_exactly_what_cleanup_uses(
     aws: Aws, storage: Storage, stack: dict[str, str], tmp_path: Path, database: Database
 ) -> None:
     fill(storage, objects=6, versions=2, uploads=2)
@@ -169,7 +167,7 @@ def everything(storage: Storage, lake: str, server: Database, folder: Path, acco
 
 
 @pytest.mark.parametrize("role", ROLES.values(), ids=ROLES.keys())
-def test_a_policy_names_our_resources_only_and_fits_into_iam(role: Role) -> None:
+def test_policy_names_own_resources_and_fits_into_iam(role: Role) -> None:
     made = policy(role, TARGET)
     text = json.dumps(made, separators=(",", ":"))
     assert len(text) <= MANAGED_POLICY_CHARACTERS
@@ -182,7 +180,7 @@ def test_a_policy_names_our_resources_only_and_fits_into_iam(role: Role) -> None
     assert anywhere <= {"s3:ListAllMyBuckets", "s3:GetBucketTagging", "athena:ListWorkGroups"}
 
 
-def test_only_cleanup_may_delete_versions_and_nobody_may_delete_backups_but_it_and_the_backup_role() -> None:
+def test_only_cleanup_deletes_versions_and_only_two_roles_backups() -> None:
     assert [name for name, role in ROLES.items() if "s3:DeleteObjectVersion" in role.actions] == ["cleanup"]
     deleting = [
         name
@@ -198,7 +196,7 @@ def test_the_document_explains_every_action() -> None:
     assert explain() in text, "regenerate it: python -c 'from services.iam.policies import explain; print(explain())'"
 
 
-def test_a_policy_is_printed_alone_so_that_it_can_be_piped(shoreline: Shoreline) -> None:
+def test_single_policy_is_printed_alone(shoreline: Shoreline) -> None:
     outcome = shoreline("iam", "backup", "--account", "123456789012")
     assert outcome.exit_code == 0, outcome.errors
     assert json.loads(outcome.output)["Version"] == "2012-10-17"

@@ -67,7 +67,7 @@ def writes(proxy: FaultProxy) -> list[str]:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_backup_on_aws_says_who_asks_and_then_runs(on_aws: OnAws, storage: Storage) -> None:
+def test_backup_on_aws_logs_the_caller(on_aws: OnAws, storage: Storage) -> None:
     outcome, _ = on_aws("backup")
     assert outcome.exit_code == 0, outcome.errors
     assert "arn:aws:sts::000000000000:assumed-role/backup/session" in outcome.errors
@@ -98,7 +98,7 @@ def test_jobs_that_only_read_need_no_right_to_write(on_aws: OnAws, storage: Stor
     assert outcome.exit_code == 0, outcome.errors
 
 
-def test_the_root_user_is_refused_unless_told_otherwise(on_aws: OnAws, storage: Storage) -> None:
+def test_root_user_is_refused_unless_allowed(on_aws: OnAws, storage: Storage) -> None:
     root = "arn:aws:iam::000000000000:root"
     outcome, _ = on_aws("backups", arn=root)
     assert outcome.exit_code == WRONG_ACCOUNT
@@ -107,7 +107,7 @@ def test_the_root_user_is_refused_unless_told_otherwise(on_aws: OnAws, storage: 
     assert allowed.exit_code == 0, allowed.errors
 
 
-def test_another_account_than_the_expected_one_is_refused_by_every_job(on_aws: OnAws, storage: Storage) -> None:
+def test_every_job_refuses_an_unexpected_account(on_aws: OnAws, storage: Storage) -> None:
     for job in ("backup", "upload", "setup", "cleanup"):
         outcome, proxy = on_aws(job, env={"AWS_EXPECTED_ACCOUNT_ID": "111111111111"})
         assert outcome.exit_code == WRONG_ACCOUNT
@@ -121,7 +121,7 @@ def test_a_bucket_of_someone_else_is_refused(on_aws: OnAws, storage: Storage) ->
 
 
 @pytest.mark.usefixtures("database")
-def test_preflight_tells_account_bucket_permissions_and_cost(on_aws: OnAws, storage: Storage) -> None:
+def test_preflight_shows_account_bucket_permissions_and_cost(on_aws: OnAws, storage: Storage) -> None:
     outcome, _ = on_aws("preflight", "backup")
     assert outcome.exit_code == 0, outcome.errors
     for part in (
@@ -141,7 +141,7 @@ def test_preflight_tells_account_bucket_permissions_and_cost(on_aws: OnAws, stor
         ({}, "arn:aws:iam::000000000000:root"),
     ],
 )
-def test_another_caller_is_refused_by_what_asks_aws_without_a_role_of_its_own(
+def test_jobs_without_a_role_refuse_an_unexpected_caller(
     on_aws: OnAws, storage: Storage, job: str, env: dict[str, str], arn: str
 ) -> None:
     outcome, proxy = on_aws(*job.split(), env=env, arn=arn)
@@ -149,7 +149,7 @@ def test_another_caller_is_refused_by_what_asks_aws_without_a_role_of_its_own(
     assert [asked.method for asked in proxy.asked] == ["POST"]  # GetCallerIdentity, and nothing more
 
 
-def test_no_permission_of_athena_is_asked_for_where_another_engine_answers(on_aws: OnAws, storage: Storage) -> None:
+def test_preflight_ignores_athena_with_another_engine(on_aws: OnAws, storage: Storage) -> None:
     for job, asked in (("setup", False), ("athena", False), ("query", False), ("cleanup", True)):
         outcome, _ = on_aws("preflight", job, "--json", env={"QUERY_ENGINE": "duckdb"})
         assert outcome.exit_code == 0, outcome.errors
@@ -168,7 +168,7 @@ def test_preflight_counts_the_parts_of_large_files(on_aws: OnAws, storage: Stora
 
 
 @pytest.mark.usefixtures("database")
-def test_before_the_bucket_is_there_the_next_command_makes_it(shoreline: Shoreline) -> None:
+def test_preflight_without_bucket_suggests_setup(shoreline: Shoreline) -> None:
     outcome = shoreline("preflight", env={"BUCKET": "no-such-bucket-of-ours"})
     assert outcome.exit_code == 0, outcome.errors
     assert "What for" not in outcome.output

@@ -14,9 +14,8 @@ import pytest
 
 from services.cost_analysis.model.figures import load_figures
 from services.cost_analysis.model.history import history_of
-from services.cost_analysis.report.analysis import Analysis, analyse
+from services.cost_analysis.report.analysis import Analysis, analyse, stale, write
 from services.cost_analysis.report.charts import Mark, bar_chart, line_chart
-from services.cost_analysis.report.files import stale, write
 from services.cost_analysis.report.inputs import Inputs, parse_days, parse_share, parse_size, read_demo
 from services.cost_analysis.report.summary import summarise
 from services.cost_analysis.report.text import duration, figure, usd
@@ -141,7 +140,7 @@ def test_sizes_and_days_are_read_or_named() -> None:
     assert parse_days("30") == 30
     with pytest.raises(InputError, match="'big' is not a size"):
         parse_size("big")
-    with pytest.raises(InputError, match="'long' is no number"):
+    with pytest.raises(InputError, match="'long' is not a number"):
         parse_days("long")
 
 

@@ -110,7 +110,7 @@ def test_a_connection_that_fails_is_an_attempt_without_a_bill(wire: Wire) -> Non
     assert meter.snapshot().total == Tally(calls=1, attempts=3, billable=0)
 
 
-def test_a_download_counts_the_bytes_that_are_announced_and_a_head_none(wire: Wire) -> None:
+def test_download_counts_announced_bytes_and_head_none(wire: Wire) -> None:
     wire.answer = lambda *_: (200, {}, b"y" * 4096)
     meter = Meter()
     client = wire.client("s3")

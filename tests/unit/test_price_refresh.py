@@ -91,12 +91,12 @@ def test_prices_are_found_on_every_page_by_usage_type_and_operation() -> None:
     assert len(asked) == 5  # one service, nine products
 
 
-def test_a_free_allowance_is_no_tier() -> None:
+def test_free_allowance_is_not_a_tier() -> None:
     found, _, _ = offers(["glue.request"], {"AWSGlue": GLUE})
     assert [(tier.tier_from, tier.usd_each) for tier in found["glue.request"]] == [(Decimal(0), Decimal("0.000001"))]
 
 
-def test_what_has_several_prices_or_none_is_told_and_not_taken() -> None:
+def test_ambiguous_or_missing_price_is_reported_and_kept() -> None:
     found, left_out, _ = offers(["s3.put.STANDARD", "s3.get.STANDARD", "athena.scan", "backup.s3"], {"AmazonS3": S3})
     assert list(found) == ["s3.put.STANDARD"]
     assert left_out == {
@@ -120,7 +120,7 @@ def offered(**usd: str) -> dict[str, list[Offer]]:
     return {usage: [Offer(usage, Decimal(0), Decimal(value), "2026-11-20")] for usage, value in named.items()}
 
 
-def test_only_what_differs_is_a_difference_and_it_is_in_the_file_s_unit() -> None:
+def test_differences_are_in_the_unit_of_the_file() -> None:
     listed = offered(s3__put__STANDARD="0.000006", s3__get__STANDARD="0.0000004000")
     (found,) = differences(PRICES, "eu-west-1", listed, like="us-east-1")
     assert found.usage == "s3.put.STANDARD"
@@ -129,7 +129,7 @@ def test_only_what_differs_is_a_difference_and_it_is_in_the_file_s_unit() -> Non
     assert found.per == 1000
 
 
-def test_the_file_is_written_with_the_new_prices_and_every_other_line_as_it_was(tmp_path: Path) -> None:
+def test_refresh_changes_only_the_lines_of_new_prices(tmp_path: Path) -> None:
     listed = offered(s3__put__STANDARD="0.000006", athena__scan="5.5")
     found = differences(PRICES, "eu-west-1", listed, like="us-east-1")
     before = PRICE_FILE.read_text()

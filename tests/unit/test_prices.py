@@ -79,8 +79,8 @@ def test_an_unknown_storage_class_is_named() -> None:
     ("old", "new", "message"),
     [
         ('usd = "0.023"', "usd = 0.023", "s3.storage.STANDARD in us-east-1 has 0.023; expected a number in quotes"),
-        ('usd = "0.023"', 'usd = "-1"', "has '-1' where a number"),
-        ('usd = "0.023"', 'usd = "NaN"', "has 'NaN' where a number"),
+        ('usd = "0.023"', 'usd = "-1"', "has '-1'; expected a number"),
+        ('usd = "0.023"', 'usd = "NaN"', "has 'NaN'; expected a number"),
         ('usd = "0.023", source = "infracost-s3"', 'usd = "0.023", source = "hearsay"', "names the source 'hearsay'"),
         ('usd = "0.023", source = "infracost-s3"', 'usd = "0.023"', "needs usage, unit, usd and source"),
         ('usd = "0.023",', 'usd = "0.023", sauce = "x",', "needs usage, unit, usd and source"),

@@ -134,7 +134,7 @@ def test_kept_receipt_of_the_ended_offer_counts_egress_only(tmp_path: Path) -> N
     assert read_receipts(tmp_path)[0][0].usd_free_tier == Decimal("0.09")
 
 
-def test_a_receipt_tells_when_a_limit_that_was_not_enforced_was_passed() -> None:
+def test_receipt_shows_that_an_unenforced_limit_was_passed() -> None:
     assert not receipt(predict.requests("PutObject", 2000)).over_limit
     assert receipt(predict.requests("PutObject", 2001)).over_limit
 
@@ -154,7 +154,7 @@ _tallies = st.builds(Tally, billable=st.integers(0, 10**6), bytes_received=st.in
     st.sampled_from(sorted(load_prices().classes)),
     _tallies,
 )
-def test_what_the_gate_adds_up_is_the_total_of_the_bill(operation: str, storage_class: str, tally: Tally) -> None:
+def test_budget_and_bill_have_the_same_total(operation: str, storage_class: str, tally: Tally) -> None:
     usage = Usage({Call("s3", operation, storage_class): tally})
     assert abs(biller().cost(usage) - biller().bill(usage).total) < Decimal("1e-15")
 
@@ -173,14 +173,14 @@ def test_the_cost_of_a_sum_is_the_sum_of_the_costs(first: list[Usage], second: l
     assert biller().cost(one + two) == biller().cost(one) + biller().cost(two)
 
 
-def test_a_prediction_over_the_limit_stops_the_run_before_it_begins() -> None:
+def test_prediction_over_the_limit_stops_the_run() -> None:
     budget = Budget(biller(), Decimal("0.01"))
     assert budget.expect(predict.requests("PutObject", 2000), "Uploading") == Decimal("0.01")
     with pytest.raises(BudgetExceeded, match=r"Uploading 9 GB would cost about \$0\.010005000, more than the \$0\.01"):
         budget.expect(predict.requests("PutObject", 2001), "Uploading 9 GB")
 
 
-def test_the_gate_lets_the_last_request_within_the_limit_through_and_not_the_next() -> None:
+def test_budget_stops_the_first_request_over_the_limit() -> None:
     budget = Budget(biller(), Decimal("0.00001"))
     budget.check(budget.price(PUT, Tally(billable=2)))
     with pytest.raises(BudgetExceeded, match="not sent"):
@@ -203,13 +203,13 @@ def test_kept_receipts_add_up_by_job(tmp_path: Path) -> None:
     assert (total.job, total.runs, total.requests, total.usd) == ("backup", 3, 6, Decimal("0.00003"))
 
 
-def test_retries_are_attempts_beyond_the_first_and_never_fewer_than_none(tmp_path: Path) -> None:
+def test_retries_are_never_negative(tmp_path: Path) -> None:
     usage = Usage({PUT: Tally(calls=2, attempts=5), Call("sts", "GetCallerIdentity"): Tally(calls=1, attempts=0)})
     keep(receipt(usage), tmp_path)
     assert add_up(read_receipts(tmp_path)[0])[0].retries == 3
 
 
-def test_a_receipt_is_named_by_its_job_and_time_and_never_replaces_another(tmp_path: Path) -> None:
+def test_receipt_never_replaces_another(tmp_path: Path) -> None:
     first = keep(receipt(predict.requests("PutObject", 1), run_id="a"), tmp_path)
     second = keep(receipt(predict.requests("PutObject", 1), run_id="b"), tmp_path)
     assert first.name == "backup_20261124_120005.json"
@@ -232,6 +232,6 @@ def test_a_damaged_receipt_is_named_and_left_out(tmp_path: Path, text: str) -> N
     assert read_receipts(tmp_path) == ([], ["backup_1.json"])
 
 
-def test_other_json_files_are_no_receipts(tmp_path: Path) -> None:
+def test_other_json_files_are_not_receipts(tmp_path: Path) -> None:
     (tmp_path / "cleanup_proof.json").write_text('{"format": "something else"}')
     assert read_receipts(tmp_path) == ([], [])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from services.errors import StorageError
-from services.iam.access import look_at_account
+from services.iam.audit import look_at_account
 from services.iam.grants import ROLES
 from services.s3.client import Aws
 

@@ -1,4 +1,4 @@
-"""Lines of a calculated bill, and what S3 objects that lie there for a while make of them."""
+"""The lines of a calculated bill, the cost of S3 objects over time, and the strategy that they add up to."""
 
 from __future__ import annotations
 
@@ -133,3 +133,28 @@ def retrieval_amounts(storage_class: str, size: Decimal, objects: Decimal, *, to
     if to_internet:
         amounts.append(MonthlyAmount("transfer to the internet", "transfer.internet", size / GB))
     return amounts
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A strategy's costs and recovery figures for one scenario."""
+
+    name: str
+    monthly: tuple[CostLine, ...]  # dollars a month
+    restore: tuple[CostLine, ...]  # dollars of one restore inside the region
+    restore_out: tuple[CostLine, ...]  # dollars of one restore outside AWS
+    rpo_seconds: Decimal
+    rto_seconds: Decimal
+    restored_bytes: int
+    stored_bytes: Decimal
+    warnings: tuple[str, ...] = ()  # costs that a choice causes
+
+    @property
+    def usd_monthly(self) -> Decimal:
+        """Dollars a month."""
+        return total(self.monthly)
+
+    @property
+    def restore_mb_per_second(self) -> Decimal:
+        """MB of the database for each second until it answers."""
+        return Decimal(self.restored_bytes) / 10**6 / self.rto_seconds

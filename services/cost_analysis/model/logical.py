@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from decimal import Decimal
 from math import ceil
 
-from services.cost_analysis.model.lines import Holding, MonthlyAmount, holding_amounts, price, retrieval_amounts
+from services.cost_analysis.model.lines import (
+    Holding,
+    MonthlyAmount,
+    Strategy,
+    holding_amounts,
+    price,
+    retrieval_amounts,
+)
 from services.cost_analysis.model.scenario import Scenario
-from services.cost_analysis.model.strategy import Strategy
 from services.costs.bill import STANDARD, class_of_part
 from services.costs.prices import DAYS_A_MONTH
 from services.s3.multipart import PartPlan

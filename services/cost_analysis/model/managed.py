@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.cost_analysis.model.lines import MonthlyAmount, price
+from services.cost_analysis.model.lines import MonthlyAmount, Strategy, price
 from services.cost_analysis.model.physical import changed_bytes, wal_bytes_a_day
 from services.cost_analysis.model.scenario import Scenario
-from services.cost_analysis.model.strategy import Strategy
 from services.costs.prices import GB, HOURS_A_MONTH
 
 INSTANCE = "rds.instance.db.t4g.medium"

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
 
-from services.cost_analysis.model.lines import Holding, MonthlyAmount, holding_amounts, price, retrieval_amounts
+from services.cost_analysis.model.lines import (
+    Holding,
+    MonthlyAmount,
+    Strategy,
+    holding_amounts,
+    price,
+    retrieval_amounts,
+)
 from services.cost_analysis.model.logical import DAY, kms_amounts, parts, upload_amounts
 from services.cost_analysis.model.scenario import Scenario
-from services.cost_analysis.model.strategy import Strategy
 from services.costs.bill import STANDARD
 from services.costs.prices import DAYS_A_MONTH
 

@@ -1,4 +1,4 @@
-"""The whole analysis: a Markdown document and its charts, as values."""
+"""The whole analysis: a Markdown document and its charts, as values and as files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from services.cost_analysis.report.sections import by_size, figures_table, measu
 from services.cost_analysis.report.strategies import monthly_chart, strategies_values
 from services.cost_analysis.report.text import figure
 from services.cost_analysis.report.turns import sweeps, turning_charts, turning_values
+from services.errors import FolderUnusable
 
 TEMPLATE = Path(__file__).with_name("analysis.md")
 _PUBLISHED = (
@@ -70,3 +71,27 @@ def _general(inputs: Inputs) -> dict[str, str]:
             f"- {figure(known.value)} {known.unit}: [{known.known_from}]({known.url})" for known in published
         ),
     }
+
+
+def _contents(inputs: Inputs, document: Path) -> dict[Path, str]:
+    analysis = analyse(inputs)
+    charts = document.parent / inputs.charts
+    return {document: analysis.document, **{charts / name: text for name, text in analysis.charts.items()}}
+
+
+def write(inputs: Inputs, document: Path) -> tuple[Path, ...]:
+    """Write the document and its charts, and return their paths, the document first. Raises FolderUnusable."""
+    contents = _contents(inputs, document)
+    try:
+        for path, text in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FolderUnusable(f"'{error.filename}' cannot be written: {(error.strerror or 'error').lower()}.") from error
+    return tuple(contents)
+
+
+def stale(inputs: Inputs, document: Path) -> tuple[str, ...]:
+    """Return the files that differ from what `write` would write now."""
+    contents = _contents(inputs, document)
+    return tuple(str(path) for path, text in contents.items() if not path.is_file() or path.read_text("utf-8") != text)

@@ -7,12 +7,11 @@ from decimal import Decimal
 from functools import partial
 
 from services import formatting
-from services.cost_analysis.model.lines import CostLine, total
+from services.cost_analysis.model.lines import CostLine, Strategy, total
 from services.cost_analysis.model.logical import logical, logical_tiers
 from services.cost_analysis.model.managed import database_on_rds, managed
 from services.cost_analysis.model.physical import physical, segments_a_day
 from services.cost_analysis.model.scenario import Scenario
-from services.cost_analysis.model.strategy import Strategy
 from services.cost_analysis.report.charts import bar_chart
 from services.cost_analysis.report.inputs import Inputs, size_name
 from services.cost_analysis.report.text import duration, figure, table, usd

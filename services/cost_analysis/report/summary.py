@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from services.cost_analysis.model.lines import total
+from services.cost_analysis.model.lines import Strategy, total
 from services.cost_analysis.model.logical import logical
-from services.cost_analysis.model.strategy import Strategy
 from services.cost_analysis.report.inputs import Inputs, size_name
 from services.cost_analysis.report.strategies import MAIN, Make, strategy_or_reason
 

@@ -23,7 +23,7 @@ def test_a_prefix_without_a_name_and_its_closing_slash_is_refused(prefix: str) -
 @pytest.mark.parametrize(
     "key", ["datalake", "datalake2/a", "Datalake/a", "x/datalake/a", "backups/postgres2/a", "backups/a"]
 )
-def test_a_key_whose_name_only_begins_alike_is_not_ours(key: str) -> None:
+def test_key_with_a_similar_prefix_is_foreign(key: str) -> None:
     assert Scope((BACKUPS, LAKE)).area_of(key) is None
 
 

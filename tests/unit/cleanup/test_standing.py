@@ -46,7 +46,7 @@ def test_deleting_before_the_minimum_time_costs_the_rest_of_it(
     assert abs(found.early_deletion(BILLER) - expected) < Decimal("1e-12")
 
 
-def test_an_archived_object_is_billed_with_its_overhead_in_both_classes() -> None:
+def test_archived_object_is_billed_with_both_overheads() -> None:
     found = standing("DEEP_ARCHIVE", GB, 200)
     expected = (Decimal(GB + 32768) * Decimal("0.00099") + Decimal(8192) * Decimal("0.023")) / GB
     assert abs(found.monthly(BILLER) - expected) < Decimal("1e-12")
@@ -58,7 +58,7 @@ def test_a_class_without_a_price_is_named_and_not_called_free() -> None:
     assert found.unpriced == {"OUTPOSTS"}
 
 
-def test_a_delete_marker_costs_nothing_and_parts_of_an_upload_cost_as_standard() -> None:
+def test_delete_marker_is_free_and_parts_cost_standard() -> None:
     found = standing("STANDARD", 5, 0, marker=True)
     assert found.monthly(BILLER) == 0
     found.add_parts(GB)
