@@ -76,6 +76,7 @@ def planted(tmp_path: Path) -> dict[str, str]:
         "PGPASSWORD": f"{word}-pg'\"\\%s{{}}",
         "AWS_SECRET_ACCESS_KEY": f"{word}-aws",
         "AWS_SESSION_TOKEN": f"{word}-token",
+        "DRILL_PASSWORD": f"{word}-drill",
         "BACKUP_AGE_IDENTITY": str(identity),
         "NOTIFY_URLS": f"json://user:{word}-notify@{_NOWHERE}/",
         "PING_URL": f"http://{_NOWHERE}/{word}-ping",
