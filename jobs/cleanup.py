@@ -1,4 +1,4 @@
-"""Remove all that Shoreline made, and prove that it is gone."""
+"""Delete everything that Shoreline created, and verify that it is gone."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def command(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Remove all that Shoreline made, and prove that it is gone.
+    """Delete everything that Shoreline created, and verify that it is gone.
 
-    Without --yes, the bucket's name is asked for on a terminal; elsewhere the plan is printed and nothing removed.
+    Without --yes, you must type the bucket's name on a terminal; elsewhere the plan is printed and nothing is deleted.
     """
     options = Options(keep_backups, receipts, scratch, dry_run, yes)
     run_job(ctx, "cleanup", lambda run: cleanup(run, options), show, as_json=as_json, verdict=verdict)

@@ -44,7 +44,7 @@ class PreflightReport:
 
 
 def command(ctx: typer.Context, job: JobName = "backup", as_json: Json = False) -> None:
-    """Show whose credentials these are, whose the bucket is, what a job may not do and will cost. Changes nothing."""
+    """Show the AWS identity, the bucket's owner, missing permissions and the predicted cost. Changes nothing."""
     run_job(ctx, "preflight", lambda run: preflight(run, job), show, as_json=as_json, verdict=verdict)
 
 

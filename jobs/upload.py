@@ -42,7 +42,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Send the Parquet files under OUTPUT_DIR to the lake in the bucket: only what differs, verified."""
+    """Upload the Parquet files under OUTPUT_DIR that differ from the lake's, and verify them."""
     run_job(
         ctx,
         "upload",

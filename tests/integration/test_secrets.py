@@ -76,12 +76,12 @@ def planted(tmp_path: Path) -> dict[str, str]:
         "PGPASSWORD": f"{word}-pg'\"\\%s{{}}",
         "AWS_SECRET_ACCESS_KEY": f"{word}-aws",
         "AWS_SESSION_TOKEN": f"{word}-token",
-        "DRILL_PASSWORD": f"{word}-drill",
         "BACKUP_AGE_IDENTITY": str(identity),
         "NOTIFY_URLS": f"json://user:{word}-notify@{_NOWHERE}/",
         "PING_URL": f"http://{_NOWHERE}/{word}-ping",
         "PUSHGATEWAY_URL": f"http://user:{word}-push@{_NOWHERE}",
     }
+    found["DRILL_PASSWORD"] = found["PGPASSWORD"]  # drills use the same server here
     assert set(found) == set(secret_names()), "plant the new secret here, too"
     return found | {"BACKUP_AGE_RECIPIENTS": str(identity.to_public())}
 
