@@ -41,7 +41,7 @@ def command(
     check: Annotated[bool, typer.Option("--check", help="Validate DDL and queries without a scan.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Create the lake's tables and run the queries under sql/athena/queries/, and report what each scanned."""
+    """Create the lake's tables, run the sample queries, and show the bytes that each scanned."""
     if check:
         run_job(ctx, "athena", lambda run: checked(run, engine), show_checked, as_json=as_json)
     else:

@@ -34,7 +34,7 @@ class AuditReport:
 
 
 def command(ctx: typer.Context, account: InAccount = False, as_json: Json = False) -> None:
-    """Show that only S3, Athena, the Glue Data Catalog and STS were ever called, from the receipts of all runs."""
+    """List the AWS services that all runs have called, from their receipts: S3, Athena, Glue and STS only."""
     run_job(ctx, "audit", lambda run: audit(run, in_account=account), show, as_json=as_json, verdict=verdict)
 
 

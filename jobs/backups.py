@@ -45,7 +45,7 @@ class Listing:
 
 
 def command(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the backups: when, size, age, rows, why each is kept, and when a drill proved it."""
+    """List the backups: time, size, age, rows, why each is kept, and its last drill."""
     run_job(ctx, "backups", backups, show, as_json=as_json)
 
 

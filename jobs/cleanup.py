@@ -1,4 +1,4 @@
-"""The cleanup job: shows the plan, asks, removes, and prints what was verified."""
+"""Delete everything that Shoreline created, and verify that it is gone."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def command(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Remove everything that Shoreline created, and verify that it is gone.
+    """Delete everything that Shoreline created, and verify that it is gone.
 
-    Without --yes, you must type the bucket's name on a terminal; elsewhere only the plan is printed.
+    Without --yes, you must type the bucket's name on a terminal; elsewhere the plan is printed and nothing is deleted.
     """
     options = Options(keep_backups, receipts, scratch, dry_run, yes)
     run_job(ctx, "cleanup", lambda run: cleanup(run, options), show, as_json=as_json, verdict=verdict)

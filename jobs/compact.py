@@ -28,7 +28,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be merged, and do nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Merge the small files of each day in the bucket: fewer requests and footers for every query."""
+    """Merge the small files of each day in the bucket, so that queries make fewer requests."""
     from services.lake.manifest import tables_left_out
 
     run_job(

@@ -24,11 +24,9 @@ def command(ctx: typer.Context, rows: Rows = 5, as_json: Json = False) -> None:
 
 def database(run: Run, rows: int) -> PlatformReport:
     """Create what is missing of the sample database."""
-    from loguru import logger
-
     from services.postgres import sample_database as platform
 
-    return platform.create(run.database, rows, logger.info)
+    return platform.create(run.database, rows)
 
 
 def show(report: PlatformReport, console: Console) -> str:

@@ -29,7 +29,7 @@ def command(
     allow_unencrypted: AllowUnencrypted = False,
     as_json: Json = False,
 ) -> None:
-    """Prove a backup: restore it into a scratch database, dump that again, and compare every table."""
+    """Prove that a backup restores: load it into a temporary database, dump that again, and compare every table."""
     run_job(
         ctx,
         "drill",

@@ -41,7 +41,7 @@ class PriceRow:
 def command(
     ctx: typer.Context, region: Region = None, refresh: Refresh = False, yes: Yes = False, as_json: Json = False
 ) -> None:
-    """Print every price that costs are calculated with, its source and that source's date.
+    """Print every price used in cost calculations, with its source and date.
 
     --refresh needs a network and an AWS account; it asks before it writes, and with --region adds a new region.
     """

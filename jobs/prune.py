@@ -34,7 +34,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and delete nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Apply retention: delete old backups, but never the newest, the minimum, or the newest proved one."""
+    """Delete backups by retention, but never the newest, the minimum number, or the newest proven one."""
     run_job(ctx, "prune", lambda run: prune(run, dry_run=dry_run), show, as_json=as_json, figures=figures)
 
 

@@ -33,7 +33,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Answer a query over the lake, if it has a partition filter and scans little enough."""
+    """Run SQL on the lake; a partition filter is required, and the scan is limited."""
     from services.errors import InputError
 
     def planned(run: Run) -> QueryPlan:

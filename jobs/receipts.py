@@ -34,7 +34,7 @@ class ReceiptsReport:
 
 
 def command(ctx: typer.Context, job: Job = None, as_json: Json = False) -> None:
-    """Sum the kept receipts: requests, bytes and dollars by job."""
+    """Add up the stored receipts: requests, bytes and dollars by job."""
     run_job(ctx, "receipts", lambda run: receipts(run, job), show, as_json=as_json)
 
 

@@ -78,9 +78,9 @@ def command(
     allow_unencrypted: AllowUnencrypted = False,
     as_json: Json = False,
 ) -> None:
-    """Load a backup into a new database, which takes the final name only when it is complete.
+    """Restore a backup into a new database, which gets its final name only when it is complete.
 
-    With --replace, the name of a database that is not empty must be typed on a terminal; elsewhere give --yes.
+    With --replace, you must type the name of a database that is not empty on a terminal, or add --yes elsewhere.
     """
     run_job(
         ctx,

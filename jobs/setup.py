@@ -24,7 +24,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the bucket: tagged, private, encrypted, with its lifecycle. Changes nothing that is right already."""
+    """Create the bucket (private, encrypted, tagged, with a lifecycle), or bring it into this state."""
     run_job(ctx, "setup", lambda run: setup(run, check=check), show, as_json=as_json, verdict=verdict)
 
 

@@ -31,7 +31,7 @@ AcceptShrink = Annotated[
 
 
 def command(ctx: typer.Context, accept_shrink: AcceptShrink = None, as_json: Json = False) -> None:
-    """Say whether the backups are in order: newest, last drill, next expiry. Fails when something is stale."""
+    """Show the newest backup, the last drill and the next expiry. Fails if anything is stale."""
     run_job(ctx, "status", lambda run: status(run, accept_shrink), show, as_json=as_json, verdict=verdict)
 
 

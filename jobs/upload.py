@@ -41,7 +41,7 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Send the Parquet files under OUTPUT_DIR to the lake in the bucket: only what differs, verified."""
+    """Upload the Parquet files under OUTPUT_DIR that differ from the lake's, and verify them."""
     from services.lake.manifest import tables_left_out
 
     run_job(

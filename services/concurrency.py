@@ -1,4 +1,4 @@
-"""Many calls side by side, in bounded memory."""
+"""Runs many calls concurrently, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ WORKERS = 16
 
 
 def each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of `work(item)`, in order, with at most twice WORKERS items taken and not yet given back.
+    """Yield the results of `work(item)` in order, with at most twice WORKERS calls outstanding.
 
-    The first exception is raised here; what had not begun by then is not begun.
+    Raises the first exception; calls that have not started by then are cancelled.
     """
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="side-by-side")

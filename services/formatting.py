@@ -1,4 +1,4 @@
-"""Sizes, times, counts and money as a person reads them."""
+"""Formats sizes, times, counts and money for people."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 _UNITS = ("KB", "MB", "GB", "TB", "PB")
-# C0 and C1 controls, line separators, what turns the direction of text, and halves of surrogate pairs.
+# C0 and C1 controls, line separators, marks of text direction, and lone surrogates.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTINUATION = "\n  "
 
 
 def size(count: int) -> str:
-    """Bytes in powers of 1000, as AWS bills scans: '0 B', '1.9 KB', '302 MB'."""
+    """Format bytes in powers of 1000, as AWS bills scans: '0 B', '1.9 KB', '302 MB'."""
     if count < 1000:
         return f"{count} B"
     value = float(count)
@@ -25,7 +25,7 @@ def size(count: int) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration: '40 ms', '3.2 s', '4 min 10 s', '2 h 05 min'."""
+    """Format a duration: '40 ms', '3.2 s', '4 min 10 s', '2 h 05 min'."""
     if value < 0.9995:
         return f"{value * 1000:.0f} ms"
     if value < 59.95:
@@ -37,7 +37,7 @@ def seconds(value: float) -> str:
 
 
 def age(span: timedelta) -> str:
-    """How long ago: '12 s', '5 min', '3 h', '12 days'."""
+    """Format an age: '12 s', '5 min', '3 h', '12 days'."""
     whole = max(0, int(span.total_seconds()))
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if whole >= 2 * length or (unit != "days" and whole >= length):
@@ -46,12 +46,12 @@ def age(span: timedelta) -> str:
 
 
 def count(number: int, thing: str, things: str = "") -> str:
-    """A counted noun: '1 row', '1,200 rows'."""
+    """Format a counted noun: '1 row', '1,200 rows'."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def money(amount: Decimal) -> str:
-    """US dollars, with as many places as the first two figures need: '$0.00', '$12.34', '$0.000052'."""
+    """Format US dollars with two significant figures below a cent: '$0.00', '$12.34', '$0.000052'."""
     if amount == 0:
         return "$0.00"
     places = max(2, 1 - amount.adjusted())
@@ -59,18 +59,18 @@ def money(amount: Decimal) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time in UTC: '2025-06-10 14:30:22 UTC'."""
+    """Format a time in UTC: '2025-06-10 14:30:22 UTC'."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def printable(text: str) -> str:
     """Return one line of text with its control characters escaped, such as ESC as '\\x1b': names are data."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 def printable_lines(text: str) -> str:
-    """Return a message with its control characters escaped; only a line break before two spaces stays one.
+    """Return a message with its control characters escaped, except a line break before two spaces.
 
-    Messages list several things on indented lines. A name with a line break cannot begin a line of its own.
+    Messages list items on indented lines. A name that contains a line break cannot start a new line.
     """
     return _CONTINUATION.join(map(printable, text.split(_CONTINUATION)))

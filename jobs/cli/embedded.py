@@ -22,7 +22,7 @@ def embedded_settings(job: str) -> Settings:
 
     if job in _QUERY_JOBS and named("QUERY_ENGINE") == "athena":
         logger.warning("ignoring QUERY_ENGINE=athena: the embedded stack runs queries with DuckDB")
-    started = embedded_stack().up(logger.info)
+    started = embedded_stack().up()
     settings = load(started.settings, defaults={"BUCKET": BUCKET})
     if started.empty:
         _create_bucket(settings)

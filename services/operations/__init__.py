@@ -1,1 +1,1 @@
-"""What an operator needs of a job that runs unwatched: messages, pings, metrics and a schedule."""
+"""Unattended operation: messages, pings, metrics and a scheduler."""

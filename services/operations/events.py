@@ -1,4 +1,4 @@
-"""What happens to a job, and the words in which people are told. Pure: nothing is sent here."""
+"""The events of a job and their messages. Pure: nothing is sent here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.operations.figures import MetricSample
 
 
 class EventType(StrEnum):
-    """When people may be told."""
+    """The events that NOTIFY_ON selects."""
 
     START = "start"
     SUCCESS = "success"
@@ -24,7 +24,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One moment of one run. `seconds`, `exit_code` and `usd` are of its end, `late_since` when it is late."""
+    """An event of one run."""
 
     moment: EventType
     job: str
@@ -32,18 +32,18 @@ class Event:
     at: datetime
     run_id: str = ""
     host: str = ""
-    seconds: float | None = None
+    seconds: float | None = None  # None before the end, as is the exit code
     exit_code: int | None = None
     error: str = ""
     next_step: str = ""
     usd: Decimal | None = None
     figures: tuple[MetricSample, ...] = ()
-    late_since: datetime | None = None
+    late_since: datetime | None = None  # for EventType.LATE: when the run was due
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """What a job that succeeded found out, and people have to hear of: a database that shrank."""
+    """A finding of a successful job that people must hear of: a database that shrank."""
 
     database: str
     what: str
@@ -52,7 +52,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Message:
-    """What a person reads."""
+    """A message in plain text."""
 
     title: str
     body: str
@@ -77,19 +77,20 @@ _NAMES: Mapping[str, tuple[str, Callable[[float], str]]] = {
 
 
 def message(event: Event, redact: Callable[[str], str] = lambda text: text) -> Message:
-    """Return the event in words, as plain text. `redact` removes secrets; control characters are escaped."""
+    """Return the message of an event. `redact` removes secrets; control characters are escaped."""
     lines = [f"at         {formatting.moment(event.at)}"]
     if event.late_since is not None:
-        lines.append(f"due        {formatting.moment(event.late_since)}, and no run has ended well since")
+        lines.append(f"due        {formatting.moment(event.late_since)}, and no run has succeeded since")
     if event.error:
         lines += [f"what       {event.error}", f"next       {event.next_step or 'see the log'}"]
     if event.seconds is not None:
         lines.append(f"took       {formatting.seconds(event.seconds)}")
-    for figure in event.figures:
-        if figure.name in _NAMES:
-            name, shown = _NAMES[figure.name]
-            of = figure.labels.get("database", event.database)
-            lines.append(f"{name:<10} {shown(figure.value)}" + (f" ({of})" if of != event.database else ""))
+    for sample in event.figures:
+        if sample.name in _NAMES:
+            name, shown = _NAMES[sample.name]
+            database = sample.labels.get("database", event.database)
+            other = "" if database == event.database else f" ({database})"
+            lines.append(f"{name:<10} {shown(sample.value)}{other}")
     if event.usd is not None:
         lines.append(f"cost       {formatting.money(event.usd)}")
     if event.exit_code:

@@ -1,4 +1,4 @@
-"""The numbers that jobs tell, under the names by which Prometheus knows them."""
+"""The metrics of jobs, under their names in Prometheus."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Metric:
-    """A gauge: what it tells, and its labels beyond `database`."""
+    """A gauge."""
 
-    tells: str
-    labels: tuple[str, ...] = ()
+    help: str
+    labels: tuple[str, ...] = ()  # besides `database`
 
 
 METRICS: Mapping[str, Metric] = {
@@ -36,12 +36,11 @@ METRICS: Mapping[str, Metric] = {
 
 @dataclass(frozen=True)
 class MetricSample:
-    """One number of a job's report. `name` is a key of METRICS; `labels` are those that METRICS names, and `database`
-    where it is another than the run's."""
+    """One value of a metric."""
 
-    name: str
+    name: str  # a key of METRICS
     value: float
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)  # those of the metric; `database` if not the run's
 
     def __post_init__(self) -> None:
         wanted = METRICS[self.name].labels

@@ -1,4 +1,4 @@
-"""Metrics of one-shot jobs: a text file for node_exporter, or a push to a gateway."""
+"""Writes metrics of jobs: to a text file for node_exporter, or to a Pushgateway."""
 
 from __future__ import annotations
 
@@ -22,52 +22,52 @@ Series = tuple[str, tuple[tuple[str, str], ...]]  # a metric's name, and its lab
 
 
 def run_figures(event: Event) -> list[MetricSample]:
-    """What the end of a run tells: of the run itself, and of its report."""
+    """Return the metrics of a finished run and its report."""
     labels = {"job_name": event.job}
-    ended = event.at.timestamp()
-    good = event.moment is EventType.SUCCESS
+    ended_at = event.at.timestamp()
+    succeeded = event.moment is EventType.SUCCESS
     figures = [
-        MetricSample("shoreline_run_timestamp_seconds", ended, labels),
-        MetricSample("shoreline_run_success", float(good), labels),
+        MetricSample("shoreline_run_timestamp_seconds", ended_at, labels),
+        MetricSample("shoreline_run_success", float(succeeded), labels),
         MetricSample("shoreline_run_exit_code", float(event.exit_code or 0), labels),
         MetricSample("shoreline_run_duration_seconds", event.seconds or 0.0, labels),
     ]
     if event.usd is not None:
         figures.append(MetricSample("shoreline_run_cost_usd", float(event.usd), labels))
-    if good:  # a failure leaves the last success as it was
-        figures.append(MetricSample("shoreline_last_success_timestamp_seconds", ended, labels))
+    if succeeded:  # a failure keeps the time of the last success
+        figures.append(MetricSample("shoreline_last_success_timestamp_seconds", ended_at, labels))
     return [*figures, *event.figures]
 
 
 def series(figures: Iterable[MetricSample], databases: Sequence[str]) -> dict[Series, float]:
-    """Each figure as a series with its value, for each database of the run that it does not name itself."""
+    """Return the value of each series: one per database of the run, unless the sample names its database."""
     return {
-        (each.name, tuple(sorted({"database": database, **each.labels}.items()))): each.value
-        for each in figures
+        (sample.name, tuple(sorted({"database": database, **sample.labels}.items()))): sample.value
+        for sample in figures
         for database in databases
     }
 
 
 def write(path: Path, fresh: Mapping[Series, float]) -> None:
-    """Merges series into a text file of node_exporter's collector, at once for its readers.
+    """Merge series into a text file of node_exporter's collector, atomically. Raises OSError.
 
-    What other jobs and databases wrote there stays. Raises OSError.
+    Series of other jobs and databases are kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path.with_name(path.name + ".lock")):
         registry = CollectorRegistry()
-        registry.register(_Given({**_read(path), **fresh}))
+        registry.register(_SeriesCollector({**_read(path), **fresh}))
         write_to_textfile(str(path), registry)
 
 
 def push(gateway: str, fresh: Mapping[Series, float], job: str, instance: str) -> None:
-    """Adds series to a Pushgateway, in the group of this job and instance. Raises OSError.
+    """Push series to a Pushgateway, in the group of this job and instance. Raises OSError.
 
-    A gateway puts the group's labels over those of its series, and lets a push replace the series of the same name in
-    its group: so `database` is none of the group's labels, and `instance` differs where other databases are meant.
+    The group's labels override those of its series, and a push replaces series of the same name in its group: hence
+    `database` is not a label of the group, and `instance` differs between databases.
     """
     parts = urlsplit(gateway)
-    user, password = (None if each is None else unquote(each) for each in (parts.username, parts.password))
+    user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     def handler(
@@ -78,36 +78,36 @@ def push(gateway: str, fresh: Mapping[Series, float], job: str, instance: str) -
         return basic_auth_handler(url, method, timeout, headers, data, user, password)
 
     registry = CollectorRegistry()
-    registry.register(_Given(fresh))
+    registry.register(_SeriesCollector(fresh))
     group = {"job_name": job, "instance": instance}
     pushadd_to_gateway(bare, job="shoreline", registry=registry, grouping_key=group, timeout=10, handler=handler)
 
 
-class _Given(Collector):
-    """Series as they were given."""
+class _SeriesCollector(Collector):
+    """Collects fixed series."""
 
     def __init__(self, values: Mapping[Series, float]) -> None:
         self._values = values
 
     def collect(self) -> Iterator[Family]:
-        """A gauge for each name."""
+        """Yield a gauge for each metric."""
         for name, metric in METRICS.items():
-            found = {labels: value for (of, labels), value in self._values.items() if of == name}
-            if not found:
+            values = {labels: value for (of, labels), value in self._values.items() if of == name}
+            if not values:
                 continue
-            family = GaugeMetricFamily(name, metric.tells, labels=["database", *metric.labels])
-            for labels, value in sorted(found.items()):
+            family = GaugeMetricFamily(name, metric.help, labels=["database", *metric.labels])
+            for labels, value in sorted(values.items()):
                 family.add_metric([dict(labels)[label] for label in ("database", *metric.labels)], value)
             yield family
 
 
 def _read(path: Path) -> dict[Series, float]:
-    """The series that are in the file and that this version knows."""
+    """Return the series in the file that this version knows."""
     if not path.exists():
         return {}
     try:
         families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
-    except ValueError:  # somebody else's file, or half of one: begun anew
+    except ValueError:  # a damaged or foreign file is replaced
         return {}
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -119,7 +119,7 @@ def _read(path: Path) -> dict[Series, float]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One writer at a time, whichever process it is."""
+    """Hold a lock file."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

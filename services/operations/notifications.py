@@ -1,4 +1,4 @@
-"""Telling people through Apprise, and monitors through a ping URL."""
+"""Sends messages through Apprise, and pings a monitor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ENDINGS = {EventType.START: "/start", EventType.SUCCESS: "", EventType.FAILURE:
 _BODY_LIMIT = 10_000  # bytes; healthchecks.io keeps the first 100 kB
 
 
-# Apprise logs the addresses that it could not reach, which hold tokens.
+# Apprise logs the addresses that it could not reach, which contain tokens.
 logging.getLogger("apprise").addHandler(logging.NullHandler())
 
 
@@ -34,10 +34,10 @@ logging.getLogger("apprise").propagate = False
 
 
 def send(urls: Sequence[str], moment: EventType, message: Message | None) -> list[str]:
-    """Send a message to each Apprise URL; return what went wrong, a line for each, without the URLs' secrets.
+    """Send a message to each Apprise URL and return the problems, one line each, without the URLs' secrets.
 
-    The message is plain text, which Apprise escapes for a service that takes only HTML. Without a message it only looks
-    whether Apprise understands each URL: a mistyped one should not wait for a failure.
+    Apprise escapes the plain text for services that take only HTML. Without a message the URLs are only parsed: a typo
+    should not wait for a failure. Only a known scheme is shown, as any other text may be part of a secret.
     """
     problems = []
     for number, url in enumerate(urls, 1):
@@ -45,21 +45,19 @@ def send(urls: Sequence[str], moment: EventType, message: Message | None) -> lis
         sender = apprise.Apprise()
         if not sender.add(url):
             where = f"begins with '{scheme}:'" if scheme in apprise.plugins.N_MGR else "has no known scheme"
-            problems.append(
-                f"Apprise does not understand address {number} of {len(urls)} in NOTIFY_URLS, which {where}"
-            )
+            problems.append(f"Apprise cannot parse address {number} of {len(urls)} in NOTIFY_URLS, which {where}")
         elif message and not sender.notify(
             title=message.title,
             body=message.body,
             notify_type=_TYPES[moment],
             body_format=apprise.NotifyFormat.TEXT,
         ):
-            problems.append(f"{scheme} did not take the message")
+            problems.append(f"{scheme} did not accept the message")
     return problems
 
 
 def ping_address(url: str, moment: EventType) -> str | None:
-    """The address that tells of this moment, or None where there is none: a monitor notices by itself what is late."""
+    """Return the URL to ping for an event, or None: a monitor notices a late run itself."""
     if moment not in _ENDINGS:
         return None
     parts = urlsplit(url)
@@ -67,7 +65,7 @@ def ping_address(url: str, moment: EventType) -> str | None:
 
 
 def ping(url: str, moment: EventType, body: str) -> list[str]:
-    """Tells a monitor in the manner of healthchecks.io, three times at most, and gives what went wrong."""
+    """Ping a monitor such as healthchecks.io, at most three times, and return the problems."""
     address = ping_address(url, moment)
     if address is None:
         return []
@@ -78,5 +76,5 @@ def ping(url: str, moment: EventType, body: str) -> list[str]:
     try:
         answer = urllib3.request("POST", address, body=body.encode()[:_BODY_LIMIT], retries=retries, timeout=5.0)
     except urllib3.exceptions.HTTPError as error:
-        return [f"{host} was not reached ({type(error).__name__})"]
+        return [f"could not reach {host} ({type(error).__name__})"]
     return [] if answer.status < 400 else [f"{host} answered {answer.status}"]

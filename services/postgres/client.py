@@ -31,23 +31,23 @@ from services.postgres.connection import CONNECT_SECONDS, Server, forget_ambient
 from services.postgres.connection import Connection as Connection
 from services.postgres.errors import advice, connection_advice, first_line
 
-# The first minor version without a known hole that a dump reaches. Source: PostgreSQL, CVE-2026-18408.
+# The first minor versions without a known vulnerability that a dump can exploit. Source: PostgreSQL, CVE-2026-18408.
 _FIRST_GOOD_MINOR = {14: 24, 15: 19, 16: 15, 17: 11, 18: 6}
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
-_MEETING = """
+_IDENTIFY = """
 SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('shoreline.options', true),
        pg_catalog.concat(pg_catalog.current_setting('bytea_output'), '/',
                          pg_catalog.current_setting('standard_conforming_strings'))
-"""  # which session of the server this is, and how values are written in one that lost its options
-MAINTENANCE = "postgres"  # the database that one is connected to while others are made, renamed and dropped
-SCRATCH = "shoreline: scratch"  # the comment of a database that a restore or a drill made, and will drop
-# As it is from its first moment on, until it has its comment: closed to all. CREATE DATABASE takes no comment.
+"""  # the session's backend, whether it kept its options, and how it writes values
+MAINTENANCE = "postgres"  # connected to while other databases are created, renamed and dropped
+SCRATCH = "shoreline: scratch"  # the comment of a temporary database of a restore or drill
+# The state of a temporary database before it gets its comment: CREATE DATABASE cannot set one.
 _UNMARKED = "(NOT datallowconn AND datconnlimit = 0 AND shobj_description(oid, 'pg_database') IS NULL)"
 IS_SCRATCH = f"""
 (datname ~ '_(restoring|old)_[0-9a-f]{{8}}$'
  AND (coalesce(shobj_description(oid, 'pg_database'), '') = '{SCRATCH}' OR {_UNMARKED}))
 """  # a condition on a row of pg_database
-_SAMPLE = "saas_platform"  # PGDATABASE's default, which the job `database` makes
+_SAMPLE = "saas_platform"  # PGDATABASE's default, which the job `database` creates
 _NO_DATABASE = re.compile(r'database ".*" does not exist')
 
 
@@ -74,14 +74,14 @@ class Database:
         return self.connection.database
 
     def sibling(self, name: str) -> Database:
-        """Another database of the same server; it need not exist."""
+        """Return another database of the same server; it need not exist."""
         return Database(replace(self.connection, database=name))
 
     @contextmanager
     def connect(self, *, autocommit: bool = False) -> Iterator[Any]:
-        """A psycopg2 connection, committed at the end, rolled back by an exception.
+        """Open a psycopg2 connection, committed at the end and rolled back by an exception.
 
-        Raises DatabaseUnreachable when there is none to be had, DatabaseError for what PostgreSQL refuses.
+        Raises DatabaseUnreachable without a connection, DatabaseError for a refused command.
         """
         connection = self._open()
         try:
@@ -97,11 +97,11 @@ class Database:
             connection.close()
 
     def _open(self) -> Any:
-        """A connection with the session settings of its description, whatever stands between here and the server."""
+        """Open a connection with the session settings of its description, also through a pooler."""
         connection = self._connect()
         try:
             if self.connection.server is None:
-                self._meet_server(connection)
+                self._identify_server(connection)
             settings = self.connection.settings().items()
             calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
             _one_row(connection, f"SELECT {calls}", *(word for setting in settings for word in setting))
@@ -114,15 +114,15 @@ class Database:
         return connection
 
     def _connect(self) -> Any:
-        """A connection as libpq makes it."""
-        given = self.connection
+        """Open a connection with libpq."""
+        description = self.connection
         forget_ambient_settings()
         try:
-            keywords: dict[str, Any] = {**given.keywords(), "password": given.password}
+            keywords: dict[str, Any] = {**description.keywords(), "password": description.password}
             return psycopg2.connect(
                 **keywords,
-                client_encoding="UTF8",  # else psycopg2 decodes what a SQL_ASCII database holds as ASCII
-                options=given.session_options(),
+                client_encoding="UTF8",  # otherwise psycopg2 decodes the text of a SQL_ASCII database as ASCII
+                options=description.session_options(),
             )
         except psycopg2.Error as error:
             raise self._unreachable(error) from error
@@ -132,14 +132,14 @@ class Database:
         step = self._missing() if _NO_DATABASE.search(text) else connection_advice(text)
         return DatabaseUnreachable(f"No connection to {self.connection.where}: {first_line(error)}", next_step=step)
 
-    def _meet_server(self, connection: Any) -> None:
+    def _identify_server(self, connection: Any) -> None:
         """Remember which server was reached. Raises DatabaseUnreachable for a pooler that mixes sessions."""
-        pid, kept, written = _one_row(connection, _MEETING)
+        pid, kept, written = _one_row(connection, _IDENTIFY)
         keeps_options = kept == "kept"
         if pid != connection.info.backend_pid and self._shares_backend(pid):
             raise DatabaseUnreachable(
-                f"{self.connection.where} is a pooler that gives each transaction another session: what a backup sets"
-                " for its session would reach other clients.",
+                f"{self.connection.where} is a pooler that changes the session with each transaction: the session"
+                " settings of a backup would affect other clients.",
                 next_step="Set PGHOST and PGPORT to the server itself, or give the pooler a database with"
                 " pool_mode=session.",
             )
@@ -149,72 +149,71 @@ class Database:
                 f" database sets bytea_output and standard_conforming_strings to {written}.",
                 next_step="Set PGHOST and PGPORT to the server itself.",
             )
-        given = self.connection
-        given.remember(Server(*_peer(connection), connection.server_version, keeps_options))
+        self.connection.remember(Server(*_peer(connection), connection.server_version, keeps_options))
 
     def _shares_backend(self, pid: int) -> bool:
-        """Whether a second connection gets the backend that the first one used, which is still open."""
-        found: queue.Queue[int] = queue.Queue()
+        """Return whether a second connection gets the backend of the first, which is still open."""
+        backends: queue.Queue[int] = queue.Queue()
 
-        def ask() -> None:
+        def identify() -> None:
             with suppress(psycopg2.Error, DatabaseUnreachable), closing(self._connect()) as other:
-                found.put(_one_row(other, _MEETING)[0])
+                backends.put(_one_row(other, _IDENTIFY)[0])
 
-        threading.Thread(target=ask, daemon=True, name="second connection").start()
+        threading.Thread(target=identify, daemon=True, name="second connection").start()
         try:
-            return found.get(timeout=CONNECT_SECONDS) == pid
-        except queue.Empty:  # it waits for a backend of its own
+            return backends.get(timeout=CONNECT_SECONDS) == pid
+        except queue.Empty:  # it waits for a separate backend
             return False
 
     def _missing(self) -> str:
-        """What to do about a database that does not exist: it may have been dropped, or PGDATABASE names another."""
-        there = []
+        """Return the next step for a missing database: it was dropped, or PGDATABASE is wrong."""
+        names = []
         if self.name != MAINTENANCE:
             with suppress(ShorelineError):
-                there = [each.name for each in self.sibling(MAINTENANCE).all_on_server()]
+                names = [database.name for database in self.sibling(MAINTENANCE).all_on_server()]
         restore = shlex.join(["shoreline", "restore", f"--database={self.name}"])
         steps = [
-            f"The server has {', '.join(there)}." if there else "",
-            f"If it was dropped, `{restore}` brings its newest backup back; else correct PGDATABASE.",
-            "For a first try, `shoreline database` makes the sample." if self.name == _SAMPLE else "",
+            f"The server has {', '.join(names)}." if names else "",
+            f"If it was dropped, `{restore}` restores its newest backup; otherwise correct PGDATABASE.",
+            "`shoreline database` creates the sample." if self.name == _SAMPLE else "",
         ]
         return " ".join(step for step in steps if step)
 
     def scalar(self, query: str, *arguments: object) -> Any:
-        """The first column of the first row of a query's answer."""
+        """Return the first column of the first row of a query's result."""
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(query, arguments or None)
             row = cursor.fetchone()
             return None if row is None else row[0]
 
     def version(self) -> Version:
-        """The server's version."""
+        """Return the server's version."""
         number = int(self.scalar("SHOW server_version_num"))
         return Version(number // 10000, number % 10000)
 
     def tls(self) -> str | None:
-        """The version of TLS that this connection is encrypted with, such as 'TLSv1.3'; None when it is not."""
+        """Return the TLS version of a connection, such as 'TLSv1.3'; None if it is not encrypted."""
         found = self.scalar("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl")
         return None if found is None else str(found)
 
     def search_path(self) -> str:
-        """The search_path that the role and the database give a session which sets none."""
+        """Return the default search_path of the role in the database."""
         return str(Database(replace(self.connection, search_path=None)).scalar("SHOW search_path"))
 
     def encoding(self) -> str:
-        """The encoding of what the database holds, as PostgreSQL calls it."""
+        """Return the encoding of the database under PostgreSQL's name."""
         return str(self.scalar("SHOW server_encoding"))
 
     def size(self) -> int:
-        """Bytes that the database takes on the server's disk."""
+        """Return the bytes of the database on the server's disk."""
         return int(self.scalar("SELECT pg_database_size(current_database())"))
 
     def all_on_server(self) -> list[Database]:
-        """Every database of the server that one can connect to, by name; templates and scratch databases left out."""
+        """Return the databases that the user may connect to, by name, without templates and temporary databases."""
         return [self.sibling(name) for name in self._on_server(permitted=True)]
 
     def closed_on_server(self) -> list[str]:
-        """Those that are left out as this user may not connect to them, as a managed server's own."""
+        """Return the names of databases that the user may not connect to, as of a managed server."""
         return self._on_server(permitted=False)
 
     def _on_server(self, *, permitted: bool) -> list[str]:
@@ -228,24 +227,24 @@ class Database:
             return [row[0] for row in cursor.fetchall()]
 
     def exists(self) -> bool:
-        """Whether the database is there, asked of the server's maintenance database."""
+        """Return whether the database exists."""
         maintenance = self.sibling(MAINTENANCE)
         return bool(maintenance.scalar("SELECT count(*) FROM pg_database WHERE datname = %s", self.name))
 
     def create(self) -> None:
-        """Makes the database, empty, in UTF-8 from template0, so that a dump restores into it as it was."""
+        """Create the database, empty, in UTF-8 and from template0."""
         with self.sibling(MAINTENANCE).connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(self.name))
             )
 
     def drop(self) -> None:
-        """Drops the database, with its connections, when it is there."""
+        """Drop the database and its connections, if it exists."""
         with self.sibling(MAINTENANCE).connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.name)))
 
     def program(self, name: str) -> Path:
-        """The path of one of PostgreSQL's client programs. Raises SettingsError when it is not installed."""
+        """Return the path of one of PostgreSQL's client programs. Raises SettingsError if it is not installed."""
         folder = self.connection.programs
         found = shutil.which(name, path=str(folder) if folder else None)
         if found is None:
@@ -256,32 +255,32 @@ class Database:
         return Path(found)
 
     def client_version(self) -> Version:
-        """The version of the installed pg_dump."""
+        """Return the version of the installed pg_dump."""
         program = self.program("pg_dump")
         answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
         found = _VERSION.search(answer.stdout)
         if found is None:
-            raise SettingsError(f"{program} does not tell its version: {answer.stderr.strip()}")
+            raise SettingsError(f"Could not read the version of {program}: {answer.stderr.strip()}")
         return Version(int(found[1]), int(found[2] or 0))
 
     def client_warning(self) -> str | None:
-        """A warning where the client programs have a known hole; None where they have none, or are not there."""
+        """Return a warning for client programs with a known vulnerability; None for others, or if there are none."""
         try:
             client = self.client_version()
-        except SettingsError:  # said where a program is needed
+        except SettingsError:  # reported when a program is needed
             return None
         first_good = _FIRST_GOOD_MINOR.get(client.major, 0 if client.major > max(_FIRST_GOOD_MINOR) else None)
         if first_good is None:
-            return f"PostgreSQL's client programs are {client}, which gets no fixes any more: install newer ones."
+            return f"PostgreSQL's client programs are version {client}, which gets no more fixes: install newer ones."
         if client.minor >= first_good:
             return None
         return (
-            f"PostgreSQL's client programs are {client}: {client.major}.{first_good} fixes a hole through which a"
-            " dump runs commands on the host that restores it (CVE-2026-18408)."
+            f"PostgreSQL's client programs are version {client}: update to {client.major}.{first_good}, which fixes"
+            " CVE-2026-18408 (a dump can run commands on the host that restores it)."
         )
 
     def check_versions(self) -> tuple[Version, Version]:
-        """The server's and pg_dump's versions. Raises ServerNewerThanClient when pg_dump cannot read the server."""
+        """Return the versions of the server and of pg_dump. Raises ServerNewerThanClient if pg_dump is too old."""
         server, client = self.version(), self.client_version()
         if server.major > client.major:
             raise ServerNewerThanClient(
@@ -291,7 +290,7 @@ class Database:
 
 
 def _one_row(connection: Any, query: str, *arguments: object) -> Any:
-    """The first row of a query, in a transaction of its own."""
+    """Return the first row of a query, in a separate transaction."""
     with connection.cursor() as cursor:
         cursor.execute(query, arguments or None)
         row = cursor.fetchone()
@@ -300,7 +299,7 @@ def _one_row(connection: Any, query: str, *arguments: object) -> Any:
 
 
 def _peer(connection: Any) -> tuple[str, str | None]:
-    """The host that was reached out of several, and its address out of those that its name has."""
+    """Return the host and the address that were reached, out of several."""
     with socket.socket(fileno=os.dup(connection.fileno())) as peer:
         family, address = peer.family, peer.getpeername()
     return connection.info.host, None if family == socket.AF_UNIX else address[0]

@@ -1,4 +1,4 @@
-"""How to reach a PostgreSQL database: one description for psycopg2 and for PostgreSQL's own programs."""
+"""The description of a connection, for psycopg2 and for PostgreSQL's programs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from services.errors import DatabaseUnreachable
 
-CONNECT_SECONDS = 10  # until a server that does not answer counts as unreachable
+CONNECT_SECONDS = 10  # before a silent server counts as unreachable
 KEEPALIVES = {"keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6"}  # seconds, seconds, probes
-# Shoreline's own queries see PostgreSQL's functions and operators only, whatever a database or a role has set.
+# Shoreline's queries use only PostgreSQL's own functions and operators, whatever a database or role sets.
 # Source: PostgreSQL's advice since CVE-2018-1058.
 SAFE_PATH = "pg_catalog, pg_temp"
 LOCK_SECONDS = 60.0
-OPTIONS_MARK = ("shoreline.options", "kept")  # a setting of our own: it shows whether a pooler drops the others
-# Connection keywords of libpq by their variable, with the first major version that knows them, for what Shoreline does
-# not set by itself. Source: libpq, "Environment Variables" and "Parameter Key Words".
+OPTIONS_MARK = ("shoreline.options", "kept")  # a custom setting that shows whether a pooler drops startup options
+# Connection keywords of libpq that Shoreline does not set itself, by variable.
+# Source: libpq, "Environment Variables" and "Parameter Key Words".
 EXTRA_KEYWORDS = {
     "PGTARGETSESSIONATTRS": "target_session_attrs",
     "PGLOADBALANCEHOSTS": "load_balance_hosts",
@@ -34,7 +34,7 @@ EXTRA_KEYWORDS = {
     "PGGSSENCMODE": "gssencmode",
     "PGKRBSRVNAME": "krbsrvname",
 }
-_NEWER_TIMEOUTS = {"idle_session_timeout": 14_00_00, "transaction_timeout": 17_00_00}  # by the first version
+_NEWER_TIMEOUTS = {"idle_session_timeout": 14_00_00, "transaction_timeout": 17_00_00}  # by the first version with it
 _OWN_KEYWORDS = {
     "PGHOST": "host",
     "PGHOSTADDR": "hostaddr",
@@ -48,7 +48,7 @@ _OWN_KEYWORDS = {
     "PGAPPNAME": "application_name",
 }
 _CHILD_VARIABLES = ("PATH", "HOME", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
-# libpq reads these where it is given nothing else. A connection that describes itself must not depend on them.
+# Variables that libpq reads as defaults. A connection must depend on its description only.
 _AMBIENT = (
     *_OWN_KEYWORDS,
     *EXTRA_KEYWORDS,
@@ -59,29 +59,24 @@ _AMBIENT = (
 
 
 def forget_ambient_settings() -> None:
-    """Remove libpq's variables from this process: what a connection needs of them is in its description."""
+    """Remove libpq's variables from this process; descriptions of connections contain what they need of them."""
     for name in _AMBIENT:
         os.environ.pop(name, None)
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server that the first connection reached, and how a pooler between here and there handles options."""
+    """The server that the first connection reached."""
 
     host: str
     address: str | None
     version: int = 0  # as server_version_num
-    keeps_options: bool = True
+    keeps_options: bool = True  # whether a pooler in between passes startup options on
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach one database. `programs` is the folder of pg_dump and psql, or None for PATH.
-
-    `options` are settings of each session, as 'name=value'. `libpq` holds further keywords of libpq. `search_path` is
-    that of each session; None leaves the database's own, for queries that qualify every name. `servers` remembers
-    which server was reached: all connections and programs of a job go to the same one.
-    """
+    """The description of a connection to one database."""
 
     host: str
     port: int
@@ -91,22 +86,23 @@ class Connection:
     passfile: Path | None = None
     sslmode: str = "prefer"
     sslrootcert: str | None = None  # a file, or libpq's word "system"
-    programs: Path | None = None
-    options: tuple[str, ...] = ()
+    programs: Path | None = None  # the folder of pg_dump and psql; None for PATH
+    options: tuple[str, ...] = ()  # settings of each session, as 'name=value'
     hostaddr: str | None = None
-    libpq: tuple[tuple[str, str], ...] = ()
-    search_path: str | None = SAFE_PATH
+    libpq: tuple[tuple[str, str], ...] = ()  # further keywords and values
+    search_path: str | None = SAFE_PATH  # None for that of the database, for queries that qualify every name
     lock_seconds: float = LOCK_SECONDS
     application: str = "shoreline"
+    # The servers that were reached: all connections and programs of a job use the same one.
     servers: dict[tuple[str, str | None, int], Server] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def server(self) -> Server | None:
-        """The server that was reached by this description; None before the first connection."""
+        """The server that this description has reached; None before the first connection."""
         return self.servers.get((self.host, self.hostaddr, self.port))
 
     def remember(self, server: Server) -> None:
-        """Lead every later connection and program to the same server."""
+        """Direct later connections and programs to the same server."""
         self.servers[self.host, self.hostaddr, self.port] = server
 
     @property
@@ -115,9 +111,9 @@ class Connection:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
 
     def keywords(self) -> dict[str, str]:
-        """libpq's keywords for this connection, without its password."""
+        """Return libpq's keywords for this connection, without the password."""
         reached = self.server
-        given = {
+        keywords = {
             "host": reached.host if reached else self.host,
             "hostaddr": reached.address if reached else self.hostaddr,
             "port": str(self.port),
@@ -132,12 +128,12 @@ class Connection:
             **dict(self.libpq),
         }
         if reached:
-            given.pop("load_balance_hosts", None)  # one server is left
-        return {keyword: value for keyword, value in given.items() if value is not None}
+            keywords.pop("load_balance_hosts", None)  # the server is fixed now
+        return {keyword: value for keyword, value in keywords.items() if value is not None}
 
     def settings(self) -> dict[str, str]:
-        """The settings of each session: what a role or a database has set must not decide how Shoreline works."""
-        given: dict[str, str | None] = {
+        """Return the settings of each session, which override those of roles and databases."""
+        settings: dict[str, str | None] = {
             OPTIONS_MARK[0]: OPTIONS_MARK[1],
             "search_path": self.search_path,
             "timezone": "UTC",
@@ -154,18 +150,18 @@ class Connection:
             "default_transaction_deferrable": "off",
         }
         version = self.server.version if self.server else 0
-        given |= {name: "0" for name, since in _NEWER_TIMEOUTS.items() if version >= since}
+        settings |= {name: "0" for name, since in _NEWER_TIMEOUTS.items() if version >= since}
         own = dict(option.split("=", 1) for option in self.options)
-        return {name: value for name, value in {**given, **own}.items() if value is not None}
+        return {name: value for name, value in {**settings, **own}.items() if value is not None}
 
     def conninfo(self) -> str:
-        """The connection string for a program. A libpq that does not know a keyword refuses it; none is ignored."""
+        """Return the connection string for a program. A libpq refuses keywords that it does not know."""
         return " ".join(f"{keyword}={_quoted(value)}" for keyword, value in self.keywords().items())
 
     def environment(self, *options: str) -> dict[str, str]:
-        """The environment of a PostgreSQL program: the password travels here, never on a command line.
+        """Return the environment of a PostgreSQL program, with the password, which never goes on a command line.
 
-        `options` are more settings of its session.
+        `options` are further settings of its session.
         """
         if self.options and self.server and not self.server.keeps_options:
             raise DatabaseUnreachable(
@@ -184,7 +180,7 @@ class Connection:
         return env
 
     def session_options(self, *options: str) -> str:
-        """The settings of a session as libpq takes them: white space within one has a backslash before it."""
+        """Return the settings of a session in libpq's format, where a backslash escapes white space."""
         settings = self.settings() | dict(option.split("=", 1) for option in options)
         return " ".join(f"-c {_escaped(f'{name}={value}')}" for name, value in settings.items())
 

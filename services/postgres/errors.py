@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 _POOLER = (
-    "PGHOST and PGPORT lead to a pooler: name the server itself, or give the pooler a database with"
+    "PGHOST and PGPORT point to a pooler: set them to the server itself, or give the pooler a database with"
     " pool_mode = session, and ignore_startup_parameters = options in pgbouncer.ini."
 )
-# By what libpq or the server says. Where that is not in English, the error's own advice has to do.
+# By the English message of libpq or the server. In other languages the error's default advice remains.
 _CONNECTION_ADVICE = (
     (re.compile("unsupported startup parameter"), _POOLER),
     (
@@ -17,19 +17,19 @@ _CONNECTION_ADVICE = (
     ),
     (
         re.compile("not (read-write|read-only)|is (not )?in (hot standby|recovery|read-only)|standby mode|session is"),
-        "No server of PGHOST has what PGTARGETSESSIONATTRS asks for.",
+        "No server in PGHOST matches PGTARGETSESSIONATTRS.",
     ),
     (
         re.compile(r'database ".*" does not exist|no such database'),
-        "Name one that is there in PGDATABASE, or make the sample database: `shoreline database`.",
+        "Set PGDATABASE to an existing database, or create the sample: `shoreline database`.",
     ),
     (
         re.compile("channel binding|authentication method requirement"),
-        "Check PGCHANNELBINDING and PGREQUIREAUTH: the server offers another authentication.",
+        "Check PGCHANNELBINDING and PGREQUIREAUTH: the server offers another authentication method.",
     ),
     (
         re.compile("authentication failed|no password supplied|no pg_hba.conf entry"),
-        "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server says who may connect, and how.",
+        "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server defines who may connect, and how.",
     ),
     (re.compile("SSL|certificate"), "Check PGSSLMODE and PGSSLROOTCERT, and whether the server offers TLS."),
     (
@@ -38,7 +38,7 @@ _CONNECTION_ADVICE = (
     ),
     (
         re.compile("refused|timeout|could not translate|No route|unreachable"),
-        "Check PGHOST and PGPORT: is the server running, and can it be reached from here?",
+        "Check PGHOST and PGPORT, and that the server is running and reachable.",
     ),
 )
 _LOCKS = "Raise max_locks_per_transaction on the server and restart it: a dump locks every table at once."
@@ -49,7 +49,7 @@ _READ_PRIVILEGE = (
 _STANDBY = (
     "Set hot_standby_feedback = on, or a longer max_standby_streaming_delay, on the standby; or back up the primary."
 )
-_READ_ONLY = "This server, database or role takes no writes: set PGHOST to the primary, or use another PGUSER."
+_READ_ONLY = "This server, database or role is read-only: set PGHOST to the primary, or use another PGUSER."
 _TOO_LARGE = (
     "PostgreSQL writes a value as text of at most 1 GB, and bytea takes two characters a byte: store values over"
     " 500 MB as large objects, or in pieces."
@@ -81,18 +81,18 @@ _BY_STATE = {"55P03": _LOCKED, "25006": _READ_ONLY}
 
 
 def advice(text: str, state: str | None = None) -> str | None:
-    """Return the next step for what PostgreSQL or one of its programs said, or None where there is no special one."""
+    """Return the next step for a message of PostgreSQL or one of its programs, or None."""
     if state in _BY_STATE:
         return _BY_STATE[state]
     return next((step for says, step in _ADVICE if says.search(text)), None)
 
 
 def connection_advice(text: str) -> str | None:
-    """Return the next step for a connection that failed, or None where there is no special one."""
+    """Return the next step for a failed connection, or None."""
     return next((step for says, step in _CONNECTION_ADVICE if says.search(text)), None)
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error, or its kind where it says nothing."""
+    """Return the first line of an error, or its class if it is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

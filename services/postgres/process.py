@@ -1,4 +1,4 @@
-"""PostgreSQL's programs at the end of a pipe: what they say on standard error is read as they say it."""
+"""Runs PostgreSQL's programs through pipes, and reads their standard error as it is written."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from services.backups.stream import BLOCK
 from services.errors import ShorelineError
 from services.postgres.errors import advice
 
-_SIZE = 1 << 20  # bytes: what an unprivileged user's pipe may hold on Linux
+_PIPE_BYTES = 1 << 20  # the limit of an unprivileged user's pipe on Linux
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 
 
 def widen(pipe: IO[bytes]) -> None:
-    """Lets the pipe hold 1 MiB where the system allows it: its reader is woken less often."""
+    """Set the pipe's capacity to 1 MiB if the system allows it, to wake its reader less often."""
     if _SET_SIZE is not None:
-        with suppress(OSError):  # where the user's pipes are at their limit, it works with less
-            fcntl.fcntl(pipe.fileno(), _SET_SIZE, _SIZE)
+        with suppress(OSError):  # the user's pipes are at their limit
+            fcntl.fcntl(pipe.fileno(), _SET_SIZE, _PIPE_BYTES)
 
 
-_SAID = 50  # last lines of standard error that are kept
+_STDERR_TAIL_LINES = 50
 _END_SECONDS = 10
 _SILENCE_SECONDS = 1
-_GATHER_SECONDS = 0.0002  # so that a program which writes little at a time does not wake its reader for each piece
-# What PostgreSQL adds to an error may hold a row's values, over several lines where these do; of it the place is kept.
+_GATHER_SECONDS = 0.0002  # collects small writes of a program into one read
+# Details of an error may contain a row's values, over several lines. Only the place is kept.
 _ADDED = re.compile(r"(?:DETAIL|CONTEXT):  ")
 _PLACE = re.compile(r'(?:CONTEXT:  )?COPY [^:]+?, line \d+(?:, column [^:"]+)?(?=:|$)')
-# Of the error itself a value is what these words quote; it may contain quotes and go on in the next line.
+# Values quoted in the error itself, which may contain quotes and line breaks.
 # Source: PostgreSQL's errors of class 22, such as `value "%s" is out of range for type %s`.
 _VALUE = re.compile(
     r'ERROR:  (?!invalid value for parameter).*?(?:: |\bvalue |\btime zone )"(?P<value>.*?)'
@@ -49,9 +49,9 @@ _NEXT = re.compile(r"(?:psql|pg_\w+):|(?:HINT|LOCATION):  |Command was: ")
 
 
 def without_values(lines: Iterable[str]) -> Iterator[str]:
-    """What PostgreSQL says of an error, without what may be a row's values; of COPY, its table, line and column.
+    """Yield the lines of PostgreSQL's errors without values of rows; of COPY, the table, line and column.
 
-    What a function of the database's own raises is told as it says it.
+    Messages that a function of the database raises are not changed.
     """
     hidden = False
     for line in lines:
@@ -65,7 +65,7 @@ def without_values(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _watched(output: IO[bytes], on_silence: Callable[[float], None]) -> Iterator[bytes]:
-    """The blocks of a pipe; `on_silence` is called while nothing comes."""
+    """Yield the blocks of a pipe; call `on_silence` while it is silent."""
     assert isinstance(output, io.BufferedReader)  # noqa: S101
     os.set_blocking(output.fileno(), False)
     block = memoryview(bytearray(BLOCK))
@@ -76,7 +76,7 @@ def _watched(output: IO[bytes], on_silence: Callable[[float], None]) -> Iterator
             size = 0
             while size < BLOCK and not ended:
                 taken: int | None = output.readinto(block[size:])
-                if taken is None:  # nothing is there
+                if taken is None:  # no data yet
                     began = time.monotonic()
                     while not selector.select(_SILENCE_SECONDS):
                         on_silence(time.monotonic() - began)
@@ -89,7 +89,7 @@ def _watched(output: IO[bytes], on_silence: Callable[[float], None]) -> Iterator
 
 
 class Program:
-    """A running program. Leaving its context ends it, whatever it does.
+    """A running program, which is terminated when its context ends.
 
     It gets an input when it `reads`, and has an output when it `writes`. `failure` is raised when it fails.
     """
@@ -111,9 +111,9 @@ class Program:
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             stdout=subprocess.PIPE if writes else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the job, which ends its programs itself
+            start_new_session=True,  # Ctrl-C goes to the job, which stops its programs
         )
-        self._said: deque[str] = deque(maxlen=_SAID)
+        self._said: deque[str] = deque(maxlen=_STDERR_TAIL_LINES)
         self._listener = threading.Thread(target=self._listen, daemon=True, name=f"{self.name} stderr")
         self._listener.start()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -138,10 +138,9 @@ class Program:
             self.end_input()
 
     def blocks(self, on_silence: Callable[[float], None] | None = None) -> Iterator[bytes]:
-        """What the program writes, to its end. Raises its failure, here in the stream, unless it ended well.
+        """Yield the program's output. Raises the failure, within the stream, of a program that fails.
 
-        `on_silence` is called each second for which the program writes nothing, with the seconds since it last did.
-        The time until the last block was taken does not count.
+        `on_silence` is called each second without output, with the seconds since the reader began to wait.
         """
         output = self._process.stdout
         assert output is not None  # noqa: S101
@@ -150,9 +149,9 @@ class Program:
         self.check()
 
     def write(self, blocks: Iterable[bytes], *, needs_all: bool = True) -> None:
-        """Feeds the program, and waits for its end. Raises its failure unless it ended well.
+        """Write the program's input, and wait for its end. Raises its failure.
 
-        A program that does not need all of its input may end before it has read the rest.
+        Unless it needs all of its input, it may end early.
         """
         reading = True
         for block in blocks:
@@ -161,7 +160,7 @@ class Program:
         self.check()
 
     def feed(self, block: bytes, *, needs_all: bool = True) -> bool:
-        """Gives the program more input; says whether it took it. Raises its failure when it should have."""
+        """Write more input and return whether the program read it. Raises its failure."""
         try:
             self._input.write(block)
         except BrokenPipeError:
@@ -172,8 +171,8 @@ class Program:
         return True
 
     def end_input(self) -> None:
-        """Tells the program that there is no more input."""
-        with suppress(BrokenPipeError):  # then `check` says why
+        """Close the program's input."""
+        with suppress(BrokenPipeError):  # `check` reports why
             self._input.close()
 
     @property
@@ -182,7 +181,7 @@ class Program:
         return self._process.stdin
 
     def check(self) -> None:
-        """Waits for the program's end. Raises its failure unless it ended well."""
+        """Wait for the program's end. Raises its failure."""
         status = self._process.wait()
         self._listener.join(_END_SECONDS)
         if status == 0:
@@ -193,7 +192,7 @@ class Program:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """The last lines that it wrote to standard error: of a program that ended well, what it warned of."""
+        """The last lines on standard error; after a success, its warnings."""
         return tuple(line for line in self._said if line)
 
     def _words(self) -> str:

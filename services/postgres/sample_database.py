@@ -1,8 +1,7 @@
-"""The sample database `saas_platform`: users, orders and events, with as many rows as wanted."""
+"""The sample database `saas_platform`: users, orders and events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,36 +17,36 @@ TABLES = {"users": "user_id", "orders": "order_id", "events": "event_id"}
 
 @dataclass(frozen=True)
 class PlatformReport:
-    """What is there now: rows by table, bytes on disk, and whether the database was made or only found."""
+    """The sample database after the job."""
 
     database: str
-    made: bool
-    rows: dict[str, int]
-    size: int
+    made: bool  # whether this run created it
+    rows: dict[str, int]  # by table
+    size: int  # bytes on disk
 
 
-def create(database: Database, rows: int, say: Callable[[str], None] = lambda _: None) -> PlatformReport:
-    """Makes the database where it is missing, with its tables and at least `rows` rows in each.
+def create(database: Database, rows: int) -> PlatformReport:
+    """Create the database if it is missing, with its tables and at least `rows` rows in each.
 
-    A database that holds other tables is left alone. Raises DatabaseError.
+    Raises DatabaseError for a database with other tables, which is not changed.
     """
-    made = not database.exists()
-    if made:
+    is_new = not database.exists()
+    if is_new:
         database.create()
     with database.connect() as connection, connection.cursor() as cursor:
         present = _tables(cursor)
         if present and not set(TABLES) <= present:
             raise DatabaseError(
-                f"The database {database.name} holds other tables ({', '.join(sorted(present)[:3])}).",
-                next_step="Set PGDATABASE to a name that is free: the sample tables go into a database of their own.",
+                f"The database {database.name} contains other tables ({', '.join(sorted(present)[:3])}).",
+                next_step="Set PGDATABASE to an unused name: the sample tables need a separate database.",
             )
         if not present:
             _run(cursor, "01_tables", "02_seed")
-        _fill(cursor, rows, say)
+        _fill(cursor, rows)
         if not present:
             _run(cursor, "03_keys")  # after the rows: a load is several times as fast without indexes
         counts = _counts(cursor)
-    return PlatformReport(database.name, made, counts, database.size())
+    return PlatformReport(database.name, is_new, counts, database.size())
 
 
 def _run(cursor: Any, *scripts: str) -> None:
@@ -68,8 +67,10 @@ def _counts(cursor: Any) -> dict[str, int]:
     return counts
 
 
-def _fill(cursor: Any, rows: int, say: Callable[[str], None]) -> None:
-    """Adds the rows that are missing, by one statement a table; the same rows every time."""
+def _fill(cursor: Any, rows: int) -> None:
+    """Add the missing rows with one statement per table; the rows are the same every time."""
+    from loguru import logger
+
     cursor.execute("SELECT setseed(0.42)")
     for table, key in TABLES.items():
         cursor.execute(
@@ -78,7 +79,7 @@ def _fill(cursor: Any, rows: int, say: Callable[[str], None]) -> None:
         first = cursor.fetchone()[0] + 1
         if first > rows:
             continue
-        say(f"filling {table} up to {rows:,} rows")
+        logger.info("filling {} up to {:,} rows", table, rows)
         script = (SQL / "fill" / f"{table}.sql").read_text(encoding="utf-8")
         cursor.execute(script, {"first": first, "last": rows, "users": rows})
         cursor.execute("SELECT setval(pg_get_serial_sequence(%s, %s), %s)", (f"public.{table}", key, rows))

@@ -94,7 +94,7 @@ def test_a_query_of_the_embedded_stack_says_that_athena_does_not_answer_it(
     job: str, engine: str, told: bool, stack: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Running:
-        def up(self, _say: object) -> Started:
+        def up(self) -> Started:
             return Started(stack, empty=False)
 
     monkeypatch.setattr(embedded, "embedded_stack", Running)
@@ -105,4 +105,4 @@ def test_a_query_of_the_embedded_stack_says_that_athena_does_not_answer_it(
         assert embedded.embedded_settings(job).query_engine == "duckdb"
     finally:
         logger.remove(listener)
-    assert any("the embedded stack has no Athena" in line for line in heard) == told
+    assert any("ignoring QUERY_ENGINE=athena" in line for line in heard) == told

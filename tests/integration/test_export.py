@@ -96,7 +96,7 @@ def rows(output: Path) -> pa.Table:
 def test_every_reader_finds_what_postgresql_has(
     database: Database, run: Callable[..., ExportReport], tmp_path: Path
 ) -> None:
-    platform.create(database, 20_000, lambda _: None)
+    platform.create(database, 20_000)
     report = run(declared_sources())
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -596,7 +596,7 @@ def test_an_order_that_cannot_be_kept_is_refused(execute: Execute, run: Callable
 
 
 def test_the_lakes_years_are_held(database: Database, execute: Execute, run: Callable[..., ExportReport]) -> None:
-    platform.create(database, 5, lambda _: None)
+    platform.create(database, 5)
     execute("INSERT INTO orders (user_id, amount, status, created_at) VALUES (1, 1, 'paid', '2031-01-01')")
     with pytest.raises(LakeError, match="rows of 2031"):
         run(declared_sources())
@@ -624,7 +624,7 @@ def test_a_dry_run_says_what_is_written_and_writes_nothing(
 def test_the_job_exports_uploads_and_has_nothing_left_to_do(
     shoreline: Shoreline, database: Database, tmp_path: Path
 ) -> None:
-    platform.create(database, 5, lambda _: None)
+    platform.create(database, 5)
     (tmp_path / "lake.toml").write_text(
         '[tables.people]\nsource = "users"\ntime_column = "created_at"\nleave_out = ["email"]\n'
     )

@@ -17,7 +17,7 @@ from services.postgres.client import Database
 
 
 def test_every_foreign_key_holds(database: Database, tmp_path: Path) -> None:
-    platform.create(database, 50, lambda _: None)
+    platform.create(database, 50)
     generate(
         tmp_path, Population(users=50, rows_per_day=500, seed=1), ("orders", "events"), [date(2025, 1, 10)], workers=1
     )

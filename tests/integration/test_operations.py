@@ -135,8 +135,8 @@ def test_what_cannot_be_told_never_fails_a_good_backup(shoreline: Shoreline, tmp
     }
     outcome = shoreline("backup", env=env)
     assert outcome.exit_code == 0, outcome.errors
-    assert "json did not take the message" in outcome.errors
-    assert "127.0.0.1 was not reached" in outcome.errors
+    assert "json did not accept the message" in outcome.errors
+    assert "could not reach 127.0.0.1" in outcome.errors
     assert "The metrics could not be written" in outcome.errors
     assert "hook-token" not in outcome.errors
     assert "secret-uuid" not in outcome.errors

@@ -81,6 +81,7 @@ def planted(tmp_path: Path) -> dict[str, str]:
         "PING_URL": f"http://{_NOWHERE}/{word}-ping",
         "PUSHGATEWAY_URL": f"http://user:{word}-push@{_NOWHERE}",
     }
+    found["DRILL_PASSWORD"] = found["PGPASSWORD"]  # drills use the same server here
     assert set(found) == set(secret_names()), "plant the new secret here, too"
     return found | {"BACKUP_AGE_RECIPIENTS": str(identity.to_public())}
 

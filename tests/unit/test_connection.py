@@ -28,7 +28,7 @@ def test_the_programs_are_given_the_root_certificates_of_the_settings(monkeypatc
         ('could not translate host name "db" to address: Name or service not known', "PGHOST"),
         ("server does not support SSL, but SSL was required", "PGSSLMODE"),
         ('FATAL:  database "shop" does not exist', "PGDATABASE"),
-        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", "is the server running"),
+        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", "Check that the server"),
     ],
 )
 def test_a_connection_that_failed_says_what_to_look_at(monkeypatch: pytest.MonkeyPatch, told: str, step: str) -> None:

@@ -64,7 +64,7 @@ def test_an_address_that_apprise_does_not_know_is_told_without_its_secret() -> N
     problems = send(
         ["nosuch://token123@host"], EventType.FAILURE, message(Event(EventType.FAILURE, "backup", "shop", AT))
     )
-    assert problems == ["Apprise does not understand address 1 of 1 in NOTIFY_URLS, which has no known scheme"]
+    assert problems == ["Apprise cannot parse address 1 of 1 in NOTIFY_URLS, which has no known scheme"]
 
 
 def test_settings_accept_every_event_type() -> None:

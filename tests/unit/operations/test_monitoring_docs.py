@@ -49,4 +49,4 @@ def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
 def test_the_documented_metrics_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| `(shoreline_\w+)` \| (.*?) \| (.*?) \|$", (DOCS / "README.md").read_text(), re.MULTILINE)
     documented = {name: (set(re.findall(r"\w+", labels)), tells) for name, labels, tells in rows}
-    assert documented == {name: ({"database", *metric.labels}, metric.tells) for name, metric in METRICS.items()}
+    assert documented == {name: ({"database", *metric.labels}, metric.help) for name, metric in METRICS.items()}
