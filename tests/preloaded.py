@@ -19,9 +19,11 @@ for _package in (jobs, services):
 for _name in ("_strptime", "rich._ratio", "rich.table", "typer._adapters", "typer._click.decorators"):
     importlib.import_module(_name)  # which a job imports when it first needs them
 
-# clients of each service, so that their descriptions are read
+# clients of each service, and the pages of S3's answers, so that botocore's descriptions of them are read
 for _service in ("s3", "sts", "glue", "athena"):
-    Aws(AwsAccess(region="us-east-1", endpoint_url="http://127.0.0.1:9")).client(_service)
+    _client = Aws(AwsAccess(region="us-east-1", endpoint_url="http://127.0.0.1:9")).client(_service)
+    if _service == "s3":
+        _client.can_paginate("list_objects_v2")
 
 # the folders of Python's library, which loguru looks for with each destination of the log
 _folders = ExceptionFormatter._get_lib_dirs()  # type: ignore[no-untyped-call]
