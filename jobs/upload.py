@@ -70,7 +70,7 @@ def upload(
     delete_foreign: bool = False,
     accept_drift: bool = False,
 ) -> UploadReport:
-    """Makes the bucket's days equal to those that were exported or generated."""
+    """Make the bucket's days equal to those that were exported or generated."""
     from services.lake.remote import RemoteLake
     from services.lake.upload import Rules, upload
 
@@ -88,7 +88,7 @@ def upload(
 
 
 def count_by_sql(run: Run, manifest: LakeManifest, days: Iterable[date]) -> dict[date, int]:
-    """The rows of days in the bucket, by SQL."""
+    """Return the rows of days in the bucket, by SQL."""
     from services.queries.files import BucketFiles
     from services.queries.manifest_tables import count_rows, recorded_schema
     from services.queries.prediction import LakeFiles
@@ -97,7 +97,7 @@ def count_by_sql(run: Run, manifest: LakeManifest, days: Iterable[date]) -> dict
 
 
 def sending(sizes: Iterable[int]) -> Usage:
-    """The requests that sending files of so many bytes takes: a large one goes in parts."""
+    """Return the requests that sending files of these sizes in bytes takes. A large file goes in parts."""
     from services.costs import predict
     from services.costs.bill import Usage
     from services.lake.transfer import part_size
@@ -109,7 +109,7 @@ def sending(sizes: Iterable[int]) -> Usage:
 
 
 def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
-    """Holds what the upload will cost against the run's limit. Raises BudgetExceeded."""
+    """Check the predicted cost of the upload against the run's limit. Raises BudgetExceeded."""
     from services import formatting
 
     sizes = [change.size for plan in plans for change in plan.send]
@@ -119,7 +119,7 @@ def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
 
 
 def show(report: UploadReport, console: Console) -> str:
-    """Prints a line for each table; for a dry run each change too."""
+    """Print a line for each table, and each change of a dry run."""
     from services import formatting
 
     for plan in report.plans:
@@ -133,11 +133,11 @@ def show(report: UploadReport, console: Console) -> str:
         console.print(line, soft_wrap=True)
         if plan.vanished:
             verb = "to remove" if report.dry_run else "removed"
-            console.print(
-                f"    {formatting.count(plan.vanished, 'day')} {verb}: PostgreSQL has no rows of them any more"
-            )
+            console.print(f"    {formatting.count(plan.vanished, 'day')} {verb}: PostgreSQL no longer has rows of them")
         for path in plan.foreign[:_SHOWN]:
-            console.print(f"    ! {path}  written by another program; it stays, and its rows with it", markup=False)
+            console.print(
+                f"    ! {path}  written by another program; it stays in the lake, with its rows", markup=False
+            )
         if len(plan.foreign) > _SHOWN:
             console.print(f"    ! and {len(plan.foreign) - _SHOWN:,} more files of other programs")
         if plan.foreign:
@@ -150,7 +150,7 @@ def show(report: UploadReport, console: Console) -> str:
     console.print(f"Verified at {report.target}")
     for name, (first, last) in report.widened.items():
         console.print(
-            f"{name}: on Athena, rows of the new years are found once the next command has declared {first} to {last}.",
+            f"{name}: Athena returns rows of the new years once the next command has declared {first} to {last}.",
             soft_wrap=True,
         )
     return "shoreline athena"
@@ -166,7 +166,7 @@ def _show_changes(plan: TablePlan, console: Console) -> None:
 
 
 def figures(report: UploadReport) -> list[MetricSample]:
-    """Each table's rows in the lake; a dry run changes nothing that could be told."""
+    """Return each table's rows in the lake. A dry run has no figures."""
     from services.operations.figures import MetricSample
 
     if report.dry_run:

@@ -1,4 +1,4 @@
-"""What each type of PostgreSQL becomes in Parquet, and which are refused because they cannot be kept."""
+"""The Parquet type of each PostgreSQL type, and the types that cannot be stored exactly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PARTITION_KEYS = frozenset(key.name for key in keys(1, 1))
 
 @dataclass(frozen=True)
 class PgColumn:
-    """A column as PostgreSQL describes it, domains and arrays resolved to what they are made of.
+    """A column as PostgreSQL describes it, domains and arrays resolved to their base types.
 
     `type` is the type's name, `kind` its pg_type.typtype ('b' base, 'c' composite, 'e' enum, 'r' and 'm' ranges),
     `modifier` the atttypmod, `number` the attnum, which no later column gets; `spelling` holds an enum's labels, or a
@@ -83,11 +83,11 @@ class Kept:
 
 
 class Refused(ValueError):
-    """A column cannot be kept; says why."""
+    """A column cannot be stored, and the reason."""
 
 
 def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[Kept, ...]:
-    """The columns to export, in order. Raises LakeError that lists each which cannot be kept, and why."""
+    """Return the columns to export, in order. Raises LakeError that lists those that cannot be stored, and why."""
     wanted, problems = _wanted(columns, source)
     kept: list[Kept] = []
     for column in wanted:
@@ -98,7 +98,7 @@ def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[Kept
     problems += _name_problems(kept)
     if problems:
         raise LakeError(
-            "\n".join([f"{source.shown} has columns that cannot be kept:", *problems]),
+            "\n".join([f"{source.shown} has columns that cannot be stored:", *problems]),
             next_step="Leave them out, rename them or give them a type in lake.toml (see docs/lake.md).",
         )
     return tuple(kept)
@@ -107,14 +107,14 @@ def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[Kept
 def _wanted(columns: Sequence[PgColumn], source: ExportSource) -> tuple[list[PgColumn], list[str]]:
     names = [column.name for column in columns]
     named = (source.time_column, *source.leave_out, *source.types, *source.rename)
-    problems = [f"  {name}: there is no such column" for name in dict.fromkeys(named) if name not in names]
+    problems = [f"  {name}: no such column" for name in dict.fromkeys(named) if name not in names]
     if source.time_column in source.leave_out:
-        problems.append(f"  {source.time_column}: it says which day a row belongs to, and cannot be left out")
+        problems.append(f"  {source.time_column}: the time column cannot be left out")
     if source.time_column in source.types:
-        problems.append(f"  {source.time_column}: it says which day a row belongs to, and keeps its own type")
+        problems.append(f"  {source.time_column}: the time column cannot have another type")
     if source.declared is not None:
         declared = source.declared.schema.names
-        problems += [f"  {name}: there is no such column" for name in declared if name not in names]
+        problems += [f"  {name}: no such column" for name in declared if name not in names]
         columns = sorted(
             (column for column in columns if column.name in declared), key=lambda column: declared.index(column.name)
         )
@@ -126,8 +126,10 @@ def _name_problems(kept: Sequence[Kept]) -> list[str]:
     problems = [
         f"  {name}: two columns would have this name" for name in sorted({n for n in names if names.count(n) > 1})
     ]
-    problems += [f"  {name}: is the name of a partition key; rename it" for name in names if name in _PARTITION_KEYS]
-    problems += [f"  {name}: is no name in Athena; rename it" for name in names if not _ATHENA_NAME.fullmatch(name)]
+    problems += [f"  {name}: reserved for a partition key; rename it" for name in names if name in _PARTITION_KEYS]
+    problems += [
+        f"  {name}: not a valid name in Athena; rename it" for name in names if not _ATHENA_NAME.fullmatch(name)
+    ]
     return problems
 
 
@@ -173,13 +175,13 @@ def _map(column: PgColumn) -> _Mapped:
         return _Mapped(_EXACT[column.type], _EXACT[column.type])
     special = _SPECIAL.get(column.type)
     if special is None:
-        raise Refused(f"{column.type} is no type that the lake knows; 'string' would keep its text")
+        raise Refused(f"unknown type {column.type}; 'string' would store its text")
     return special(column)
 
 
 def _numeric(column: PgColumn) -> _Mapped:
     if column.modifier < 0:
-        raise Refused("numeric without precision and scale has no counterpart; give it one, such as 'decimal(18,4)'")
+        raise Refused("numeric without precision and scale; give it a type, such as 'decimal(18,4)'")
     packed = column.modifier - 4
     precision, scale = packed >> 16 & 0xFFFF, (packed & 0x7FF ^ 0x400) - 0x400
     precision, scale = max(precision - min(scale, 0), scale), max(scale, 0)

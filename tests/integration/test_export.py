@@ -310,11 +310,11 @@ def test_a_table_with_a_foreign_part_does_not_tell_what_changed(database: Databa
     execute("CREATE TABLE things (at timestamptz NOT NULL) PARTITION BY RANGE (at)")
     execute("CREATE TABLE near PARTITION OF things FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')")
     with snapshot(database) as seen:
-        assert seen.relation(THINGS[0]).tells_transactions
+        assert seen.relation(THINGS[0]).has_xmin
     year = "FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')"
     execute(f"CREATE FOREIGN TABLE far PARTITION OF things {year} SERVER other")
     with snapshot(database) as seen:
-        assert not seen.relation(THINGS[0]).tells_transactions
+        assert not seen.relation(THINGS[0]).has_xmin
 
 
 @pytest.mark.parametrize("signal", ["recovery.signal", "standby.signal"], ids=["restored", "failed over"])
@@ -432,7 +432,7 @@ def test_the_upload_fails_when_the_files_are_not_what_was_exported(
 ) -> None:
     run(lake=lake)
     (tmp_path / "things/year=2025/month=01/day=11/data.parquet").unlink()
-    with pytest.raises(LakeError, match="2025-01-11: PostgreSQL counted 10, there are 0"):
+    with pytest.raises(LakeError, match="2025-01-11: PostgreSQL counted 10 rows"):
         upload(tmp_path, lake)
     assert lake.export_record("things") is None
     assert len(days(run(lake=lake))) == 3
@@ -454,7 +454,7 @@ def test_the_upload_fails_when_sql_counts_other_rows(
 ) -> None:
     run(lake=lake)
     monkeypatch.setattr("tests.integration.lakes.count_rows", lambda *_: {date(2025, 1, 10): 10, date(2025, 1, 11): 10})
-    with pytest.raises(LakeError, match="by SQL: on 2025-01-12: PostgreSQL counted 10, there are 0"):
+    with pytest.raises(LakeError, match="to SQL: on 2025-01-12: PostgreSQL counted 10 rows"):
         upload(tmp_path, lake)
     assert lake.export_record("things") is None
 
@@ -497,7 +497,7 @@ def test_a_row_of_many_megabytes_is_kept(
     run()
     assert max(len(str(value)) for value in rows(tmp_path)["value"].to_pylist()) == 10_000_000
     monkeypatch.setattr(export_module, "BLOCKS", copy_module.BLOCKS[:1])
-    with pytest.raises(LakeError, match=r"public\.things: A row is too long"):
+    with pytest.raises(LakeError, match=r"public\.things: A row is longer"):
         run()
 
 
@@ -591,7 +591,7 @@ def test_a_refusal_of_postgresql_is_told(
 def test_an_order_that_cannot_be_kept_is_refused(execute: Execute, run: Callable[..., ExportReport]) -> None:
     execute("CREATE TABLE things (at date PRIMARY KEY, tags text[])")
     for column in ("tags", "nothing"):
-        with pytest.raises(LakeError, match=f"sorted by {column}"):
+        with pytest.raises(LakeError, match=f"by {column}"):
             run((ExportSource("things", "public", "things", "at", sort_by=(column,)),))
 
 
@@ -609,7 +609,7 @@ def test_a_table_that_does_not_fit_its_declaration_is_refused(
         "CREATE TABLE orders (order_id bigint, user_id bigint, amount numeric(10,3), status text,"
         " created_at timestamptz)"
     )
-    with pytest.raises(LakeError, match=r"amount: is decimal128.10, 3. in PostgreSQL, decimal128.12, 2. in the lake"):
+    with pytest.raises(LakeError, match=r"amount: decimal128.10, 3. in PostgreSQL, decimal128.12, 2. in the lake"):
         run(declared_sources()[:1])
 
 
@@ -633,7 +633,7 @@ def test_the_job_exports_uploads_and_has_nothing_left_to_do(
     assert "5 rows" in shoreline("upload").output
     unchanged = shoreline("export").output
     assert "5 unchanged" in unchanged
-    assert "There was no day to write." in unchanged
+    assert "No day has changed." in unchanged
     asked = shoreline(
         "query", "SELECT count(*) AS people FROM people WHERE year = 2025 AND month = 1", "--format", "csv"
     )

@@ -255,14 +255,14 @@ def test_types_of_ones_own_are_kept_by_what_they_are_made_of(
         ("int4[]", "'{{1,2},{3,4}}'", "value holds an array with several dimensions"),
         ("int4[]", "'[0:1]={1,2}'", "value holds an array with a lower bound"),
         ("box[]", "'{(1,1),(0,0)}'", "value: an array of box"),
-        ("numeric(5,2)", "'NaN'", "value holds a value that decimal128.5, 2. cannot keep: .*NaN"),
-        ("date", "'infinity'", "value holds a value that date32.day. cannot keep: .*infinity"),
-        ("date", "'0044-03-15 BC'", "value holds a value that .* cannot keep: .*0044-03-15 BC"),
-        ("date", "'10000-01-01'", "value holds a value that .* cannot keep: .*10000-01-01"),
-        ("timestamptz", "'-infinity'", "value holds a value that timestamp.ms, tz=UTC. cannot keep: .*-infinity"),
-        ("timestamp", "'0044-03-15 10:00 BC'", "value holds a value that .* cannot keep: .*BC"),
-        ("timestamp", "'10000-01-01 10:00'", "value holds a value that .* cannot keep: .*10000-01-01"),
-        ("date[]", "'{infinity}'", "value holds an array with a value .* cannot keep"),
+        ("numeric(5,2)", "'NaN'", "value holds a value that decimal128.5, 2. cannot represent: .*NaN"),
+        ("date", "'infinity'", "value holds a value that date32.day. cannot represent: .*infinity"),
+        ("date", "'0044-03-15 BC'", "value holds a value that .* cannot represent: .*0044-03-15 BC"),
+        ("date", "'10000-01-01'", "value holds a value that .* cannot represent: .*10000-01-01"),
+        ("timestamptz", "'-infinity'", "value holds a value that timestamp.ms, tz=UTC. cannot represent: .*-infinity"),
+        ("timestamp", "'0044-03-15 10:00 BC'", "value holds a value that .* cannot represent: .*BC"),
+        ("timestamp", "'10000-01-01 10:00'", "value holds a value that .* cannot represent: .*10000-01-01"),
+        ("date[]", "'{infinity}'", "value holds an array with a value .* cannot represent"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_by_column_and_reason(
@@ -292,7 +292,7 @@ def test_the_time_column_stays_what_it_is(
     execute: Execute, run: Callable[..., ExportReport], options: dict[str, Any]
 ) -> None:
     make(execute, "int4", "1")
-    with pytest.raises(LakeError, match="at: it says which day a row belongs to"):
+    with pytest.raises(LakeError, match="at: the time column"):
         run(**options)
 
 
@@ -303,7 +303,7 @@ def test_a_numeric_that_is_given_a_scale_is_never_rounded(
     run(types={"value": "decimal(6,2)"})
     assert stored(tmp_path) == ("decimal128(6, 2)", [Decimal("1.25"), Decimal("1234.00")])
     execute("INSERT INTO things VALUES (3, '2025-01-10', 1.255)")
-    with pytest.raises(LakeError, match=r"\.things: value holds a value that decimal128.6, 2. cannot keep"):
+    with pytest.raises(LakeError, match=r"\.things: value holds a value that decimal128.6, 2. cannot represent"):
         run(types={"value": "decimal(6,2)"})
 
 
@@ -328,8 +328,8 @@ def test_all_columns_that_cannot_be_kept_are_told_at_once(execute: Execute, run:
     for expected in (
         "a: numeric",
         "b: the digits",
-        "year: is the name of a partition key",
-        "no name: is no name",
+        "year: reserved",
+        "no name: not a valid name",
         "c: two columns",
     ):
         assert expected in str(caught.value)
@@ -342,7 +342,7 @@ def test_a_row_without_a_day_is_an_error_and_never_dropped(
 ) -> None:
     execute("CREATE TABLE things (n int, at timestamptz)")
     execute(f"INSERT INTO things VALUES (1, '2025-01-10'), (2, {value}), (3, {value})")
-    with pytest.raises(LakeError, match=r"2 rows have .* in at, which is no day"):
+    with pytest.raises(LakeError, match=r"2 rows have .* in at, not a day"):
         run()
     assert not (tmp_path / "things").exists()
 

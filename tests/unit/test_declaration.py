@@ -39,18 +39,18 @@ def test_a_file_declares_tables() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[tables", "is no TOML"),
-        ("", "declares no"),
-        ("tables = 1", "declares no"),
-        ("[tables.Bad]\ntime_column='a'", "tables.Bad: the name takes"),
+        ("[tables", "not valid TOML"),
+        ("", "has no [tables.NAME]"),
+        ("tables = 1", "has no [tables.NAME]"),
+        ("[tables.Bad]\ntime_column='a'", "tables.Bad: the name may"),
         ("[tables.a]", "time_column is missing"),
-        ("[tables.a]\ntime_column=1", "time_column is no text"),
-        ("[tables.a]\ntime_column='a'\nsort_by='b'", "sort_by is no list of texts"),
-        ("[tables.a]\ntime_column='a'\ntypes={b=1}", "types is no table of texts"),
+        ("[tables.a]\ntime_column=1", "time_column must be a string"),
+        ("[tables.a]\ntime_column='a'\nsort_by='b'", "sort_by must be a list"),
+        ("[tables.a]\ntime_column='a'\ntypes={b=1}", "types must be a table"),
         ("[tables.a]\ntime_column='a'\ntypes={b='float'}", "types.b is 'float'"),
         ("[tables.a]\ntime_column='a'\ntypes={b='decimal(40,2)'}", "types.b is"),
-        ("[tables.a]\ntime_column='a'\ncolour='red'", "'colour' is no option"),
-        ("[tables.a]\ntime_column='a'\n[other]", "other: there is no such section"),
+        ("[tables.a]\ntime_column='a'\ncolour='red'", "unknown option 'colour'"),
+        ("[tables.a]\ntime_column='a'\n[other]", "other: unknown section"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_the_reason(text: str, told: str) -> None:
