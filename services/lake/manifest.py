@@ -67,7 +67,7 @@ class LakeManifest:
     def years(self) -> tuple[int, int] | None:
         """The years that its table is declared for, where no file declares them: from the oldest day's on.
 
-        A query on Athena finds no row of another year. None when there is no day.
+        A query on Athena returns no rows of other years. None for a table without days.
         """
         years = [day.year for day in self.rows_by_day()]
         return (min(years), max(years) + _YEARS_AHEAD) if years else None
@@ -85,7 +85,7 @@ class LakeManifest:
         return replace(self, files=dict(sorted(files.items())), schemas=known)
 
     def to_json(self, *, after: str | None = None) -> bytes:
-        """Return the manifest as it is stored; `after`, the ETag of the one it replaces, gives it another ETag."""
+        """Return the stored form of the manifest; with `after`, the ETag of the replaced one, it has another ETag."""
         schemas = {
             digest: [[column.name, column.type, column.athena] for column in schema.columns]
             for digest, schema in self.schemas.items()

@@ -16,10 +16,9 @@ _MAX_SCANS = 8  # of a table without an index on its time column: beyond, one so
 
 @dataclass(frozen=True)
 class Span:
-    """Days that are read in one go, both ends included, with the rows of each.
+    """Neighbouring days that are read together, with the rows of each.
 
-    The rows of a `sorted` span come in order, a few at a time; those of others come as they lie and are
-    sorted in memory.
+    PostgreSQL sorts the rows of a `sorted` span, and they are streamed. The rows of others are sorted in memory.
     """
 
     days: Mapping[date, int]

@@ -70,7 +70,7 @@ def plan_table(
 ) -> TablePlan:
     """Send what differs, keep what is there, remove what a day no longer has.
 
-    `local` gives each file's size and checksum; a file without one differs. Days that are not there locally are
+    `local` gives each file's size and checksum; a file without one differs. Days that are missing locally are
     left alone, unless `delete`; the `vanished` ones are removed. Files of other
     programs stay unless `delete_foreign`. Where `replaced` is given, exactly those are removed. Objects outside
     of days' folders, and hidden ones, are never touched.

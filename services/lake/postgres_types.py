@@ -61,20 +61,16 @@ class PgColumn:
 
 @dataclass(frozen=True)
 class Kept:
-    """A column on its way: `select` gives its text in PostgreSQL, `parsed` is how that is read.
+    """A column to export. For an array, `parsed` and `type` are those of its elements."""
 
-    `converted` says what is still to be done to reach `type`, in which it is stored. For an array both types
-    are those of its elements.
-    """
-
-    source: str
-    name: str
-    select: str
-    parsed: Any
-    type: Any
-    converted: Conversion = "none"
-    of_elements: Conversion = "none"
-    required: bool = False
+    source: str  # its name in PostgreSQL
+    name: str  # its name in the lake
+    select: str  # the SQL of its text
+    parsed: Any  # the type that the text is parsed as
+    type: Any  # the type that is stored
+    converted: Conversion = "none"  # the conversion from `parsed` to `type`
+    of_elements: Conversion = "none"  # the same of an array's elements
+    required: bool = False  # NOT NULL
 
     @property
     def stored(self) -> Any:

@@ -69,7 +69,7 @@ WHERE t.typtype <> 'd' AND t.typcategory <> 'A' ORDER BY attnum
 """
 
 
-# Of each day in each part its rows and their newest transaction, or the newer one that made the part one of the table.
+# Rows and newest transaction of each day in each partition; the attachment of a partition counts as a write to it.
 # It runs with the database's own search_path, as functions in views may need that: so every name is qualified.
 _DAYS_OF_PARTS = """
 WITH RECURSIVE linked AS (
@@ -87,7 +87,7 @@ FROM counted LEFT JOIN (SELECT part, pg_catalog.min(age) AS age FROM linked GROU
 """
 
 # The control file has a new timeline minutes after a promotion: the name of the WAL that is written has it at once. A
-# standby has no such name. While it runs, it only goes forward: so the moment of its start tells.
+# standby has no such name. While it runs, it only goes forward, so its start time identifies it.
 _STARTED = "'since ' || extract(epoch FROM pg_postmaster_start_time())"
 _SERVER = f"""
 SELECT system_identifier || '.' || CASE WHEN pg_is_in_recovery() THEN {_STARTED}
@@ -207,7 +207,7 @@ def _counting(day: str, relation: Relation, rows: str, aged: bool) -> str:
     if aged and relation.parts:
         return _DAYS_OF_PARTS.format(oid=relation.oid, day=day, rows=rows)
     newest = "pg_catalog.min(pg_catalog.age(xmin))" if aged else "NULL"
-    # Grouped by the date: its text is then made once a day, not once a row.
+    # Grouped by the date: the text is then produced once per day, not per row.
     return f"SELECT ({day})::pg_catalog.text, pg_catalog.count(*), {newest} FROM {rows} GROUP BY {day}"  # noqa: S608
 
 
@@ -227,8 +227,8 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
 def _origin(cursor: Any) -> str:
     """Identify the server, its timeline and the database: transaction numbers are comparable only within them.
 
-    A restore to a point in time, or a failover, begins a timeline on which numbers are given out a second time. Where
-    the timeline is not told, as by a standby or Aurora, the server's start takes its place: it only goes back with one.
+    A restore to a point in time, or a failover, begins a timeline that reuses transaction numbers. Where
+    the timeline is unknown, as on a standby or Aurora, the server's start time is used: to go back, it must restart.
     """
     cursor.execute("SAVEPOINT origin")
     try:

@@ -24,7 +24,7 @@ _HASHING_THREADS = 8
 
 
 def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
-    """Return the bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
+    """Return the bytes of each part of a file of `size` bytes; a smaller file is sent in one request."""
     return max(part_bytes, -(-size // MAX_PARTS_PER_UPLOAD))
 
 

@@ -98,7 +98,7 @@ def upload(
     unreadable: dict[str, str] = {}
     for name in names:
         try:
-            tables.append(_look(lake, name, files.get(name, []), records.get(name), rules))
+            tables.append(_prepare(lake, name, files.get(name, []), records.get(name), rules))
         except Unreadable as error:  # of this table only
             unreadable[name] = str(error)
     for table in tables:
@@ -106,21 +106,21 @@ def upload(
             require_exported_days(
                 table.name, lake.url, exported, lake.export_record(table.name), table.present.own_rows_by_day()
             )
-        _check(table, accept_drift=accept_drift)
+        _check_drift(table, accept_drift=accept_drift)
     plans = tuple(table.plan for table in tables)
     if dry_run:
         return UploadReport(lake.url, dry_run, plans, {}, unreadable=unreadable)
     agree(plans)
     sent = _send(lake, tables, start)
-    settled = [_settle(lake, table, sent) for table in tables]
-    for table, manifest in zip(tables, settled, strict=True):
+    manifests = [_verify_and_record(lake, table, sent) for table in tables]
+    for table, manifest in zip(tables, manifests, strict=True):
         verify_row_counts(lake, table.plan, manifest, records.get(table.name), count)
-    rows = {manifest.table: manifest.rows for manifest in settled}
-    widened = dict(filter(None, map(_widened, tables, settled)))
+    rows = {manifest.table: manifest.rows for manifest in manifests}
+    widened = dict(filter(None, map(_new_years, tables, manifests)))
     return UploadReport(lake.url, dry_run, plans, rows, widened, unreadable)
 
 
-def _widened(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] | None:
+def _new_years(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] | None:
     declared, wanted = table.before.manifest.years, after.years
     if table.name in TABLES or declared is None or wanted is None:
         return None
@@ -128,7 +128,7 @@ def _widened(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] 
     return None if covered else (table.name, wanted)
 
 
-def _look(
+def _prepare(
     lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, rules: Rules
 ) -> _Table:
     merging = rules.replaced is not None
@@ -178,7 +178,7 @@ def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, Stored]) -> dict[
     return {file.path: sha256 for file, sha256 in zip(alike, hashed, strict=True)}
 
 
-def _check(table: _Table, *, accept_drift: bool) -> None:
+def _check_drift(table: _Table, *, accept_drift: bool) -> None:
     """Raise SchemaDrift unless the new files have the columns of the table, as declared or else as recorded."""
     manifest = table.before.manifest
     replaced = {*table.described, *(change.path for change in table.plan.remove)}
@@ -205,7 +205,7 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], start: StartTask) -> dict[
         return send_all(lake.storage, files, advance)
 
 
-def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> LakeManifest:
+def _verify_and_record(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> LakeManifest:
     """Verify that all files of the table are stored, record them, remove strays, and return the new manifest."""
     listed = lake.listed(table.name) if table.plan.send else table.listed
     files = dict(_present(table.before.manifest, listed).files)

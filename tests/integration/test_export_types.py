@@ -191,12 +191,12 @@ def kept(shared: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("number", "case"), list(enumerate(KEPT)), ids=[kind for kind, _, _ in KEPT])
-def test_a_type_is_kept_exactly(kept: Path, number: int, case: tuple[str, str, dict[str, Any]]) -> None:
+def test_type_is_stored_exactly(kept: Path, number: int, case: tuple[str, str, dict[str, Any]]) -> None:
     _, arrow, values = case
     assert stored(kept, table=f"kept_{number}") == (arrow, list(values.values()))
 
 
-def test_not_a_number_is_kept_in_floats(execute: Execute, run: Callable[..., ExportReport], tmp_path: Path) -> None:
+def test_nan_is_stored_in_floats(execute: Execute, run: Callable[..., ExportReport], tmp_path: Path) -> None:
     make(execute, "double precision", "'NaN'")
     run()
     assert math.isnan(stored(tmp_path)[1][0])
@@ -231,7 +231,7 @@ def test_not_a_number_is_kept_in_floats(execute: Execute, run: Callable[..., Exp
         ),
     ],
 )
-def test_types_of_ones_own_are_kept_by_what_they_are_made_of(
+def test_user_defined_type_is_stored_by_its_base(
     execute: Execute,
     run: Callable[..., ExportReport],
     tmp_path: Path,
@@ -265,7 +265,7 @@ def test_types_of_ones_own_are_kept_by_what_they_are_made_of(
         ("date[]", "'{infinity}'", "value holds an array with a value .* cannot represent"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_by_column_and_reason(
+def test_unsupported_value_is_refused_with_column_and_reason(
     execute: Execute, run: Callable[..., ExportReport], kind: str, value: str, reason: str
 ) -> None:
     make(execute, kind, value)
@@ -276,7 +276,7 @@ def test_what_cannot_be_kept_is_refused_by_column_and_reason(
 @pytest.mark.parametrize(
     ("kind", "value"), [("numeric", "1.50"), ("date", "'infinity'"), ("money", "1"), ("int4[]", "'{{1,2},{3,4}}'")]
 )
-def test_what_is_refused_can_be_left_out_or_kept_as_text(
+def test_unsupported_column_can_be_omitted_or_text(
     execute: Execute, run: Callable[..., ExportReport], tmp_path: Path, kind: str, value: str
 ) -> None:
     make(execute, kind, value)
@@ -288,7 +288,7 @@ def test_what_is_refused_can_be_left_out_or_kept_as_text(
 
 
 @pytest.mark.parametrize("options", [{"leave_out": ("at",)}, {"types": {"at": "string"}}])
-def test_the_time_column_stays_what_it_is(
+def test_time_column_cannot_be_changed(
     execute: Execute, run: Callable[..., ExportReport], options: dict[str, Any]
 ) -> None:
     make(execute, "int4", "1")
@@ -296,7 +296,7 @@ def test_the_time_column_stays_what_it_is(
         run(**options)
 
 
-def test_a_numeric_that_is_given_a_scale_is_never_rounded(
+def test_numeric_with_forced_scale_is_not_rounded(
     execute: Execute, run: Callable[..., ExportReport], tmp_path: Path
 ) -> None:
     make(execute, "numeric", "1.25", "1234")
@@ -307,7 +307,7 @@ def test_a_numeric_that_is_given_a_scale_is_never_rounded(
         run(types={"value": "decimal(6,2)"})
 
 
-def test_parts_of_a_millisecond_are_cut_down_and_counted(
+def test_microseconds_are_truncated_and_counted(
     execute: Execute, run: Callable[..., ExportReport], tmp_path: Path
 ) -> None:
     execute("CREATE TABLE things (n int PRIMARY KEY, at timestamptz NOT NULL, value timestamptz)")
@@ -319,7 +319,7 @@ def test_parts_of_a_millisecond_are_cut_down_and_counted(
     assert stored(tmp_path, "year=1969/month=12/day=31")[1] == [datetime(2025, 1, 10, 10, 0, 0, 1000, UTC)] * 2
 
 
-def test_all_columns_that_cannot_be_kept_are_told_at_once(execute: Execute, run: Callable[..., ExportReport]) -> None:
+def test_all_unsupported_columns_are_listed_together(execute: Execute, run: Callable[..., ExportReport]) -> None:
     execute(
         'CREATE TABLE things (at timestamptz, a numeric, b money, year int, "no name" int, "A" int, c int, "C" int)'
     )
@@ -337,7 +337,7 @@ def test_all_columns_that_cannot_be_kept_are_told_at_once(execute: Execute, run:
 
 
 @pytest.mark.parametrize("value", ["NULL", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'10000-01-01'"])
-def test_a_row_without_a_day_is_an_error_and_never_dropped(
+def test_row_without_a_day_is_an_error(
     execute: Execute, run: Callable[..., ExportReport], tmp_path: Path, value: str
 ) -> None:
     execute("CREATE TABLE things (n int, at timestamptz)")
@@ -347,9 +347,7 @@ def test_a_row_without_a_day_is_an_error_and_never_dropped(
     assert not (tmp_path / "things").exists()
 
 
-def test_a_column_is_required_where_postgresql_says_so(
-    execute: Execute, run: Callable[..., ExportReport], tmp_path: Path
-) -> None:
+def test_not_null_column_is_required(execute: Execute, run: Callable[..., ExportReport], tmp_path: Path) -> None:
     make(execute, "int", "1")
     run()
     schema = pq.read_schema(tmp_path / "things/year=2025/month=01/day=10/data.parquet")

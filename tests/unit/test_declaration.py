@@ -21,7 +21,7 @@ time_column = "at"
 """
 
 
-def test_a_file_declares_tables() -> None:
+def test_toml_declares_tables() -> None:
     invoices, visits = from_toml(GOOD, "lake.toml")
     assert invoices == ExportSource(
         name="invoices",
@@ -37,7 +37,7 @@ def test_a_file_declares_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("[tables", "not valid TOML"),
         ("", "has no [tables.NAME]"),
@@ -53,19 +53,19 @@ def test_a_file_declares_tables() -> None:
         ("[tables.a]\ntime_column='a'\n[other]", "other: unknown section"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused_with_the_reason(text: str, told: str) -> None:
+def test_invalid_toml_is_refused_with_reason(text: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         from_toml(text, "lake.toml")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_of_toml_are_listed() -> None:
     with pytest.raises(InputError) as caught:
         from_toml("[tables.A]\ncolour=1\n[tables.b]\n", "lake.toml")
     assert str(caught.value).count("\n") == 4
 
 
-def test_an_option_names_a_table_and_its_time_column() -> None:
+def test_option_names_table_and_time_column() -> None:
     assert from_options(["sales.Orders:placed_at", "visits:at"]) == (
         ExportSource("orders", "sales", "Orders", "placed_at"),
         ExportSource("visits", "public", "visits", "at"),
@@ -73,10 +73,10 @@ def test_an_option_names_a_table_and_its_time_column() -> None:
 
 
 @pytest.mark.parametrize("options", [["orders"], [":at"], ["orders:"], ["a.x:t", "b.x:t"], ["Große:t"]])
-def test_an_option_that_names_no_table_is_refused(options: list[str]) -> None:
+def test_option_without_table_is_refused(options: list[str]) -> None:
     with pytest.raises(InputError):
         from_options(options)
 
 
-def test_the_lakes_own_tables_are_declared() -> None:
+def test_sample_tables_are_declared() -> None:
     assert [source.name for source in declared_sources()] == ["orders", "events"]
