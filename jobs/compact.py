@@ -54,7 +54,7 @@ def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactRe
         run.progress.task,
         count=partial(count_by_sql, run),
         dry_run=dry_run,
-        expect=lambda merges: _expect(run, merges),
+        before_reading=lambda merges: _expect(run, merges),
     )
 
 

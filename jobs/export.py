@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from services.lake.declaration import ExportSource
     from services.lake.export import ExportedTable, ExportReport
-    from services.lake.export_plan import Wanted
+    from services.lake.export_plan import DaySelection
     from services.lake.record import ExportRecord
 
 _DECLARATION = Path("lake.toml")
@@ -43,10 +43,10 @@ def command(
     """Export PostgreSQL tables as Parquet under OUTPUT_DIR, partitioned by the day (UTC) of each row."""
 
     def work(run: Run) -> ExportReport:
-        from services.lake.export_plan import Wanted
+        from services.lake.export_plan import DaySelection
         from services.lake.partitions import span_of_days
 
-        wanted = Wanted(*span_of_days(first, last), full=full)
+        wanted = DaySelection(*span_of_days(first, last), full=full)
         return export(run, sources(table or [], file), wanted, workers or os.cpu_count() or 1, dry_run=dry_run)
 
     run_job(
@@ -79,7 +79,7 @@ def sources(tables: list[str], file: Path | None) -> tuple[ExportSource, ...]:
 
 
 def export(
-    run: Run, tables: tuple[ExportSource, ...], wanted: Wanted, workers: int, *, dry_run: bool = False
+    run: Run, tables: tuple[ExportSource, ...], wanted: DaySelection, workers: int, *, dry_run: bool = False
 ) -> ExportReport:
     """Write the days that changed since they were last uploaded, all tables seen in one snapshot."""
     from services.lake.export import export

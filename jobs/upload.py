@@ -72,7 +72,7 @@ def upload(
 ) -> UploadReport:
     """Make the bucket's days equal to those that were exported or generated."""
     from services.lake.remote import RemoteLake
-    from services.lake.upload import Rules, upload
+    from services.lake.upload import RemovalRules, upload
 
     lake = RemoteLake(run.storage, run.settings.lake_prefix)
     return upload(
@@ -80,9 +80,9 @@ def upload(
         lake,
         run.progress.task,
         dry_run=dry_run,
-        rules=Rules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished),
+        rules=RemovalRules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished),
         accept_drift=accept_drift,
-        agree=lambda plans: _expect(run, plans),
+        before_sending=lambda plans: _expect(run, plans),
         count=partial(count_by_sql, run),
     )
 

@@ -23,7 +23,7 @@ from services.lake.record import write_record
 from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
 from services.lake.transfer import THREADS, of_files
-from services.lake.upload import Count, Rules, upload
+from services.lake.upload import Count, RemovalRules, upload
 from services.progress import StartTask
 from services.s3.objects import StoredObject
 
@@ -101,14 +101,14 @@ def compact(
     *,
     count: Count,
     dry_run: bool = False,
-    expect: Callable[[Sequence[Merge]], object] = lambda _: None,
+    before_reading: Callable[[Sequence[Merge]], object] = lambda _: None,
 ) -> CompactReport:
     """Merge the small files of each day of the tables in the bucket.
 
     The new files are verified before the old ones are deleted; in between, a query finds the rows of the day twice. A
-    day whose files changed meanwhile is left alone. What a killed compact left is cleaned up first. `expect` receives
-    the merges before anything is read, and may raise. Raises LakeError for files with incompatible columns, Busy when
-    someone else writes to the same days.
+    day whose files changed meanwhile is left alone. What a killed compact left is cleaned up first. `before_reading`
+    receives the merges before anything is read, and may raise. Raises LakeError for files with incompatible columns,
+    Busy when someone else writes to the same days.
     """
     lake.storage.require()
     merges, unreadable = _planned(lake, tables, dry_run=dry_run)
@@ -116,7 +116,7 @@ def compact(
     size = sum(merge.size for merge in merges)
     if dry_run or not merges:
         return CompactReport(dry_run, tuple(merges), before, 0, size, 0, unreadable)
-    expect(merges)
+    before_reading(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
         with start("compact", size, files=before) as advance:
@@ -169,7 +169,7 @@ def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, start: Sta
         begun = True
 
     try:
-        upload(output, lake, start, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
+        upload(output, lake, start, rules=RemovalRules(replaced=_sources(merges)), before_sending=begin, count=count)
     except Exception:
         with suppress(ShorelineError):  # otherwise the next compact recovers
             if begun:

@@ -16,7 +16,7 @@ from pyarrow import csv
 
 from services.errors import DatabaseError, LakeError
 from services.lake.layout import convert
-from services.lake.postgres_types import Kept
+from services.lake.postgres_types import ExportColumn
 from services.lake.source import SESSION
 from services.postgres.client import Database
 from services.postgres.process import widen
@@ -34,7 +34,12 @@ class RowTooWide(LakeError):
 
 
 def copy(
-    database: Database, snapshot: str, query: str, columns: Sequence[Kept], cut: Counter[str], block: int = BLOCKS[0]
+    database: Database,
+    snapshot: str,
+    query: str,
+    columns: Sequence[ExportColumn],
+    cut: Counter[str],
+    block: int = BLOCKS[0],
 ) -> Iterator[pa.Table]:
     """Return the rows of `query`, `block` bytes at a time, in the types that are stored.
 
@@ -67,11 +72,11 @@ def copy(
                 yield convert(rows, columns, cut)
 
 
-def _parsed(column: Kept) -> Any:
+def _parsed(column: ExportColumn) -> Any:
     return pa.string() if column.converted == "array" else column.parsed
 
 
-def _next(reader: csv.CSVStreamingReader, columns: Sequence[Kept]) -> pa.Table | None:
+def _next(reader: csv.CSVStreamingReader, columns: Sequence[ExportColumn]) -> pa.Table | None:
     try:
         return pa.Table.from_batches([reader.read_next_batch()])
     except StopIteration:
@@ -80,7 +85,7 @@ def _next(reader: csv.CSVStreamingReader, columns: Sequence[Kept]) -> pa.Table |
         raise _refused(error, columns) from error
 
 
-def _refused(error: pa.ArrowInvalid, columns: Sequence[Kept]) -> LakeError:
+def _refused(error: pa.ArrowInvalid, columns: Sequence[ExportColumn]) -> LakeError:
     """Describe a refused value by column and reason."""
     if "straddles two block boundaries" in str(error):
         return RowTooWide("A row is longer than 256 MB.")

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from services.errors import LakeError
 from services.lake.copy import BLOCKS, RowTooWide, copy
 from services.lake.declaration import ExportSource
-from services.lake.export_plan import TableExport, Wanted, prepare
+from services.lake.export_plan import DaySelection, TableExport, prepare
 from services.lake.files import DayFiles
 from services.lake.layout import TooLarge, write_sorted, write_unsorted
 from services.lake.manifest import Unreadable
@@ -68,7 +68,7 @@ def export(
     database: Database,
     sources: Sequence[ExportSource],
     output: Path,
-    wanted: Wanted,
+    wanted: DaySelection,
     last_record: Callable[[str], ExportRecord | None],
     start: StartTask,
     *,

@@ -13,14 +13,14 @@ from services.identifiers import quote
 from services.lake.declaration import ExportSource
 from services.lake.layout import Layout, stored_schema
 from services.lake.partitions import Span, cut_spans
-from services.lake.postgres_types import Kept, map_columns
+from services.lake.postgres_types import ExportColumn, map_columns
 from services.lake.record import DayRecord, DayState, ExportRecord, changed_days
 from services.lake.source import Relation, Snapshot, day_of_row, from_where
 from services.lake.tables import TABLES
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DaySelection:
     """What to export: days from `first` to `last`, all of them if `full`, else those that changed."""
 
     first: date | None = None
@@ -39,7 +39,7 @@ class TableExport:
 
     source: ExportSource
     relation: Relation
-    columns: tuple[Kept, ...]
+    columns: tuple[ExportColumn, ...]
     layout: Layout
     states: Mapping[date, DayState]  # the days in PostgreSQL
     before: ExportRecord | None  # what the lake holds
@@ -82,7 +82,7 @@ def prepare(
     seen: Snapshot,
     source: ExportSource,
     output: Path,
-    wanted: Wanted,
+    wanted: DaySelection,
     last_record: Callable[[str], ExportRecord | None],
 ) -> TableExport:
     """Plan the export of the source to `output`; `last_record` returns the record of what the lake holds of it.
@@ -110,15 +110,15 @@ def prepare(
     return TableExport(source, relation, columns, layout, states, before, changed, record)
 
 
-def _within(day: date, wanted: Wanted) -> bool:
+def _within(day: date, wanted: DaySelection) -> bool:
     return (wanted.first is None or day >= wanted.first) and (wanted.last is None or day <= wanted.last)
 
 
-def _named(columns: Sequence[Kept], source_name: str) -> str:
+def _named(columns: Sequence[ExportColumn], source_name: str) -> str:
     return next(column.name for column in columns if column.source == source_name)
 
 
-def _sort_by(source: ExportSource, relation: Relation, columns: Sequence[Kept]) -> tuple[str, ...]:
+def _sort_by(source: ExportSource, relation: Relation, columns: Sequence[ExportColumn]) -> tuple[str, ...]:
     """Return the order of a day's rows: as declared, else by time and then by the primary key."""
     names = {column.source: column.name for column in columns if column.converted != "array"}
     if missing := [name for name in source.sort_by if name not in names]:
@@ -130,7 +130,7 @@ def _sort_by(source: ExportSource, relation: Relation, columns: Sequence[Kept]) 
     return tuple(dict.fromkeys(names[key] for key in keys if key in names))
 
 
-def _shape(relation: Relation, columns: Sequence[Kept], layout: Layout) -> str:
+def _shape(relation: Relation, columns: Sequence[ExportColumn], layout: Layout) -> str:
     """Return a digest of everything that changes the stored form of a row without a write to the row."""
     held = {column.name: (column.number, column.spelling) for column in relation.columns}
     described = [
@@ -145,7 +145,7 @@ def _unqualified(select: str) -> str:
     return select.replace("pg_catalog.", "")
 
 
-def _check_declared(source: ExportSource, columns: Sequence[Kept]) -> None:
+def _check_declared(source: ExportSource, columns: Sequence[ExportColumn]) -> None:
     """Raise LakeError unless a source for a sample table has that table's columns."""
     declared = TABLES.get(source.name)
     if declared is None:

@@ -17,30 +17,30 @@ import pyarrow as pa
 from services.errors import LakeError
 from services.lake.files import ROWS_PER_GROUP, DayFiles, DayWriter
 from services.lake.partitions import folder
-from services.lake.postgres_types import Conversion, Kept
+from services.lake.postgres_types import Conversion, ExportColumn
 
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def convert(rows: pa.Table, columns: Sequence[Kept], cut: Counter[str]) -> pa.Table:
+def convert(rows: pa.Table, columns: Sequence[ExportColumn], cut: Counter[str]) -> pa.Table:
     """Return the rows in their stored types. `cut` counts the times that were truncated, by column."""
     arrays = [_column(rows.column(number).combine_chunks(), column, cut) for number, column in enumerate(columns)]
     return pa.table(arrays, schema=stored_schema(columns))
 
 
-def stored_schema(columns: Sequence[Kept]) -> pa.Schema:
+def stored_schema(columns: Sequence[ExportColumn]) -> pa.Schema:
     """Return the columns as Parquet stores them."""
     return pa.schema([pa.field(column.name, column.stored, nullable=not column.required) for column in columns])
 
 
-def _column(values: Any, column: Kept, cut: Counter[str]) -> Any:
+def _column(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:
     if column.converted == "array":
         return _arrays(values, column, cut)
     return _CONVERSIONS[column.converted](values, column, cut)
 
 
-def _milliseconds(values: Any, column: Kept, cut: Counter[str]) -> Any:
+def _milliseconds(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:
     """Round times down to the millisecond, so that none moves into another day."""
     whole = np.asarray(values.view(pa.int64()).fill_null(0))
     millis = whole // 1000
@@ -51,7 +51,7 @@ def _milliseconds(values: Any, column: Kept, cut: Counter[str]) -> Any:
     return from_numpy(millis, column.type, valid)
 
 
-def _bytes(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
+def _bytes(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
     """Decode bytes from `\\x` and hexadecimal digits."""
     import polars as pl  # lazy: slow import
 
@@ -59,18 +59,18 @@ def _bytes(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001
     return text.str.slice(2).str.decode("hex").to_arrow().cast(pa.binary())
 
 
-def _unchanged(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
+def _unchanged(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
     return values
 
 
-_CONVERSIONS: dict[Conversion, Callable[[Any, Kept, Counter[str]], Any]] = {
+_CONVERSIONS: dict[Conversion, Callable[[Any, ExportColumn, Counter[str]], Any]] = {
     "none": _unchanged,
     "milliseconds": _milliseconds,
     "bytes": _bytes,
 }
 
 
-def _arrays(values: Any, column: Kept, cut: Counter[str]) -> Any:
+def _arrays(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:
     """Parse PostgreSQL's array literals. Only one-dimensional arrays that start at 1 are lists."""
     flat: list[str | None] = []
     offsets: list[int | None] = [0]
@@ -85,7 +85,7 @@ def _arrays(values: Any, column: Kept, cut: Counter[str]) -> Any:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), elements)
 
 
-def _elements(literal: str, column: Kept) -> list[str | None]:
+def _elements(literal: str, column: ExportColumn) -> list[str | None]:
     if not literal.startswith("{") or literal.startswith("{{"):
         shape = "several dimensions" if literal.startswith("{{") else "a lower bound of its own"
         raise LakeError(
@@ -101,7 +101,7 @@ def _element(quoted: str, bare: str) -> str | None:
     return _ESCAPED.sub(r"\1", quoted)
 
 
-def _cast(texts: Any, column: Kept) -> Any:
+def _cast(texts: Any, column: ExportColumn) -> Any:
     if column.parsed == pa.string():
         return texts
     if column.parsed == pa.bool_():

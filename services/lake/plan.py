@@ -12,7 +12,7 @@ VANISHED = "PostgreSQL has no rows of its day"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """A file in the bucket."""
 
     size: int  # in bytes
@@ -61,7 +61,7 @@ class TablePlan:
 def plan_table(
     table: str,
     local: Mapping[str, tuple[int, str | None]],
-    stored: Mapping[str, Stored],
+    stored: Mapping[str, StoredFile],
     *,
     delete: bool,
     vanished: Collection[date | None] = (),
@@ -100,7 +100,7 @@ def plan_table(
 
 
 def _compared(
-    local: Mapping[str, tuple[int, str | None]], stored: Mapping[str, Stored]
+    local: Mapping[str, tuple[int, str | None]], stored: Mapping[str, StoredFile]
 ) -> tuple[list[Change], list[str]]:
     """Return the files to send, and those that are in the bucket already."""
     send, keep = [], []

@@ -60,7 +60,7 @@ class PgColumn:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ExportColumn:
     """A column to export. For an array, `parsed` and `type` are those of its elements."""
 
     source: str  # its name in PostgreSQL
@@ -78,18 +78,18 @@ class Kept:
         return pa.list_(self.type) if self.converted == "array" else self.type
 
 
-class Refused(ValueError):
+class UnsupportedColumn(ValueError):
     """A column cannot be stored, and the reason."""
 
 
-def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[Kept, ...]:
+def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[ExportColumn, ...]:
     """Return the columns to export, in order. Raises LakeError that lists those that cannot be stored, and why."""
     wanted, problems = _wanted(columns, source)
-    kept: list[Kept] = []
+    kept: list[ExportColumn] = []
     for column in wanted:
         try:
             kept.append(_keep(column, source))
-        except Refused as reason:
+        except UnsupportedColumn as reason:
             problems.append(f"  {column.name}: {reason}")
     problems += _name_problems(kept)
     if problems:
@@ -117,7 +117,7 @@ def _wanted(columns: Sequence[PgColumn], source: ExportSource) -> tuple[list[PgC
     return [column for column in columns if column.name not in source.leave_out], problems
 
 
-def _name_problems(kept: Sequence[Kept]) -> list[str]:
+def _name_problems(kept: Sequence[ExportColumn]) -> list[str]:
     names = [column.name for column in kept]
     problems = [
         f"  {name}: two columns would have this name" for name in sorted({n for n in names if names.count(n) > 1})
@@ -129,7 +129,7 @@ def _name_problems(kept: Sequence[Kept]) -> list[str]:
     return problems
 
 
-def _keep(column: PgColumn, source: ExportSource) -> Kept:
+def _keep(column: PgColumn, source: ExportSource) -> ExportColumn:
     quoted = quote(column.name)
     forced = source.types.get(column.name)
     if forced == "string":
@@ -141,8 +141,8 @@ def _keep(column: PgColumn, source: ExportSource) -> Kept:
     is_array = column.array and forced != "string"
     cast = mapped.select + ("[]" if is_array and "::" in mapped.select else "")
     if is_array and (column.kind == "c" or column.type == "box"):
-        raise Refused(f"an array of {column.type}; give it the type 'string', or leave it out")
-    return Kept(
+        raise UnsupportedColumn(f"an array of {column.type}; give it the type 'string', or leave it out")
+    return ExportColumn(
         source=column.name,
         name=source.rename.get(column.name, column.name.lower()),
         select=cast.format(quoted),
@@ -171,18 +171,18 @@ def _map(column: PgColumn) -> _Mapped:
         return _Mapped(_EXACT[column.type], _EXACT[column.type])
     special = _SPECIAL.get(column.type)
     if special is None:
-        raise Refused(f"unknown type {column.type}; 'string' would store its text")
+        raise UnsupportedColumn(f"unknown type {column.type}; 'string' would store its text")
     return special(column)
 
 
 def _numeric(column: PgColumn) -> _Mapped:
     if column.modifier < 0:
-        raise Refused("numeric without precision and scale; give it a type, such as 'decimal(18,4)'")
+        raise UnsupportedColumn("numeric without precision and scale; give it a type, such as 'decimal(18,4)'")
     packed = column.modifier - 4
     precision, scale = packed >> 16 & 0xFFFF, (packed & 0x7FF ^ 0x400) - 0x400
     precision, scale = max(precision - min(scale, 0), scale), max(scale, 0)
     if precision > _MAX_PRECISION:
-        raise Refused(f"numeric of {precision} digits; Athena's decimal has {_MAX_PRECISION}")
+        raise UnsupportedColumn(f"numeric of {precision} digits; Athena's decimal has {_MAX_PRECISION}")
     kind = pa.decimal128(precision, scale)
     return _Mapped(kind, kind)
 
@@ -190,7 +190,7 @@ def _numeric(column: PgColumn) -> _Mapped:
 def _decimal(forced: str, column: PgColumn) -> _Mapped:
     size = decimal_of(forced)
     if size is None or column.type not in {"numeric", "int2", "int4", "int8"}:
-        raise Refused(f"{column.type} cannot be {forced}")
+        raise UnsupportedColumn(f"{column.type} cannot be {forced}")
     return _Mapped(pa.decimal128(*size), pa.decimal128(*size))
 
 
@@ -207,7 +207,7 @@ def _bytea(_: PgColumn) -> _Mapped:
 
 
 def _money(_: PgColumn) -> _Mapped:
-    raise Refused("the digits of money depend on the server's locale; make it numeric in a view")
+    raise UnsupportedColumn("the digits of money depend on the server's locale; make it numeric in a view")
 
 
 _SPECIAL: dict[str, Callable[[PgColumn], _Mapped]] = {

@@ -11,7 +11,7 @@ from services.errors import BucketMissing, Busy
 from services.lake.files import LocalFile
 from services.lake.manifest import LakeManifest, Unreadable
 from services.lake.partitions import is_own
-from services.lake.plan import Stored
+from services.lake.plan import StoredFile
 from services.lake.record import ExportRecord
 from services.lake.transfer import THREADS, of_s3
 from services.s3.objects import ObjectDamaged, PreconditionFailed, Storage, StoredObject
@@ -20,7 +20,7 @@ _FOLDER = "_manifest"  # hidden from query engines, beside the tables' folders
 
 
 @dataclass(frozen=True)
-class Recorded:
+class StoredManifest:
     """A table's manifest, and the ETag of its object; None for a table without a manifest."""
 
     manifest: LakeManifest
@@ -59,7 +59,7 @@ class RemoteLake:
         folder = self.key(table, "")
         return {found.key.removeprefix(folder): found for found in self.storage.objects(folder)}
 
-    def recorded(self, table: str) -> Recorded:
+    def recorded(self, table: str) -> StoredManifest:
         """Return a table's manifest. Raises Unreadable when it cannot be read."""
         key = self._manifest_key(table)
         url = self.storage.url(key)
@@ -68,27 +68,27 @@ class RemoteLake:
         except ObjectDamaged as error:
             raise Unreadable(f"{error}", next_step="Delete it and run `shoreline upload`.") from error
         if found is None:
-            return Recorded(LakeManifest(table), None)
+            return StoredManifest(LakeManifest(table), None)
         manifest = LakeManifest.from_json(found.body, url)
         if manifest.table != table:
             raise Unreadable(
                 f"{url} is the manifest of another table, {manifest.table}.",
                 next_step="Delete it and run `shoreline upload`.",
             )
-        return Recorded(manifest, found.etag)
+        return StoredManifest(manifest, found.etag)
 
-    def record(self, manifest: LakeManifest, before: Recorded) -> None:
+    def record(self, manifest: LakeManifest, before: StoredManifest) -> None:
         """Write a table's manifest. Raises Busy when it is no longer the one that was read `before`."""
         self._write(manifest.table, manifest.to_json(), before)
 
-    def fence(self, before: Recorded) -> None:
+    def fence(self, before: StoredManifest) -> None:
         """Rewrite the manifest, so that nobody else who read it `before` can write it.
 
         Raises Busy when it is no longer the one that was read `before`.
         """
         self._write(before.manifest.table, before.manifest.to_json(after=before.etag), before)
 
-    def _write(self, table: str, body: bytes, before: Recorded) -> None:
+    def _write(self, table: str, body: bytes, before: StoredManifest) -> None:
         try:
             self.storage.put(
                 self._manifest_key(table),
@@ -125,20 +125,22 @@ class RemoteLake:
 
     def identify(
         self, listed: Mapping[str, StoredObject], local: Mapping[str, LocalFile], manifest: LakeManifest
-    ) -> dict[str, Stored]:
+    ) -> dict[str, StoredFile]:
         """Return the listed files with their checksums, and whether Shoreline wrote them.
 
         A file that the manifest does not name, as after a killed upload, is identified by the SHA-256 that S3 keeps of
         it. One of Shoreline's names without a SHA-256 was written by another program.
         """
 
-        def identify(path: str, found: StoredObject) -> Stored:
+        def identify(path: str, found: StoredObject) -> StoredFile:
             entry = manifest.files.get(path)
             if entry is not None and (entry.size, entry.etag) == (found.size, found.etag):
-                return Stored(found.size, found.etag, entry.sha256, is_own(path))
+                return StoredFile(found.size, found.etag, entry.sha256, is_own(path))
             same_size = path in local and local[path].size == found.size
             sha256 = self.sha256(found) if same_size or (entry is None and is_own(path)) else None
-            return Stored(found.size, found.etag, sha256, is_own(path) and (entry is not None or sha256 is not None))
+            return StoredFile(
+                found.size, found.etag, sha256, is_own(path) and (entry is not None or sha256 is not None)
+            )
 
         with ThreadPoolExecutor(THREADS) as pool:
             return dict(zip(listed, pool.map(identify, listed, listed.values()), strict=True))

@@ -12,9 +12,9 @@ from services.errors import LakeError
 from services.lake.files import FolderContents, LocalFile, contents, local_files
 from services.lake.manifest import LakeManifest, ManifestEntry, Unreadable
 from services.lake.partitions import day_of_file, is_own
-from services.lake.plan import Stored, TablePlan, plan_table
+from services.lake.plan import StoredFile, TablePlan, plan_table
 from services.lake.record import ExportRecord, read_records
-from services.lake.remote import Recorded, RemoteLake
+from services.lake.remote import RemoteLake, StoredManifest
 from services.lake.schema import Schema, check_shape
 from services.lake.tables import TABLES
 from services.lake.transfer import Sending, Sent, of_files, require_unchanged, send_all
@@ -38,7 +38,7 @@ class UploadReport:
 
 
 @dataclass(frozen=True)
-class Rules:
+class RemovalRules:
     """The rules by which an upload removes files from the bucket."""
 
     delete: bool = False  # days of generated tables that are missing locally
@@ -58,10 +58,10 @@ class _Table:
     name: str
     local: Mapping[str, LocalFile]
     sums: Mapping[str, str]
-    before: Recorded
+    before: StoredManifest
     present: LakeManifest
     listed: Mapping[str, StoredObject]
-    stored: Mapping[str, Stored]
+    stored: Mapping[str, StoredFile]
     plan: TablePlan
     described: Mapping[str, FolderContents]
 
@@ -72,9 +72,9 @@ def upload(
     start: StartTask,
     *,
     dry_run: bool = False,
-    rules: Rules = Rules(),
+    rules: RemovalRules = RemovalRules(),
     accept_drift: bool = False,
-    agree: Callable[[Sequence[TablePlan]], object] = lambda _: None,
+    before_sending: Callable[[Sequence[TablePlan]], object] = lambda _: None,
     count: Count,
 ) -> UploadReport:
     """Make the bucket's days equal to those that were exported or generated under `output`.
@@ -82,7 +82,7 @@ def upload(
     Of an exported table only the days that its record says were written are taken: others there are from older
     exports. New and changed files are sent and verified, then recorded in their table's manifest, and only then are
     files removed that their day no longer has. Stopped anywhere, the next run does what is left. Raises
-    LakeError before anything is sent when a file is damaged or has another shape than its table; `agree` sees
+    LakeError before anything is sent when a file is damaged or has another shape than its table; `before_sending` sees
     the plans before that too, and may raise. Of a table that was exported, `count` counts rows by SQL
     afterwards, and LakeError is raised when PostgreSQL counted others.
     """
@@ -110,7 +110,7 @@ def upload(
     plans = tuple(table.plan for table in tables)
     if dry_run:
         return UploadReport(lake.url, dry_run, plans, {}, unreadable=unreadable)
-    agree(plans)
+    before_sending(plans)
     sent = _send(lake, tables, start)
     manifests = [_verify_and_record(lake, table, sent) for table in tables]
     for table, manifest in zip(tables, manifests, strict=True):
@@ -129,7 +129,7 @@ def _new_years(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]
 
 
 def _prepare(
-    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, rules: Rules
+    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, rules: RemovalRules
 ) -> _Table:
     merging = rules.replaced is not None
     if exported is not None and not merging:
@@ -171,7 +171,7 @@ def _present(manifest: LakeManifest, listed: Mapping[str, StoredObject]) -> Lake
     return replace(manifest, files=files)
 
 
-def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, Stored]) -> dict[str, str]:
+def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, StoredFile]) -> dict[str, str]:
     """Return the checksums of files with the size of their object; others are hashed while they are sent."""
     alike = [file for path, file in local.items() if path in stored and stored[path].may_be(file.size)]
     hashed = of_files([(file.location, file.size) for file in alike])
@@ -246,8 +246,8 @@ def verify_row_counts(
     """Raise LakeError unless each day of the lake has as many rows as PostgreSQL counted in the export.
 
     The manifest is compared on every day, SQL on the days that were sent. A day with files of other programs must have
-    at least the exported rows. If all agree, the export is recorded, so that the next one skips unchanged days. Files
-    that no export wrote delete that record.
+    at least the exported rows. If all counts match, the export is recorded, so that the next one skips unchanged days.
+    An upload of files that no export wrote deletes that record.
     """
     if exported is None:
         if plan.send or plan.remove:

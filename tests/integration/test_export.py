@@ -27,7 +27,7 @@ from services.lake import layout
 from services.lake import partitions as spans
 from services.lake.declaration import ExportSource, declared_sources, from_options
 from services.lake.export import ExportReport, export
-from services.lake.export_plan import Wanted
+from services.lake.export_plan import DaySelection
 from services.lake.record import read_records
 from services.lake.remote import RemoteLake
 from services.lake.source import snapshot
@@ -52,7 +52,7 @@ def lake(storage: Storage) -> RemoteLake:
 def run(database: Database, tmp_path: Path) -> Callable[..., ExportReport]:
     def exported(
         sources: tuple[ExportSource, ...] = THINGS,
-        wanted: Wanted | None = None,
+        wanted: DaySelection | None = None,
         lake: RemoteLake | None = None,
         quiet: bool = True,
         **options: Any,
@@ -60,7 +60,7 @@ def run(database: Database, tmp_path: Path) -> Callable[..., ExportReport]:
         known = lake.export_record if lake else lambda _: None
         if lake and quiet:
             settle(database)
-        return export(database, sources, tmp_path, wanted or Wanted(), known, no_task, workers=2, **options)
+        return export(database, sources, tmp_path, wanted or DaySelection(), known, no_task, workers=2, **options)
 
     return exported
 
@@ -232,7 +232,7 @@ def test_limited_export_leaves_other_days_to_the_next(
     upload(tmp_path, lake)
     execute("UPDATE things SET value = 'changed' WHERE n IN (0, 29)")
     day = date(2025, 1, 12)
-    assert days(run(wanted=Wanted(day, day), lake=lake)) == {"2025-01-12": "rows changed"}
+    assert days(run(wanted=DaySelection(day, day), lake=lake)) == {"2025-01-12": "rows changed"}
     upload(tmp_path, lake)
     assert days(run(lake=lake)) == {"2025-01-10": "rows changed"}
 
@@ -242,7 +242,7 @@ def test_full_export_writes_all_days(
 ) -> None:
     run(lake=lake)
     upload(tmp_path, lake)
-    assert len(days(run(wanted=Wanted(full=True), lake=lake))) == 3
+    assert len(days(run(wanted=DaySelection(full=True), lake=lake))) == 3
 
 
 def test_recreated_table_is_exported_in_full(
@@ -323,7 +323,7 @@ def test_restored_server_is_exported_in_full(signal: str, tmp_path: Path, lake: 
     output, earlier = tmp_path / "output", tmp_path / "earlier"
 
     def exported() -> ExportReport:
-        return export(database, THINGS, output, Wanted(), lake.export_record, no_task, workers=1)
+        return export(database, THINGS, output, DaySelection(), lake.export_record, no_task, workers=1)
 
     def write(statement: str) -> None:
         with database.connect() as connection, connection.cursor() as cursor:
@@ -403,7 +403,7 @@ def test_older_file_of_uploaded_day_is_not_uploaded(
     execute("UPDATE things SET value = 'changed' WHERE n = 29")
     settle(database)
     elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
-    export(database, THINGS, elsewhere, Wanted(), lake.export_record, no_task, workers=2)
+    export(database, THINGS, elsewhere, DaySelection(), lake.export_record, no_task, workers=2)
     upload(elsewhere, lake)
     assert days(run(lake=lake)) == {}
     assert upload(tmp_path, lake).plans[0].send == ()
@@ -486,7 +486,7 @@ def test_server_timeouts_do_not_end_an_export(
     def slowly(_: str) -> None:
         time.sleep(0.3)  # idle for longer than the timeout
 
-    export(database, THINGS, tmp_path, Wanted(), slowly, no_task, workers=2)
+    export(database, THINGS, tmp_path, DaySelection(), slowly, no_task, workers=2)
     assert len(rows(tmp_path)) == 30
 
 
@@ -568,7 +568,7 @@ def test_rows_hidden_by_policy_are_an_error(things: None, execute: Execute, data
     reader = Database(replace(database.connection, user=role, password="reader"))
     try:
         with pytest.raises(DatabaseError, match="row-level security"):
-            export(reader, THINGS, tmp_path, Wanted(), lambda _: None, no_task, workers=1)
+            export(reader, THINGS, tmp_path, DaySelection(), lambda _: None, no_task, workers=1)
     finally:
         execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 

@@ -16,7 +16,7 @@ import pytest
 from services.errors import LakeError
 from services.lake.declaration import ExportSource
 from services.lake.export import ExportReport, export
-from services.lake.export_plan import Wanted
+from services.lake.export_plan import DaySelection
 from services.postgres.client import Connection, Database
 from tests.integration.lakes import no_task
 
@@ -51,7 +51,7 @@ def execute(shared: Database, schema: str) -> Execute:
 def run(shared: Database, schema: str, tmp_path: Path) -> Callable[..., ExportReport]:
     def exported(**options: Any) -> ExportReport:
         source = ExportSource("things", schema, "things", "at", **options)
-        return export(shared, [source], tmp_path, Wanted(), lambda _: None, no_task, workers=2)
+        return export(shared, [source], tmp_path, DaySelection(), lambda _: None, no_task, workers=2)
 
     return exported
 
@@ -186,7 +186,7 @@ def kept(shared: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows = ", ".join(f"({place}, '2025-01-10', {value})" for place, value in enumerate(values))
             cursor.execute(f"INSERT INTO kept_{number} VALUES {rows}")
     sources = [ExportSource(f"kept_{number}", "public", f"kept_{number}", "at") for number in range(len(KEPT))]
-    export(shared, sources, output, Wanted(), lambda _: None, no_task, workers=2)
+    export(shared, sources, output, DaySelection(), lambda _: None, no_task, workers=2)
     return output
 
 
@@ -342,7 +342,7 @@ def test_row_without_a_day_is_an_error(
 ) -> None:
     execute("CREATE TABLE things (n int, at timestamptz)")
     execute(f"INSERT INTO things VALUES (1, '2025-01-10'), (2, {value}), (3, {value})")
-    with pytest.raises(LakeError, match=r"2 rows have .* in at, not a day"):
+    with pytest.raises(LakeError, match=r"2 rows have .* in at, which is not a day"):
         run()
     assert not (tmp_path / "things").exists()
 

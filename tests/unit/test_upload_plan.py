@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 
-from services.lake.plan import Change, Stored, plan_table
+from services.lake.plan import Change, StoredFile, plan_table
 
 DAY = "year=2025/month=01/day=10"
 OTHER = "year=2025/month=01/day=11"
 LOCAL = {f"{DAY}/data.parquet": (10, "aa")}
 
 
-def stored(sha256: str | None = "aa", size: int = 10, *, own: bool = True) -> Stored:
-    return Stored(size, "etag", sha256, own)
+def stored(sha256: str | None = "aa", size: int = 10, *, own: bool = True) -> StoredFile:
+    return StoredFile(size, "etag", sha256, own)
 
 
 def test_file_is_sent_unless_size_and_checksum_match() -> None:
