@@ -42,7 +42,7 @@ def command(
 
 
 def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactReport:
-    """Merges the days that have more files than their bytes need."""
+    """Merge the days that have more files than their bytes need."""
     from jobs.upload import count_by_sql
     from services.lake.compact import compact
     from services.lake.remote import RemoteLake
@@ -55,12 +55,12 @@ def compact(run: Run, tables: str | None, *, dry_run: bool = False) -> CompactRe
         run.progress.task,
         count=partial(count_by_sql, run),
         dry_run=dry_run,
-        expect=lambda merges: _expect(run, merges),
+        before_reading=lambda merges: _expect(run, merges),
     )
 
 
 def _chosen(tables: str | None, lake: RemoteLake) -> list[str]:
-    """The tables that were asked for; all with a manifest by default. Raises InputError for one without files."""
+    """Return the requested tables; default: all with a manifest. Raises InputError for a table without files."""
     from services.errors import InputError
 
     if tables is None:
@@ -68,12 +68,12 @@ def _chosen(tables: str | None, lake: RemoteLake) -> list[str]:
     names = [name.strip() for name in tables.split(",") if name.strip()]
     for name in names:
         if not lake.listed(name):
-            raise InputError(f"There is no table {name} in the lake; there are: {', '.join(lake.tables()) or 'none'}.")
+            raise InputError(f"Unknown table '{name}'. Tables in the lake: {', '.join(lake.tables()) or 'none'}.")
     return names
 
 
 def _expect(run: Run, merges: Sequence[Merge]) -> None:
-    """Holds what reading the files and sending the merged ones will cost against the run's limit.
+    """Check the predicted cost of reading the files and sending the merged ones against the run's limit.
 
     Raises BudgetExceeded.
     """
@@ -89,7 +89,7 @@ def _expect(run: Run, merges: Sequence[Merge]) -> None:
 
 
 def show(report: CompactReport, console: Console) -> str | None:
-    """Prints what was merged."""
+    """Print what was merged."""
     from services import formatting
 
     if not report.merges:
@@ -107,5 +107,5 @@ def show(report: CompactReport, console: Console) -> str | None:
         console.print(f"{days}: {before} would be merged. Nothing was done.")
         return rerun_command(without="--dry-run")
     after = f"{formatting.count(report.files_after, 'file')} ({formatting.size(report.bytes_after)})"
-    console.print(f"{days}: {before} became {after}.")
+    console.print(f"{days}: merged {before} into {after}.")
     return "shoreline athena"

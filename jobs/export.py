@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from services.lake.declaration import ExportSource
     from services.lake.export import ExportedTable, ExportReport
-    from services.lake.export_plan import Wanted
+    from services.lake.export_plan import DaySelection
     from services.lake.record import ExportRecord
 
 _DECLARATION = Path("lake.toml")
@@ -42,10 +42,10 @@ def command(
     """Export PostgreSQL tables as Parquet under OUTPUT_DIR, partitioned by the day (UTC) of each row."""
 
     def work(run: Run) -> ExportReport:
-        from services.lake.export_plan import Wanted
+        from services.lake.export_plan import DaySelection
         from services.lake.partitions import span_of_days
 
-        wanted = Wanted(*span_of_days(first, last), full=full)
+        wanted = DaySelection(*span_of_days(first, last), full=full)
         return export(run, sources(table or [], file), wanted, workers or os.cpu_count() or 1, dry_run=dry_run)
 
     from services.lake.manifest import tables_left_out
@@ -61,7 +61,7 @@ def command(
 
 
 def sources(tables: list[str], file: Path | None) -> tuple[ExportSource, ...]:
-    """The tables that were asked for: by option, else declared in a file, else the lake's own."""
+    """Return the requested tables: by option, else declared in a file, else the lake's own."""
     from services.errors import InputError
     from services.lake.declaration import declared_sources, from_options, from_toml
 
@@ -75,14 +75,14 @@ def sources(tables: list[str], file: Path | None) -> tuple[ExportSource, ...]:
     except (OSError, UnicodeDecodeError) as error:
         if file is None and isinstance(error, FileNotFoundError):
             return declared_sources()
-        why = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else (error.strerror or "error").lower()
+        why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else (error.strerror or "error").lower()
         raise InputError(f"{chosen} cannot be read: {why}.", next_step="See docs/lake.md for an example.") from error
 
 
 def export(
-    run: Run, tables: tuple[ExportSource, ...], wanted: Wanted, workers: int, *, dry_run: bool = False
+    run: Run, tables: tuple[ExportSource, ...], wanted: DaySelection, workers: int, *, dry_run: bool = False
 ) -> ExportReport:
-    """Writes the days that changed since they were last uploaded, all tables seen in one snapshot."""
+    """Write the days that changed since they were last uploaded, all tables seen in one snapshot."""
     from services.lake.export import export
 
     return export(
@@ -98,14 +98,14 @@ def export(
 
 
 def _last_record(run: Run, table: str) -> ExportRecord | None:
-    """What the lake holds of a table; a full export does not ask, and needs no bucket."""
+    """Return the record of what the lake holds of a table. A full export does not read it, and needs no bucket."""
     from services.lake.remote import RemoteLake
 
     return RemoteLake(run.storage, run.settings.lake_prefix).export_record(table)
 
 
 def show(report: ExportReport, console: Console) -> str:
-    """Prints a line for each table, and what was cut or is no longer in PostgreSQL."""
+    """Print a line for each table, and what was truncated or is no longer in PostgreSQL."""
     from services import formatting
 
     for table in report.tables:
@@ -126,17 +126,17 @@ def show(report: ExportReport, console: Console) -> str:
     if any(table.days for table in report.tables):
         console.print(f"Written under {report.output}")
     else:
-        console.print("There was no day to write.")
+        console.print("No day has changed.")
     return "shoreline upload"
 
 
 def _notes(table: ExportedTable, *, dry_run: bool) -> list[str]:
     notes = [
-        f"{column}: {count:,} times were cut to the millisecond, which is what Athena reads"
+        f"{column}: {count:,} times were truncated to the millisecond, which is what Athena reads"
         for column, count in table.cut.items()
     ]
     if table.gone:
-        notes.append(f"{table.gone:,} days of the lake have no rows in PostgreSQL any more; the upload removes them")
+        notes.append(f"{table.gone:,} days of the lake no longer have rows in PostgreSQL; the upload removes them")
     if dry_run:
         listed = list(table.days.items())
         notes += [f"+ {day}  {why}" for day, why in listed[:_SHOWN]]

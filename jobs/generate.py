@@ -1,4 +1,4 @@
-"""Write a lake of realistic rows, the same for the same seed."""
+"""Write sample rows as Parquet, the same bytes for the same seed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def command(
 def generate(
     run: Run, population: Population, tables: tuple[str, ...], days: tuple[date, ...], workers: int
 ) -> GenerateReport:
-    """Writes the days of the tables, in the place of what was there for them."""
+    """Write the days of the tables, replacing existing ones."""
     from services.lake.generate import generate
 
     total = sum(population.rows(table, day) for table in tables for day in days)
@@ -63,7 +63,7 @@ def generate(
 
 
 def show(report: GenerateReport, console: Console) -> str:
-    """Prints a line for each table."""
+    """Print a line for each table."""
     from services import formatting
 
     for table in report.tables:

@@ -71,9 +71,9 @@ def upload(
     delete_foreign: bool = False,
     accept_drift: bool = False,
 ) -> UploadReport:
-    """Makes the bucket's days equal to those that were exported or generated."""
+    """Make the bucket's days equal to those that were exported or generated."""
     from services.lake.remote import RemoteLake
-    from services.lake.upload import Rules, upload
+    from services.lake.upload import RemovalRules, upload
 
     lake = RemoteLake(run.storage, run.settings.lake_prefix)
     return upload(
@@ -81,15 +81,15 @@ def upload(
         lake,
         run.progress.task,
         dry_run=dry_run,
-        rules=Rules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished),
+        rules=RemovalRules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished),
         accept_drift=accept_drift,
-        agree=lambda plans: _expect(run, plans),
+        before_sending=lambda plans: _expect(run, plans),
         count=partial(count_by_sql, run),
     )
 
 
 def count_by_sql(run: Run, manifest: LakeManifest, days: Iterable[date]) -> dict[date, int]:
-    """The rows of days in the bucket, by SQL."""
+    """Return the rows of days in the bucket, by SQL."""
     from services.queries.files import BucketFiles
     from services.queries.manifest_tables import count_rows, recorded_schema
     from services.queries.prediction import LakeFiles
@@ -98,7 +98,7 @@ def count_by_sql(run: Run, manifest: LakeManifest, days: Iterable[date]) -> dict
 
 
 def sending(sizes: Iterable[int]) -> Usage:
-    """The requests that sending files of so many bytes takes: a large one goes in parts."""
+    """Return the requests that sending files of these sizes in bytes takes. A large file goes in parts."""
     from services.costs import predict
     from services.costs.bill import Usage
     from services.lake.transfer import part_size
@@ -110,7 +110,7 @@ def sending(sizes: Iterable[int]) -> Usage:
 
 
 def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
-    """Holds what the upload will cost against the run's limit. Raises BudgetExceeded."""
+    """Check the predicted cost of the upload against the run's limit. Raises BudgetExceeded."""
     from services import formatting
 
     sizes = [change.size for plan in plans for change in plan.send]
@@ -120,7 +120,7 @@ def _expect(run: Run, plans: Sequence[TablePlan]) -> None:
 
 
 def show(report: UploadReport, console: Console) -> str:
-    """Prints a line for each table; for a dry run each change too."""
+    """Print a line for each table, and each change of a dry run."""
     from services import formatting
 
     for plan in report.plans:
@@ -134,11 +134,11 @@ def show(report: UploadReport, console: Console) -> str:
         console.print(line, soft_wrap=True)
         if plan.vanished:
             verb = "to remove" if report.dry_run else "removed"
-            console.print(
-                f"    {formatting.count(plan.vanished, 'day')} {verb}: PostgreSQL has no rows of them any more"
-            )
+            console.print(f"    {formatting.count(plan.vanished, 'day')} {verb}: PostgreSQL no longer has rows of them")
         for path in plan.foreign[:_SHOWN]:
-            console.print(f"    ! {path}  written by another program; it stays, and its rows with it", markup=False)
+            console.print(
+                f"    ! {path}  written by another program; it stays in the lake, with its rows", markup=False
+            )
         if len(plan.foreign) > _SHOWN:
             console.print(f"    ! and {len(plan.foreign) - _SHOWN:,} more files of other programs")
         if plan.foreign:
@@ -151,7 +151,7 @@ def show(report: UploadReport, console: Console) -> str:
     console.print(f"Verified at {report.target}")
     for name, (first, last) in report.widened.items():
         console.print(
-            f"{name}: on Athena, rows of the new years are found once the next command has declared {first} to {last}.",
+            f"{name}: Athena returns rows of the new years once the next command has declared {first} to {last}.",
             soft_wrap=True,
         )
     return "shoreline athena"
@@ -167,7 +167,7 @@ def _show_changes(plan: TablePlan, console: Console) -> None:
 
 
 def figures(report: UploadReport) -> list[MetricSample]:
-    """Each table's rows in the lake; a dry run changes nothing that could be told."""
+    """Return each table's rows in the lake. A dry run has no figures."""
     from services.operations.figures import MetricSample
 
     if report.dry_run:

@@ -1,4 +1,4 @@
-"""Many small files of a day made into few: each file costs a request, and its footer, in every query."""
+"""Merges the small files of a day: each file costs a request, and its footer, in every query."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from services.lake.record import write_record
 from services.lake.remote import RemoteLake
 from services.lake.tables import TABLES
 from services.lake.transfer import THREADS, of_files
-from services.lake.upload import Count, Rules, upload
+from services.lake.upload import Count, RemovalRules, upload
 from services.progress import StartTask
 from services.s3.objects import StoredObject
 
 SMALL_BYTES = 64_000_000
-_SORTED_BYTES = 50_000_000  # of files whose rows are sorted in memory, which takes several times as much
+_SORTED_BYTES = 50_000_000  # sorting takes several times a file's size in memory
 
 
 @dataclass(frozen=True)
 class Merge:
-    """A day whose files become fewer: those it has now by their path, and their bytes together.
+    """The files of a day to be merged.
 
     Shoreline's own files and those of other programs are never merged with each other: an upload of the day replaces
-    the ones and leaves the others. `stem` is how names of the result begin.
+    the former and keeps the latter.
     """
 
     table: str
     day_folder: str
-    files: Mapping[str, StoredObject]
-    size: int
-    stem: str = OWN
+    files: Mapping[str, StoredObject]  # present files by path
+    size: int  # of all files, in bytes
+    stem: str = OWN  # how names of the results begin
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _own_files(lake: RemoteLake, table: str, listed: Mapping[str, StoredObject])
 
 
 def merged_sizes(merge: Merge) -> list[int]:
-    """About how large the files are that a merge makes: as many bytes as now, in files as full as can be."""
+    """Return the estimated sizes of the merged files: as many bytes as now, in the fewest files."""
     full, rest = divmod(merge.size, MAX_FILE_BYTES)
     return [MAX_FILE_BYTES] * full + [rest] * bool(rest)
 
@@ -101,14 +101,14 @@ def compact(
     *,
     count: Count,
     dry_run: bool = False,
-    expect: Callable[[Sequence[Merge]], object] = lambda _: None,
+    before_reading: Callable[[Sequence[Merge]], object] = lambda _: None,
 ) -> CompactReport:
-    """Merges the small files of each day of the tables in the bucket.
+    """Merge the small files of each day of the tables in the bucket.
 
-    The new files are verified before the old ones go, and nothing is done to a day whose files changed
-    meanwhile. For a moment between the two a query finds rows of the day twice. What a compact that was stopped
-    there has left is put right first. `expect` sees the merges before anything is read, and may raise. Raises
-    LakeError for files that do not fit together, Busy when someone else writes to the same days.
+    The new files are verified before the old ones are deleted; in between, a query finds the rows of the day twice. A
+    day whose files changed meanwhile is left alone. What a killed compact left is cleaned up first. `before_reading`
+    receives the merges before anything is read, and may raise. Raises LakeError for files with incompatible columns,
+    Busy when someone else writes to the same days.
     """
     lake.storage.require()
     merges, unreadable = _planned(lake, tables, dry_run=dry_run)
@@ -116,7 +116,7 @@ def compact(
     size = sum(merge.size for merge in merges)
     if dry_run or not merges:
         return CompactReport(dry_run, tuple(merges), before, 0, size, 0, unreadable)
-    expect(merges)
+    before_reading(merges)
     with tempfile.TemporaryDirectory(prefix="shoreline-compact-") as folder:
         output = Path(folder)
         with start("compact", size, files=before) as advance:
@@ -125,7 +125,7 @@ def compact(
                 advance(merge.size, len(merge.files))
         for table in {merge.table for merge in merges}:
             if (record := lake.export_record(table)) is not None:
-                write_record(output, record)  # the rows stay what was exported
+                write_record(output, record)  # the rows are still those that were exported
         written = [path.stat().st_size for path in output.rglob("*.parquet")]
         _replace(lake, merges, output, start, count)
     return CompactReport(dry_run, tuple(merges), before, len(written), size, sum(written), unreadable)
@@ -158,7 +158,7 @@ def _planned(lake: RemoteLake, tables: Sequence[str], *, dry_run: bool) -> tuple
 
 
 def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, start: StartTask, count: Count) -> None:
-    """Puts the merged files in the place of the old ones; what is begun stands in the journal."""
+    """Replace the old files by the merged ones. The journal lets the next compact finish or undo it."""
     journal = _journal(merges, output)
     begun = False
 
@@ -169,9 +169,9 @@ def _replace(lake: RemoteLake, merges: Sequence[Merge], output: Path, start: Sta
         begun = True
 
     try:
-        upload(output, lake, start, rules=Rules(replaced=_sources(merges)), agree=begin, count=count)
+        upload(output, lake, start, rules=RemovalRules(replaced=_sources(merges)), before_sending=begin, count=count)
     except Exception:
-        with suppress(ShorelineError):  # else the next compact does it
+        with suppress(ShorelineError):  # otherwise the next compact recovers
             if begun:
                 recover(lake, journal)
         raise
@@ -192,16 +192,16 @@ def _journal(merges: Sequence[Merge], output: Path) -> Journal:
         results.setdefault((file.table, file.path.rpartition("/")[0]), {})[file.path] = sha256
     tables: dict[str, dict[str, DayMerge]] = {}
     for merge in merges:
-        if made := results.get((merge.table, merge.day_folder)):  # files without a row become none
+        if merged := results.get((merge.table, merge.day_folder)):  # files without rows have no result
             days = tables.setdefault(merge.table, {})
             other = days.get(merge.day_folder, DayMerge({}, {}))
             sources = {path: found.etag for path, found in merge.files.items()}
-            days[merge.day_folder] = DayMerge({**other.sources, **sources}, made)
+            days[merge.day_folder] = DayMerge({**other.sources, **sources}, merged)
     return Journal(tables)
 
 
 def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
-    """Writes the day's files as few, and checks that no row is lost."""
+    """Write the day's rows into few files, and check that none is lost."""
     with tempfile.TemporaryDirectory(dir=output, prefix="_") as folder, ThreadPoolExecutor(THREADS) as pool:
         names = sorted(merge.files)
         fetched = pool.map(lambda path: _fetch(lake, merge, path, Path(folder)), names)
@@ -214,11 +214,11 @@ def _merge(lake: RemoteLake, merge: Merge, output: Path) -> None:
                     writer.write(group.slice(start, ROWS_PER_GROUP))
             written = writer.finish().rows
     if written != expected:
-        raise LakeError(f"{merge.table}/{merge.day_folder}: {written:,} rows were merged of {expected:,}.")
+        raise LakeError(f"{merge.table}/{merge.day_folder}: only {written:,} of {expected:,} rows were merged.")
 
 
 def _first_free(merge: Merge) -> int:
-    """The number from which on no file of the day has its name: a result never overwrites what it is made of."""
+    """Return the first free file number of the day: a result never overwrites one of its sources."""
     numbers = (file_number(path.rpartition("/")[2], merge.stem) for path in merge.files)
     return max((number + 1 for number in numbers if number is not None), default=0)
 
@@ -233,14 +233,14 @@ def _fetch(lake: RemoteLake, merge: Merge, path: str, folder: Path) -> pq.Parque
     try:
         opened = pq.ParquetFile(file)
     except (pa.ArrowInvalid, OSError) as error:
-        raise LakeError(f"{lake.storage.url(key)} is no whole Parquet file: {error}") from error
+        raise LakeError(f"{lake.storage.url(key)} is not a complete Parquet file: {error}") from error
     if is_encrypted(file, opened.metadata):
         raise LakeError(f"{lake.storage.url(key)} has encrypted columns, which cannot be merged.")
     return opened
 
 
 def _ordered(merge: Merge, groups: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows in the order that the table declares, where memory holds the day; else as the files have them."""
+    """Return the rows sorted as the table declares if the day fits into memory, else in the files' order."""
     declared = TABLES.get(merge.table)
     keys = [name for name in declared.sort_by if name in schema.names] if declared else []
     if not keys or merge.size > _SORTED_BYTES:
@@ -252,13 +252,11 @@ def _common_schema(merge: Merge, files: Sequence[pq.ParquetFile]) -> pa.Schema:
     try:
         return pa.unify_schemas([file.schema_arrow for file in files])
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise LakeError(
-            f"Files of {merge.table}/{merge.day_folder} have other types than each other: {error}"
-        ) from error
+        raise LakeError(f"The files of {merge.table}/{merge.day_folder} differ in their types: {error}") from error
 
 
 def _groups(files: Sequence[pq.ParquetFile], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of all files in turn, gathered into groups of about a million."""
+    """Yield the rows of all files in groups of about a million."""
     held: list[pa.Table] = []
     rows = 0
     for file in files:
@@ -277,7 +275,7 @@ def _groups(files: Sequence[pq.ParquetFile], schema: pa.Schema) -> Iterator[pa.T
 
 
 def _unchanged(lake: RemoteLake, merges: Sequence[Merge], plans: Sequence[TablePlan]) -> None:
-    """Raises Busy when a day that was merged has other files than then: removing them would lose rows."""
+    """Raise Busy if the files of a merged day have changed since: removing them would lose rows."""
     now = {}
     for plan in plans:
         listed = lake.listed(plan.table)

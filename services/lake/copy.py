@@ -1,4 +1,4 @@
-"""Rows out of PostgreSQL as they come: `COPY ... TO STDOUT` by psql, read into Arrow."""
+"""Streams rows from PostgreSQL: `COPY ... TO STDOUT` by psql, parsed into Arrow tables."""
 
 from __future__ import annotations
 
@@ -16,30 +16,35 @@ from pyarrow import csv
 
 from services.errors import DatabaseError, LakeError
 from services.lake.layout import convert
-from services.lake.postgres_types import Kept
+from services.lake.postgres_types import ExportColumn
 from services.lake.source import SESSION
 from services.postgres.client import Database
 from services.postgres.process import widen
 
-BLOCKS = (4 << 20, 32 << 20, 256 << 20)  # bytes that are parsed at once: a row must lie in two of them
+BLOCKS = (4 << 20, 32 << 20, 256 << 20)  # in bytes: a row must fit into two blocks
 _OPTIONS = ("-X", "-q", "-v", "ON_ERROR_STOP=1")
-_PATIENCE = 1.0  # seconds for a psql that failed to end
+_EXIT_SECONDS = 1.0  # that a failed psql may take to end
 _COLUMN = re.compile(r"column #(\d+)")
 
 
 class RowTooWide(LakeError):
-    """A row is longer than what is parsed at once."""
+    """A row is longer than the largest block that is parsed."""
 
     next_step = "Leave its largest column out in lake.toml."
 
 
 def copy(
-    database: Database, snapshot: str, query: str, columns: Sequence[Kept], cut: Counter[str], block: int = BLOCKS[0]
+    database: Database,
+    snapshot: str,
+    query: str,
+    columns: Sequence[ExportColumn],
+    cut: Counter[str],
+    block: int = BLOCKS[0],
 ) -> Iterator[pa.Table]:
-    """The rows of `query`, `block` bytes at a time, in the types that are stored.
+    """Return the rows of `query`, `block` bytes at a time, in the types that are stored.
 
     psql reads the connection: it does so in half the time of a Python driver, and beside Python's own work.
-    Raises LakeError for a value that its column's type cannot keep, RowTooWide for a row that needs larger blocks,
+    Raises LakeError for a value that its column's type cannot represent, RowTooWide for a row that needs larger blocks,
     DatabaseError when PostgreSQL or psql fail.
     """
     with _psql(database, snapshot, query) as output:
@@ -67,11 +72,11 @@ def copy(
                 yield convert(rows, columns, cut)
 
 
-def _parsed(column: Kept) -> Any:
+def _parsed(column: ExportColumn) -> Any:
     return pa.string() if column.converted == "array" else column.parsed
 
 
-def _next(reader: csv.CSVStreamingReader, columns: Sequence[Kept]) -> pa.Table | None:
+def _next(reader: csv.CSVStreamingReader, columns: Sequence[ExportColumn]) -> pa.Table | None:
     try:
         return pa.Table.from_batches([reader.read_next_batch()])
     except StopIteration:
@@ -80,16 +85,16 @@ def _next(reader: csv.CSVStreamingReader, columns: Sequence[Kept]) -> pa.Table |
         raise _refused(error, columns) from error
 
 
-def _refused(error: pa.ArrowInvalid, columns: Sequence[Kept]) -> LakeError:
-    """By column and reason."""
+def _refused(error: pa.ArrowInvalid, columns: Sequence[ExportColumn]) -> LakeError:
+    """Describe a refused value by column and reason."""
     if "straddles two block boundaries" in str(error):
-        return RowTooWide("A row is too long to be read.")
+        return RowTooWide("A row is longer than 256 MB.")
     found = _COLUMN.search(str(error))
     column = columns[int(found[1])] if found else None
     reason = re.sub(r"^In CSV column #\d+: (Row #\d+: )?(CSV conversion error to [^:]*: )?", "", str(error))
     where, kind = (column.source, str(column.stored)) if column else ("a row", "the declared columns")
     return LakeError(
-        f"{where} holds a value that {kind} cannot keep: {reason}",
+        f"{where} holds a value that {kind} cannot represent: {reason}",
         next_step="Correct the value, give the column the type 'string' in lake.toml, or leave it out.",
     )
 
@@ -118,7 +123,7 @@ def _psql(database: Database, snapshot: str, query: str) -> Iterator[IO[bytes]]:
             try:
                 yield output
             except BaseException as error:
-                # Rows that end in the middle are no fault of theirs when psql itself has failed.
+                # A row that ends in the middle is a consequence when psql itself has failed.
                 failed = isinstance(error, Exception) and _ended(process)
                 process.kill()
                 process.wait()
@@ -131,12 +136,12 @@ def _psql(database: Database, snapshot: str, query: str) -> Iterator[IO[bytes]]:
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
     try:
-        return process.wait(_PATIENCE) > 0
+        return process.wait(_EXIT_SECONDS) > 0
     except subprocess.TimeoutExpired:
         return False
 
 
 def _failed(errors: IO[bytes], code: int) -> DatabaseError:
     errors.seek(0)
-    told = errors.read().decode(errors="replace").strip().splitlines()
-    return DatabaseError(f"PostgreSQL refused to copy: {told[0] if told else f'psql ended with {code}'}")
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return DatabaseError(f"PostgreSQL could not copy the rows: {lines[0] if lines else f'psql ended with {code}'}")

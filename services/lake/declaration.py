@@ -1,4 +1,4 @@
-"""Which tables are exported, and how: from `lake.toml`, from `--table`, or as the lake declares them."""
+"""The tables to export: from `lake.toml`, from `--table`, or the sample tables."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _OPTIONS = {
     "types": dict,
     "rename": dict,
 }
+
+
+_EXPECTED = {str: "string", list: "list of strings", dict: "table of strings"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ExportSource:
 
 
 def declared_sources() -> tuple[ExportSource, ...]:
-    """The tables of `services/lake/tables.py`."""
+    """Return the tables of `services/lake/tables.py`."""
     return tuple(_declared(table) for table in TABLES.values())
 
 
@@ -59,30 +62,28 @@ def _declared(table: Table) -> ExportSource:
 
 
 def from_options(options: Sequence[str]) -> tuple[ExportSource, ...]:
-    """The tables of `--table public.orders:created_at`. Raises InputError."""
+    """Return the tables of `--table public.orders:created_at`. Raises InputError."""
     return _distinct([_from_option(option) for option in options])
 
 
 def _from_option(option: str) -> ExportSource:
     table, _, column = option.rpartition(":")
     if not table or not column:
-        raise InputError(
-            f"--table '{option}' names no time column.", next_step="Write --table public.orders:created_at."
-        )
+        raise InputError(f"--table '{option}' has no time column.", next_step="Write --table public.orders:created_at.")
     schema, relation = _split(table)
     return ExportSource(_lake_name(relation), schema, relation, column)
 
 
 def from_toml(text: str, where: str) -> tuple[ExportSource, ...]:
-    """The tables of a lake.toml. Raises InputError, which lists every problem."""
+    """Return the tables of a lake.toml. Raises InputError, which lists every problem."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where} is no TOML: {error}", next_step="See docs/lake.md for an example.") from error
+        raise InputError(f"{where} is not valid TOML: {error}", next_step="See docs/lake.md for an example.") from error
     tables = document.get("tables")
     if not isinstance(tables, dict) or not tables:
-        raise InputError(f"{where} declares no [tables.NAME].", next_step="See docs/lake.md for an example.")
-    problems = [f"  {key}: there is no such section" for key in document if key != "tables"]
+        raise InputError(f"{where} has no [tables.NAME] section.", next_step="See docs/lake.md for an example.")
+    problems = [f"  {key}: unknown section" for key in document if key != "tables"]
     for name, options in tables.items():
         problems += [f"  tables.{name}: {problem}" for problem in _problems(name, options)]
     if problems:
@@ -92,17 +93,15 @@ def from_toml(text: str, where: str) -> tuple[ExportSource, ...]:
 
 def _problems(name: str, options: Any) -> list[str]:
     if not isinstance(options, dict):
-        return ["is no section"]
-    found = [] if _NAME.fullmatch(name) else ["the name takes a-z, 0-9 and '_', a letter first"]
+        return ["must be a section"]
+    found = [] if _NAME.fullmatch(name) else ["the name may contain a-z, 0-9 and '_', and starts with a letter"]
     found += [
-        f"'{option}' is no option; there are {', '.join(_OPTIONS)}" for option in options if option not in _OPTIONS
+        f"unknown option '{option}'; options: {', '.join(_OPTIONS)}" for option in options if option not in _OPTIONS
     ]
     found += [] if "time_column" in options else ["time_column is missing"]
     for option, kind in _OPTIONS.items():
         if option in options and not _is(options[option], kind):
-            found.append(
-                f"{option} is no {'text' if kind is str else 'list of texts' if kind is list else 'table of texts'}"
-            )
+            found.append(f"{option} must be a {_EXPECTED[kind]}")
     if not found:
         found += [
             f"types.{column} is '{kind}': write 'string' or 'decimal(precision,scale)'"
@@ -135,12 +134,12 @@ def _from_section(name: str, options: Mapping[str, Any]) -> ExportSource:
 
 
 def is_type(text: str) -> bool:
-    """Whether a column can be forced to this type."""
+    """Return whether a column can be forced to this type."""
     return text == "string" or decimal_of(text) is not None
 
 
 def decimal_of(text: str) -> tuple[int, int] | None:
-    """Precision and scale of 'decimal(12,2)'; None for what is no decimal that Athena has."""
+    """Return the precision and scale of 'decimal(12,2)'; None if Athena has no such decimal."""
     found = _DECIMAL.fullmatch(text.replace(" ", ""))
     if found is None:
         return None
@@ -157,8 +156,8 @@ def _lake_name(relation: str) -> str:
     name = relation.lower()
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"'{relation}' is no name for a table of the lake: it takes a-z, 0-9 and '_', a letter first.",
-            next_step="Declare it in lake.toml, with a name of your own and its `source`.",
+            f"Invalid lake table name '{relation}': it may contain a-z, 0-9 and '_', and starts with a letter.",
+            next_step="Declare the table in lake.toml under another name, with its `source`.",
         )
     return name
 
@@ -167,5 +166,5 @@ def _distinct(sources: Sequence[ExportSource]) -> tuple[ExportSource, ...]:
     names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"Two tables would both be '{name}' in the lake.", next_step="Name them in lake.toml.")
+            raise InputError(f"Two tables have the name '{name}' in the lake.", next_step="Name them in lake.toml.")
     return tuple(sources)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from services.errors import LakeError
 from services.lake.copy import BLOCKS, RowTooWide, copy
 from services.lake.declaration import ExportSource
-from services.lake.export_plan import TableExport, Wanted, prepare
+from services.lake.export_plan import DaySelection, TableExport, prepare
 from services.lake.files import DayFiles
 from services.lake.layout import TooLarge, write_sorted, write_unsorted
 from services.lake.manifest import Unreadable
@@ -34,19 +34,18 @@ _UNSORTED_BYTES = 4 * SPAN_BYTES  # a span that turns out wider than planned is 
 class ExportedTable:
     """What was written of one table, or with a dry run what would be.
 
-    `days` gives the reason for each day that was written; `unchanged` and `gone` count days that were not: as
-    they were, and no longer in PostgreSQL. `cut` counts by column the times that lost parts of a millisecond.
+    A dry run has no files.
     """
 
     name: str
     source: str
-    days: Mapping[date, str]
-    unchanged: int
-    gone: int
+    days: Mapping[date, str]  # that were written, with the reason
+    unchanged: int  # days that were not written
+    gone: int  # days of the lake that are no longer in PostgreSQL
     rows: int
     files: int
-    size: int
-    cut: Mapping[str, int]
+    size: int  # in bytes
+    cut: Mapping[str, int]  # times that were truncated to the millisecond, by column
 
 
 @dataclass(frozen=True)
@@ -69,18 +68,18 @@ def export(
     database: Database,
     sources: Sequence[ExportSource],
     output: Path,
-    wanted: Wanted,
+    wanted: DaySelection,
     last_record: Callable[[str], ExportRecord | None],
     start: StartTask,
     *,
     workers: int,
     dry_run: bool = False,
 ) -> ExportReport:
-    """Writes the wanted days of each table under `output`, in the place of what was there for them.
+    """Write the wanted days of each table under `output`, replacing existing files of these days.
 
-    `last_record` gives what the lake holds of a table. All tables are seen in one snapshot. Raises LakeError
-    for columns and values that cannot be kept, and when a day's files do not hold the rows that PostgreSQL
-    counted; then nothing is recorded, and the next export does it all again.
+    `last_record` returns the record of what the lake holds of a table. All tables are read in one snapshot. Raises
+    LakeError for columns and values that cannot be stored, and if a day's files do not hold as many rows as
+    PostgreSQL counted. Then nothing is recorded, and the next export starts over.
     """
     with snapshot(database) as seen:
         plans: list[TableExport] = []
@@ -106,13 +105,13 @@ def export(
 def _write_all(
     plans: Sequence[TableExport], write: Callable[[TableExport, Span], _Written], workers: int
 ) -> list[_Written]:
-    """Writes the spans of all tables, the largest first, as many at once as there are workers."""
+    """Write the spans of all tables, the largest first, one per worker at a time."""
     spans = sorted(((plan, span) for plan in plans for span in plan.spans()), key=lambda pair: -pair[1].rows)
     with ThreadPoolExecutor(workers) as pool:
         started = [(plan, pool.submit(write, plan, span)) for plan, span in spans]
         try:
             wait([future for _, future in started], return_when=FIRST_EXCEPTION)
-        finally:  # at a failure, or when the run is told to stop; else there is nothing left to cancel
+        finally:  # after a failure or an interruption; otherwise nothing is left to cancel
             pool.shutdown(cancel_futures=True)
         done = [(plan, future.result()) for plan, future in started if not future.cancelled()]
     gathered = []
@@ -131,7 +130,7 @@ def _write(database: Database, snapshot: str, advance: Advance, plan: TableExpor
         cut.clear()
         try:
             yield from copy(database, snapshot, plan.query(span, ordered=ordered), plan.columns, cut, blocks[0])
-        except LakeError as error:  # which knows the column, not whose it is
+        except LakeError as error:  # it names the column, not the table
             raise type(error)(f"{plan.source.shown}: {error}", next_step=error.next_step) from error
 
     def write() -> Mapping[date, DayFiles]:
@@ -144,7 +143,7 @@ def _write(database: Database, snapshot: str, advance: Advance, plan: TableExpor
         try:
             days = write()
             break
-        except RowTooWide:  # found on the way: the span is read again, more at a time
+        except RowTooWide:  # the span is read again, in larger blocks
             if not blocks[1:]:
                 raise
             blocks.pop(0)
@@ -153,15 +152,15 @@ def _write(database: Database, snapshot: str, advance: Advance, plan: TableExpor
 
 
 def _verify(plan: TableExport, written: _Written) -> None:
-    """Raises LakeError unless the files of each day hold the rows that PostgreSQL counted."""
+    """Raise LakeError unless the files of each day hold the rows that PostgreSQL counted."""
     counted = {day: plan.states[day].rows for day in plan.changed}
     held = {day: sum(pq.read_metadata(path).num_rows for path in files.paths) for day, files in written.days.items()}
     if counted != held:
         day = min(day for day in {*counted, *held} if counted.get(day) != held.get(day))
         raise LakeError(
-            f"{plan.source.shown}: PostgreSQL counted {counted.get(day, 0):,} rows on {day}, the files hold"
+            f"{plan.source.shown}: PostgreSQL counted {counted.get(day, 0):,} rows on {day}, but the files hold"
             f" {held.get(day, 0):,}.",
-            next_step="This is a bug in Shoreline, or the files were touched meanwhile: run the export again.",
+            next_step="Make sure that no other program writes there, and run the export again.",
         )
 
 
@@ -174,7 +173,7 @@ def _report(plan: TableExport, written: _Written) -> ExportedTable:
         unchanged=len(plan.states) - len(plan.changed),
         gone=plan.gone,
         rows=plan.rows,
-        files=sum(len(each.paths) for each in files),
-        size=sum(each.size for each in files),
+        files=sum(len(day.paths) for day in files),
+        size=sum(day.size for day in files),
         cut=dict(written.cut),
     )

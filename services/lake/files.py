@@ -1,4 +1,4 @@
-"""Parquet files of one day: one row group a call, split by size, seen whole or not at all."""
+"""Local Parquet files: what they contain, and the writer of a day, which replaces the old files at once."""
 
 from __future__ import annotations
 
@@ -23,21 +23,18 @@ from services.lake.schema import Schema
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of the lake: `path` is relative to its table's folder, `size` in bytes.
-
-    `modified_ns` tells whether it was written to since it was found.
-    """
+    """A local file of the lake."""
 
     table: str
-    path: str
+    path: str  # relative to its table's folder
     location: Path
-    size: int
-    modified_ns: int
+    size: int  # in bytes
+    modified_ns: int  # shows whether it was written to since it was listed
 
 
 @dataclass(frozen=True)
 class FolderContents:
-    """What a Parquet file's footer says; `least` and `most` by column, for numbers and times only."""
+    """The content of a Parquet file by its footer; `least` and `most` by column, for numbers and times only."""
 
     rows: int
     schema: Schema
@@ -46,7 +43,7 @@ class FolderContents:
 
 
 def local_files(output: Path) -> tuple[LocalFile, ...]:
-    """The data files of each table under `output`, in the order of their paths.
+    """Return the data files of each table under `output`, in the order of their paths.
 
     Hidden files, such as those that a killed run left half written, are passed over. Raises LakeError for a
     file that does not lie in a day's folder, OSError for a folder that cannot be listed.
@@ -55,7 +52,7 @@ def local_files(output: Path) -> tuple[LocalFile, ...]:
 
 
 def _parquet_files(output: str) -> Iterator[str]:
-    """The paths below the output folder of what lies in a table's folder and is not hidden."""
+    """Yield the paths, relative to `output`, of the files in tables' folders that are not hidden."""
     for folder, folders, names in walk(output):
         folders[:] = [name for name in folders if not name.startswith(HIDDEN)]
         if folder != output:
@@ -73,15 +70,15 @@ def _local_file(output: Path, relative: str) -> LocalFile:
     day_folder, _, name = path.rpartition("/")
     if day_of(day_folder) is None or file_stem(name) is None:
         raise LakeError(
-            f"{location} does not lie in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
-            next_step="Move it away, or give it the layout of the others.",
+            f"{location} is not in a day's folder, such as {table}/year=2025/month=01/day=10/data.parquet.",
+            next_step="Move it out of this folder, or into a day's folder.",
         )
     status = location.stat()
     return LocalFile(table, path, location, status.st_size, status.st_mtime_ns)
 
 
 def contents(files: Sequence[LocalFile]) -> list[FolderContents]:
-    """What is in each file. Raises LakeError for one that is no whole Parquet file."""
+    """Return the contents of each file. Raises LakeError for a file that is not a complete Parquet file."""
     return [_contents(file) for file in files]
 
 
@@ -90,12 +87,12 @@ def _contents(file: LocalFile) -> FolderContents:
         footer = pq.read_metadata(file.location)
     except (pa.ArrowInvalid, OSError) as error:
         raise LakeError(
-            f"{file.location} is no whole Parquet file: {error}", next_step="Generate or export its day again."
+            f"{file.location} is not a complete Parquet file: {error}", next_step="Generate or export its day again."
         ) from error
     if is_encrypted(file.location, footer):
         raise LakeError(
             f"{file.location} has encrypted columns, which Athena does not read.",
-            next_step="Write it again without Parquet's encryption; the bucket's own protects it.",
+            next_step="Write it again without Parquet encryption: the bucket's own encryption protects it.",
         )
     try:
         schema = Schema.of(
@@ -108,9 +105,9 @@ def _contents(file: LocalFile) -> FolderContents:
 
 
 def _extremes(footer: Any) -> tuple[dict[str, str], dict[str, str]]:
-    """The least and greatest value of each column of numbers or times, from the row groups' statistics.
+    """Return the least and greatest value of each column of numbers or times, from the row groups' statistics.
 
-    Text is left out: the manifest is no place for a person's address.
+    Text is left out, because it may be personal data.
     """
     least: dict[str, Any] = {}
     most: dict[str, Any] = {}
@@ -121,7 +118,7 @@ def _extremes(footer: Any) -> tuple[dict[str, str], dict[str, str]]:
             statistics = chunk.statistics
             if statistics is None or not statistics.has_min_max:
                 continue
-            low, high = statistics.min, statistics.max  # each look decodes it
+            low, high = statistics.min, statistics.max  # each access decodes it
             if isinstance(low, str | bytes | bool):
                 continue
             name = chunk.path_in_schema
@@ -141,7 +138,7 @@ _PARTIAL = ".partial"
 
 @dataclass(frozen=True)
 class DayFiles:
-    """What was written into one day's folder."""
+    """The files that were written into a day's folder."""
 
     paths: tuple[Path, ...]
     rows: int
@@ -149,7 +146,7 @@ class DayFiles:
 
 
 class DayWriter:
-    """Writes one day's folder. What was there before stays until all of the new is complete.
+    """A writer of one day's folder. Existing files stay until all new ones are complete.
 
     A file ends before the row group that would carry it past `max_bytes`; memory holds one row group. The files
     are numbered from `first` on, and their names begin with `stem`. Raises FolderUnusable when the disk is full or the
@@ -182,7 +179,7 @@ class DayWriter:
             raise self._unwritable(error) from error
 
     def write(self, rows: pa.Table) -> None:
-        """Appends the rows as one row group."""
+        """Append the rows as one row group."""
         before = self._open[0].tell() if self._open else 0
         if before + self._largest_group > self._max_bytes:
             self._end_file()
@@ -193,7 +190,7 @@ class DayWriter:
         self._rows += rows.num_rows
 
     def finish(self) -> DayFiles:
-        """Puts the new files in the place of the old ones."""
+        """Replace the old files by the new ones."""
         self._end_file()
         for name in self._names:
             self._partial(name).replace(self._folder / name)
@@ -220,7 +217,7 @@ class DayWriter:
         self._open = None
 
     def _abandon(self) -> None:
-        with suppress(OSError, pa.ArrowException):  # a full disk takes no footer either
+        with suppress(OSError, pa.ArrowException):  # on a full disk the footer cannot be written either
             self._end_file()
         for name in self._names:
             self._partial(name).unlink(missing_ok=True)
@@ -228,7 +225,9 @@ class DayWriter:
     def _unwritable(self, error: OSError) -> FolderUnusable:
         return FolderUnusable(
             f"{self._folder} cannot be written: {error.strerror or error}",
-            next_step="Make room on the disk, or let OUTPUT_DIR name another." if error.errno in DISK_FULL else None,
+            next_step="Make room on the disk, or set OUTPUT_DIR to another folder."
+            if error.errno in DISK_FULL
+            else None,
         )
 
     def _partial(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""A lake out of nothing: days drawn side by side, each file the same whoever draws it."""
+"""Sample tables: days are generated in parallel, and each file is the same for any number of workers."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ class GenerateReport:
 
 
 def known_tables(listed: str) -> tuple[str, ...]:
-    """The tables of 'orders,events'. Raises InputError for one that cannot be generated."""
+    """Return the tables of 'orders,events'. Raises InputError for one that cannot be generated."""
     names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
     for name in names:
         if name not in DRAWN:
-            raise InputError(f"There are no rows to draw for '{name}'.", next_step=f"Choose from: {', '.join(DRAWN)}.")
+            raise InputError(f"Unknown sample table '{name}'.", next_step=f"Choose from: {', '.join(DRAWN)}.")
     return names
 
 
 def check_years(tables: Sequence[str], days: Sequence[date]) -> None:
-    """Raises InputError for a day of a year that a table's partitions are not declared for: no query would find it."""
+    """Raise InputError for a day of a year that a table's partitions are not declared for: no query would find it."""
     for name in tables:
         first, last = TABLES[name].years
         if outside := TABLES[name].undeclared_years(days):
             raise InputError(
                 f"The lake's table {name} is declared for the years {first} to {last}, not for"
                 f" {', '.join(map(str, outside))}.",
-                next_step="Choose days of these years, or widen them in services/lake/tables.py and the table's DDL.",
+                next_step="Choose days of these years.",
             )
 
 
@@ -75,9 +75,9 @@ def generate(
     workers: int,
     advance: Advance = lambda *_: None,
 ) -> GenerateReport:
-    """Writes each day of each table under `output`, in the place of what was there for that day.
+    """Write each day of each table under `output`, replacing existing files of that day.
 
-    `advance` is told of rows as they are written. Memory holds a row group for each worker.
+    `advance` reports rows as they are written. Memory holds a row group for each worker.
     """
 
     def write(table: str, day: date) -> DayFiles:
@@ -98,14 +98,14 @@ def generate(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return GenerateReport(output, tuple(_total(table, made) for table, made in written.items()))
+    return GenerateReport(output, tuple(_total(table, days) for table, days in written.items()))
 
 
-def _total(name: str, made: Sequence[DayFiles]) -> GeneratedTable:
+def _total(name: str, written: Sequence[DayFiles]) -> GeneratedTable:
     return GeneratedTable(
         name=name,
-        days=len(made),
-        files=sum(len(day.paths) for day in made),
-        rows=sum(day.rows for day in made),
-        size=sum(day.size for day in made),
+        days=len(written),
+        files=sum(len(day.paths) for day in written),
+        rows=sum(day.rows for day in written),
+        size=sum(day.size for day in written),
     )

@@ -1,4 +1,4 @@
-"""What a compact is about to do, kept in the bucket: the next one undoes or ends what a killed one left."""
+"""The journal of a compact, stored in the bucket: after a killed compact, the next one undoes or completes it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DayMerge:
     results: Mapping[str, str]
 
     def is_recorded(self, manifest: LakeManifest) -> bool:
-        """Whether the manifest names all results: from then on the sources are superfluous."""
+        """Return whether the manifest names all results: from then on the sources are superfluous."""
         entries = {path: manifest.files.get(path) for path in self.results}
         return all(entry is not None and entry.sha256 == self.results[path] for path, entry in entries.items())
 
@@ -38,7 +38,7 @@ class Journal:
     tables: Mapping[str, Mapping[str, DayMerge]]
 
     def to_json(self) -> bytes:
-        """The journal as it is stored."""
+        """Return the journal as it is stored."""
         tables = {
             table: {folder: {"sources": day.sources, "results": day.results} for folder, day in days.items()}
             for table, days in self.tables.items()
@@ -47,7 +47,7 @@ class Journal:
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> Journal:
-        """The journal that was stored. Raises LakeError, which names `where`, when it is none."""
+        """Return the journal that was stored. Raises LakeError, which names `where`, for an unreadable one."""
         try:
             stored: _Stored = document(text, _VERSION, _STORED)
         except ValueError as error:
@@ -70,27 +70,27 @@ _STORED = TypeAdapter(_Stored)
 
 
 def read_journal(lake: RemoteLake) -> Journal | None:
-    """The journal of a compact that did not end; None when there is none. Raises LakeError when it cannot be read."""
+    """Return the journal of an unfinished compact, if any. Raises LakeError when it cannot be read."""
     text = lake.storage.read(lake.journal_key, max_bytes=DOCUMENT_BYTES)
     return None if text is None else Journal.from_json(text, lake.storage.url(lake.journal_key))
 
 
 def open_journal(lake: RemoteLake, journal: Journal) -> None:
-    """Keeps the journal. Raises Busy when another compact has one."""
+    """Store the journal. Raises Busy when another compact has stored one."""
     try:
         lake.storage.put(lake.journal_key, journal.to_json(), content_type="application/json", only_if_absent=True)
     except PreconditionFailed as error:
-        raise Busy("Another compact began while this one was running.") from error
+        raise Busy("Another compact started while this one was running.") from error
 
 
 def close_journal(lake: RemoteLake, journal: Journal) -> None:
-    """Removes the journal, unless it is another compact's by now."""
+    """Delete the journal, unless it is now another compact's."""
     if lake.storage.read(lake.journal_key) == journal.to_json():
         lake.storage.delete([lake.journal_key])
 
 
 def recover(lake: RemoteLake, journal: Journal) -> None:
-    """Removes what the compact left: its results where the manifest does not name them, else their sources.
+    """Remove what the compact left: its results where the manifest does not name them, else their sources.
 
     A compact that is running still cannot record its results afterwards. Raises Busy when one just did, LakeError
     where neither the sources nor the recorded results are whole.
@@ -104,7 +104,7 @@ def recover(lake: RemoteLake, journal: Journal) -> None:
 
 
 def superfluous(lake: RemoteLake, journal: Journal) -> set[str]:
-    """The keys that `recover` would remove."""
+    """Return the keys that `recover` would remove."""
     return {
         lake.key(table, path)
         for table, days in journal.tables.items()
@@ -143,10 +143,10 @@ def _of_day(
 
 
 def _holds(lake: RemoteLake, found: StoredObject, sha256: str) -> bool:
-    """Whether the object is the result itself, not what an upload stored under its name since."""
-    told = lake.sha256(found)
-    if told is not None and ("-" in told) == ("-" in sha256):
-        return told == sha256
-    # A store that keeps no checksums, or a journal of an older version: its bytes tell.
+    """Return whether the object is the result, not a file that an upload has stored under its name since."""
+    stored = lake.sha256(found)
+    if stored is not None and ("-" in stored) == ("-" in sha256):
+        return stored == sha256
+    # The store has no checksums, or an older version wrote the journal: compare the content.
     body = lake.storage.read_range(found.key, 0, found.size, etag=found.etag)
     return body is not None and is_of(body, sha256)

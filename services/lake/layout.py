@@ -1,4 +1,4 @@
-"""Rows into the files of their days."""
+"""Converts rows to the stored types, and divides them into the files of their days."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ import pyarrow as pa
 from services.errors import LakeError
 from services.lake.files import ROWS_PER_GROUP, DayFiles, DayWriter
 from services.lake.partitions import folder
-from services.lake.postgres_types import Conversion, Kept
+from services.lake.postgres_types import Conversion, ExportColumn
 
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}]+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def convert(rows: pa.Table, columns: Sequence[Kept], cut: Counter[str]) -> pa.Table:
-    """The rows in the types that are stored. `cut` counts, by column, times that had parts of a millisecond."""
+def convert(rows: pa.Table, columns: Sequence[ExportColumn], cut: Counter[str]) -> pa.Table:
+    """Return the rows in their stored types. `cut` counts the times that were truncated, by column."""
     arrays = [_column(rows.column(number).combine_chunks(), column, cut) for number, column in enumerate(columns)]
     return pa.table(arrays, schema=stored_schema(columns))
 
 
-def stored_schema(columns: Sequence[Kept]) -> pa.Schema:
-    """The columns as Parquet stores them."""
+def stored_schema(columns: Sequence[ExportColumn]) -> pa.Schema:
+    """Return the columns as Parquet stores them."""
     return pa.schema([pa.field(column.name, column.stored, nullable=not column.required) for column in columns])
 
 
-def _column(values: Any, column: Kept, cut: Counter[str]) -> Any:
+def _column(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:
     if column.converted == "array":
         return _arrays(values, column, cut)
     return _CONVERSIONS[column.converted](values, column, cut)
 
 
-def _milliseconds(values: Any, column: Kept, cut: Counter[str]) -> Any:
-    """Times cut to the millisecond below, so that none of them moves into another day."""
+def _milliseconds(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:
+    """Round times down to the millisecond, so that none moves into another day."""
     whole = np.asarray(values.view(pa.int64()).fill_null(0))
     millis = whole // 1000
     lost = int(np.count_nonzero(millis * 1000 != whole))
@@ -51,27 +51,27 @@ def _milliseconds(values: Any, column: Kept, cut: Counter[str]) -> Any:
     return from_numpy(millis, column.type, valid)
 
 
-def _bytes(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
-    """Bytes of `\\x` and hexadecimal digits."""
-    import polars as pl  # takes as long to import as many an export takes in all
+def _bytes(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
+    """Decode bytes from `\\x` and hexadecimal digits."""
+    import polars as pl  # lazy: slow import
 
     text: Any = pl.from_arrow(values)
     return text.str.slice(2).str.decode("hex").to_arrow().cast(pa.binary())
 
 
-def _unchanged(values: Any, column: Kept, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
+def _unchanged(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:  # noqa: ARG001  # one shape for all
     return values
 
 
-_CONVERSIONS: dict[Conversion, Callable[[Any, Kept, Counter[str]], Any]] = {
+_CONVERSIONS: dict[Conversion, Callable[[Any, ExportColumn, Counter[str]], Any]] = {
     "none": _unchanged,
     "milliseconds": _milliseconds,
     "bytes": _bytes,
 }
 
 
-def _arrays(values: Any, column: Kept, cut: Counter[str]) -> Any:
-    """Lists of PostgreSQL's array literals; only those of one dimension that begin at 1 are lists."""
+def _arrays(values: Any, column: ExportColumn, cut: Counter[str]) -> Any:
+    """Parse PostgreSQL's array literals. Only one-dimensional arrays that start at 1 are lists."""
     flat: list[str | None] = []
     offsets: list[int | None] = [0]
     for literal in values.to_pylist():
@@ -85,7 +85,7 @@ def _arrays(values: Any, column: Kept, cut: Counter[str]) -> Any:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), elements)
 
 
-def _elements(literal: str, column: Kept) -> list[str | None]:
+def _elements(literal: str, column: ExportColumn) -> list[str | None]:
     if not literal.startswith("{") or literal.startswith("{{"):
         shape = "several dimensions" if literal.startswith("{{") else "a lower bound of its own"
         raise LakeError(
@@ -101,7 +101,7 @@ def _element(quoted: str, bare: str) -> str | None:
     return _ESCAPED.sub(r"\1", quoted)
 
 
-def _cast(texts: Any, column: Kept) -> Any:
+def _cast(texts: Any, column: ExportColumn) -> Any:
     if column.parsed == pa.string():
         return texts
     if column.parsed == pa.bool_():
@@ -110,13 +110,13 @@ def _cast(texts: Any, column: Kept) -> Any:
         return texts.cast(column.parsed)
     except pa.ArrowInvalid as error:
         raise LakeError(
-            f"{column.source} holds an array with a value that {column.type} cannot keep: {error}",
+            f"{column.source} holds an array with a value that {column.type} cannot represent: {error}",
             next_step="Give the column the type 'string' in lake.toml, or leave it out.",
         ) from error
 
 
 def from_numpy(values: npt.NDArray[Any], kind: Any, valid: pa.Buffer | None = None) -> Any:
-    """The memory of `values` as a column of `kind`, not copied; `valid` is a bitmap of those that are not NULL.
+    """Return the memory of `values` as a column of `kind`, not copied; `valid` is a bitmap of those that are not NULL.
 
     pa.array() would do, but imports numpy.ma for it, which takes as long as 100,000 rows.
     """
@@ -126,16 +126,16 @@ def from_numpy(values: npt.NDArray[Any], kind: Any, valid: pa.Buffer | None = No
 GROUP_BYTES = 128_000_000
 _EPOCH = date(1970, 1, 1)
 _MS_PER_DAY = 86_400_000
-_DAY = "day"  # no column can have this name: it is a partition key's
+_DAY = "day"  # not a column's name: it is reserved for a partition key
 
 
 class TooLarge(Exception):
-    """Rows that were to be sorted in memory take too much of it."""
+    """The rows of a span are too large to be sorted in memory."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table's rows lie: below `target`, by the day of `time_column`, in the order of `sort_by`."""
+    """The place and order of a table's rows: below `target`, by the day of `time_column`, sorted by `sort_by`."""
 
     target: Path
     time_column: str
@@ -143,7 +143,7 @@ class Layout:
 
 
 def write_unsorted(rows: Iterable[pa.Table], layout: Layout, max_bytes: int) -> dict[date, DayFiles]:
-    """Sorts the rows and writes each day. Raises TooLarge when they take more than `max_bytes` of memory."""
+    """Sort the rows and write each day. Raises TooLarge when they take more than `max_bytes` of memory."""
     tables: list[pa.Table] = []
     size = 0
     for table in rows:
@@ -164,7 +164,7 @@ def write_unsorted(rows: Iterable[pa.Table], layout: Layout, max_bytes: int) -> 
 
 
 def write_sorted(rows: Iterable[pa.Table], layout: Layout) -> dict[date, DayFiles]:
-    """Writes rows that come in order, holding no more than a row group of them."""
+    """Write rows that come in order, holding no more than a row group of them."""
     written: dict[date, DayFiles] = {}
     for day, parts in _runs(part for table in rows for part in _by_day(table, layout)):
         with DayWriter(layout.target / folder(day)) as writer:
@@ -175,7 +175,7 @@ def write_sorted(rows: Iterable[pa.Table], layout: Layout) -> dict[date, DayFile
 
 
 def _runs(parts: Iterator[tuple[date, pa.Table]]) -> Iterator[tuple[date, Iterator[pa.Table]]]:
-    """The parts of one day after another, each read as it comes."""
+    """Yield each day with its parts, which are read lazily."""
     following = next(parts, None)
 
     def of(day: date) -> Iterator[pa.Table]:
@@ -189,7 +189,7 @@ def _runs(parts: Iterator[tuple[date, pa.Table]]) -> Iterator[tuple[date, Iterat
 
 
 def _groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Row groups of about a million rows, or fewer where they are wide."""
+    """Yield row groups of about a million rows, fewer if they are wide."""
     held: list[pa.Table] = []
     rows = size = 0
     for part in parts:
@@ -204,7 +204,7 @@ def _groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _by_day(rows: pa.Table, layout: Layout) -> Iterator[tuple[date, pa.Table]]:
-    """The rows, which lie in the order of their days, parted by day."""
+    """Divide rows that are sorted by day into days."""
     days = _day_numbers(rows, layout)
     starts = np.flatnonzero(np.diff(days, prepend=days[0] - 1)) if len(days) else np.array([], dtype=np.int64)
     for start, end in zip(starts, [*starts[1:], len(days)], strict=True) if len(starts) else ():
@@ -219,11 +219,11 @@ def _day_numbers(rows: pa.Table, layout: Layout) -> npt.NDArray[np.int64]:
 
 
 def _sorted(rows: pa.Table, layout: Layout) -> pa.Table:
-    """The rows by day, and in each day by the layout's columns. Rows that lie so already are not moved."""
+    """Sort the rows by day and the layout's columns, unless they are sorted already."""
     times = np.asarray(rows.column(layout.time_column).combine_chunks().view(_integer(rows, layout)))
     if layout.sort_by[:1] == (layout.time_column,) and bool((times[1:] > times[:-1]).all()):
         return rows
-    import pyarrow.compute  # takes a twentieth of a second, which rows in order need not wait for
+    import pyarrow.compute  # lazy: slow import, which sorted rows do not need
 
     sort_indices: Any = pyarrow.compute.sort_indices
     days = pa.array(_day_numbers(rows, layout))

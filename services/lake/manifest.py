@@ -1,4 +1,4 @@
-"""The record of a table in the bucket: its files, their rows and checksums, and the shape they have."""
+"""The manifest of a table in the bucket: its files, their rows, checksums and columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _YEARS_AHEAD = 10  # that a table is declared for, beyond the newest day there i
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `sha256` as `services.lake.files` has it.
+    """A file in the bucket: `size` in bytes, `etag` as S3 gave it, `sha256` as `of_digests` returns it.
 
     `schema` is a digest; `least` and `most` hold the extremes of each column of numbers or times.
     """
@@ -50,7 +50,7 @@ class LakeManifest:
         return sum(entry.rows for entry in self.files.values())
 
     def rows_by_day(self) -> dict[date, int]:
-        """Rows of each day."""
+        """Return rows of each day."""
         counted: dict[date, int] = {}
         for path, entry in self.files.items():
             day = day_of_file(path)
@@ -59,7 +59,7 @@ class LakeManifest:
         return counted
 
     def own_rows_by_day(self) -> dict[date, int]:
-        """Rows of each day in files of Shoreline's own names: those of other programs are left out."""
+        """Return rows of each day in files of Shoreline's own names: those of other programs are left out."""
         own = {path: entry for path, entry in self.files.items() if is_own(path)}
         return replace(self, files=own).rows_by_day()
 
@@ -67,7 +67,7 @@ class LakeManifest:
     def years(self) -> tuple[int, int] | None:
         """The years that its table is declared for, where no file declares them: from the oldest day's on.
 
-        A query on Athena finds no row of another year. None when there is no day.
+        A query on Athena returns no rows of other years. None for a table without days.
         """
         years = [day.year for day in self.rows_by_day()]
         return (min(years), max(years) + _YEARS_AHEAD) if years else None
@@ -79,13 +79,13 @@ class LakeManifest:
         return Schema(tuple(columns.values()))
 
     def with_files(self, files: Mapping[str, ManifestEntry], schemas: Mapping[str, Schema]) -> LakeManifest:
-        """The same table holding `files`; of the schemas those that any of them has stay, older ones first."""
+        """Return the same table holding `files`; of the schemas those that any of them has stay, older ones first."""
         used = {entry.schema for entry in files.values()}
         known = {digest: schema for digest, schema in {**self.schemas, **schemas}.items() if digest in used}
         return replace(self, files=dict(sorted(files.items())), schemas=known)
 
     def to_json(self, *, after: str | None = None) -> bytes:
-        """The manifest as it is stored; `after`, the ETag of the one it replaces, gives it another ETag."""
+        """Return the stored form of the manifest; with `after`, the ETag of the replaced one, it has another ETag."""
         schemas = {
             digest: [[column.name, column.type, column.athena] for column in schema.columns]
             for digest, schema in self.schemas.items()
@@ -98,7 +98,7 @@ class LakeManifest:
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> LakeManifest:
-        """The manifest that was stored. Raises LakeError, which names `where`, when it is none."""
+        """Return the manifest that was stored. Raises LakeError, which names `where`, for an unreadable one."""
         try:
             stored: _Stored = document(text, _VERSION, _STORED)
             unknown = {entry.schema for entry in stored.files.values()} - stored.schemas.keys()
@@ -108,7 +108,7 @@ class LakeManifest:
             raise Unreadable(
                 f"{where} is not a readable manifest of a table: {error}.",
                 next_step="If a newer Shoreline wrote it, use that. Else delete it and run `shoreline upload`:"
-                " the files and their checksums hold what it said.",
+                " it is rebuilt from the files and their checksums.",
             ) from error
         schemas = {
             digest: Schema(tuple(ManifestColumn(*column) for column in columns))
@@ -118,7 +118,7 @@ class LakeManifest:
 
 
 class Unreadable(LakeError):
-    """What the lake keeps about one table cannot be read; other tables are not affected."""
+    """The lake's manifest or record of one table cannot be read; other tables are not affected."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _PLAIN = {
 
 
 def athena_type(kind: pa.DataType) -> str:
-    """The type by which Athena's DDL declares a column that Parquet stores as `kind`. Raises ValueError."""
+    """Return the type by which Athena's DDL declares a column that Parquet stores as `kind`. Raises ValueError."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     if pa.types.is_decimal(kind):
@@ -38,7 +38,7 @@ def athena_type(kind: pa.DataType) -> str:
 
 
 def writer_options(schema: pa.Schema) -> dict[str, Any]:
-    """How columns are stored: whole numbers and times as packed differences, text by dictionary, all in zstd.
+    """Return the writer's options: whole numbers and times as packed differences, text by dictionary, all in zstd.
 
     Arrow's own schema is left out: what Parquet itself says of a column is what every reader goes by.
     """
@@ -69,12 +69,12 @@ SIGNATURE_BYTES = 28
 
 
 def has_encrypted_columns(metadata: Any, footer_bytes: int) -> bool:
-    """Whether a file with this metadata, whose footer is stored in so many bytes, has a signed footer."""
+    """Return whether a file with this metadata, whose footer is stored in so many bytes, has a signed footer."""
     return footer_bytes - int(metadata.serialized_size) == SIGNATURE_BYTES
 
 
 def is_encrypted(path: Path, metadata: Any) -> bool:
-    """`has_encrypted_columns` of a local file."""
+    """Return `has_encrypted_columns` of a local file."""
     with path.open("rb") as stream:
         stream.seek(-8, 2)
         length: int = struct.unpack("<I", stream.read(4))[0]

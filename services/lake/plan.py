@@ -1,4 +1,4 @@
-"""What an upload will do, and why. Touches nothing."""
+"""The plan of an upload: which files to send and remove, and why. Changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VANISHED = "PostgreSQL has no rows of its day"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """A file in the bucket."""
 
     size: int  # in bytes
@@ -21,13 +21,13 @@ class Stored:
     own: bool  # whether Shoreline wrote it
 
     def may_be(self, size: int) -> bool:
-        """Whether a file of this size may be the same: only its checksum tells."""
+        """Return whether a file of this size may be the same; only its checksum decides."""
         return self.sha256 is not None and self.size == size
 
 
 @dataclass(frozen=True)
 class Change:
-    """One file that is sent or removed, by its path below the table's folder, and the reason."""
+    """A file to send or remove, by its path below the table's folder, and the reason."""
 
     path: str
     size: int
@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True)
 class TablePlan:
-    """What becomes of a table's files. Those of `keep` are in the bucket already.
+    """The changes to a table's files. Those of `keep` are in the bucket already.
 
     `foreign` are files of other programs in days that are sent or removed, which stay.
     """
@@ -49,7 +49,7 @@ class TablePlan:
 
     @property
     def vanished(self) -> int:
-        """Days that are removed because PostgreSQL has no rows of them any more."""
+        """Days that are removed because PostgreSQL no longer has rows of them."""
         return len({_folder(change.path) for change in self.remove if change.why == VANISHED})
 
     @property
@@ -61,7 +61,7 @@ class TablePlan:
 def plan_table(
     table: str,
     local: Mapping[str, tuple[int, str | None]],
-    stored: Mapping[str, Stored],
+    stored: Mapping[str, StoredFile],
     *,
     delete: bool,
     vanished: Collection[date | None] = (),
@@ -70,7 +70,7 @@ def plan_table(
 ) -> TablePlan:
     """Send what differs, keep what is there, remove what a day no longer has.
 
-    `local` gives each file's size and checksum; a file without one differs. Days that are not there locally are
+    `local` gives each file's size and checksum; a file without one differs. Days that are missing locally are
     left alone, unless `delete`; the `vanished` ones are removed. Files of other
     programs stay unless `delete_foreign`. Where `replaced` is given, exactly those are removed. Objects outside
     of days' folders, and hidden ones, are never touched.
@@ -100,9 +100,9 @@ def plan_table(
 
 
 def _compared(
-    local: Mapping[str, tuple[int, str | None]], stored: Mapping[str, Stored]
+    local: Mapping[str, tuple[int, str | None]], stored: Mapping[str, StoredFile]
 ) -> tuple[list[Change], list[str]]:
-    """The files to send, and those that are in the bucket already."""
+    """Return the files to send, and those that are in the bucket already."""
     send, keep = [], []
     for path, (size, sha256) in local.items():
         there = stored.get(path)

@@ -1,4 +1,4 @@
-"""What each type of PostgreSQL becomes in Parquet, and which are refused because they cannot be kept."""
+"""The Parquet type of each PostgreSQL type, and the types that cannot be stored exactly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PARTITION_KEYS = frozenset(key.name for key in keys(1, 1))
 
 @dataclass(frozen=True)
 class PgColumn:
-    """A column as PostgreSQL describes it, domains and arrays resolved to what they are made of.
+    """A column as PostgreSQL describes it, domains and arrays resolved to their base types.
 
     `type` is the type's name, `kind` its pg_type.typtype ('b' base, 'c' composite, 'e' enum, 'r' and 'm' ranges),
     `modifier` the atttypmod, `number` the attnum, which no later column gets; `spelling` holds an enum's labels, or a
@@ -60,21 +60,17 @@ class PgColumn:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A column on its way: `select` gives its text in PostgreSQL, `parsed` is how that is read.
+class ExportColumn:
+    """A column to export. For an array, `parsed` and `type` are those of its elements."""
 
-    `converted` says what is still to be done to reach `type`, in which it is stored. For an array both types
-    are those of its elements.
-    """
-
-    source: str
-    name: str
-    select: str
-    parsed: Any
-    type: Any
-    converted: Conversion = "none"
-    of_elements: Conversion = "none"
-    required: bool = False
+    source: str  # its name in PostgreSQL
+    name: str  # its name in the lake
+    select: str  # the SQL of its text
+    parsed: Any  # the type that the text is parsed as
+    type: Any  # the type that is stored
+    converted: Conversion = "none"  # the conversion from `parsed` to `type`
+    of_elements: Conversion = "none"  # the same of an array's elements
+    required: bool = False  # NOT NULL
 
     @property
     def stored(self) -> Any:
@@ -82,23 +78,23 @@ class Kept:
         return pa.list_(self.type) if self.converted == "array" else self.type
 
 
-class Refused(ValueError):
-    """A column cannot be kept; says why."""
+class UnsupportedColumn(ValueError):
+    """A column cannot be stored, and the reason."""
 
 
-def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[Kept, ...]:
-    """The columns to export, in order. Raises LakeError that lists each which cannot be kept, and why."""
+def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[ExportColumn, ...]:
+    """Return the columns to export, in order. Raises LakeError that lists those that cannot be stored, and why."""
     wanted, problems = _wanted(columns, source)
-    kept: list[Kept] = []
+    kept: list[ExportColumn] = []
     for column in wanted:
         try:
             kept.append(_keep(column, source))
-        except Refused as reason:
+        except UnsupportedColumn as reason:
             problems.append(f"  {column.name}: {reason}")
     problems += _name_problems(kept)
     if problems:
         raise LakeError(
-            "\n".join([f"{source.shown} has columns that cannot be kept:", *problems]),
+            "\n".join([f"{source.shown} has columns that cannot be stored:", *problems]),
             next_step="Leave them out, rename them or give them a type in lake.toml (see docs/lake.md).",
         )
     return tuple(kept)
@@ -107,31 +103,33 @@ def map_columns(columns: Sequence[PgColumn], source: ExportSource) -> tuple[Kept
 def _wanted(columns: Sequence[PgColumn], source: ExportSource) -> tuple[list[PgColumn], list[str]]:
     names = [column.name for column in columns]
     named = (source.time_column, *source.leave_out, *source.types, *source.rename)
-    problems = [f"  {name}: there is no such column" for name in dict.fromkeys(named) if name not in names]
+    problems = [f"  {name}: no such column" for name in dict.fromkeys(named) if name not in names]
     if source.time_column in source.leave_out:
-        problems.append(f"  {source.time_column}: it says which day a row belongs to, and cannot be left out")
+        problems.append(f"  {source.time_column}: the time column cannot be left out")
     if source.time_column in source.types:
-        problems.append(f"  {source.time_column}: it says which day a row belongs to, and keeps its own type")
+        problems.append(f"  {source.time_column}: the time column cannot have another type")
     if source.declared is not None:
         declared = source.declared.schema.names
-        problems += [f"  {name}: there is no such column" for name in declared if name not in names]
+        problems += [f"  {name}: no such column" for name in declared if name not in names]
         columns = sorted(
             (column for column in columns if column.name in declared), key=lambda column: declared.index(column.name)
         )
     return [column for column in columns if column.name not in source.leave_out], problems
 
 
-def _name_problems(kept: Sequence[Kept]) -> list[str]:
+def _name_problems(kept: Sequence[ExportColumn]) -> list[str]:
     names = [column.name for column in kept]
     problems = [
         f"  {name}: two columns would have this name" for name in sorted({n for n in names if names.count(n) > 1})
     ]
-    problems += [f"  {name}: is the name of a partition key; rename it" for name in names if name in _PARTITION_KEYS]
-    problems += [f"  {name}: is no name in Athena; rename it" for name in names if not _ATHENA_NAME.fullmatch(name)]
+    problems += [f"  {name}: reserved for a partition key; rename it" for name in names if name in _PARTITION_KEYS]
+    problems += [
+        f"  {name}: not a valid name in Athena; rename it" for name in names if not _ATHENA_NAME.fullmatch(name)
+    ]
     return problems
 
 
-def _keep(column: PgColumn, source: ExportSource) -> Kept:
+def _keep(column: PgColumn, source: ExportSource) -> ExportColumn:
     quoted = quote(column.name)
     forced = source.types.get(column.name)
     if forced == "string":
@@ -143,8 +141,8 @@ def _keep(column: PgColumn, source: ExportSource) -> Kept:
     is_array = column.array and forced != "string"
     cast = mapped.select + ("[]" if is_array and "::" in mapped.select else "")
     if is_array and (column.kind == "c" or column.type == "box"):
-        raise Refused(f"an array of {column.type}; give it the type 'string', or leave it out")
-    return Kept(
+        raise UnsupportedColumn(f"an array of {column.type}; give it the type 'string', or leave it out")
+    return ExportColumn(
         source=column.name,
         name=source.rename.get(column.name, column.name.lower()),
         select=cast.format(quoted),
@@ -173,18 +171,18 @@ def _map(column: PgColumn) -> _Mapped:
         return _Mapped(_EXACT[column.type], _EXACT[column.type])
     special = _SPECIAL.get(column.type)
     if special is None:
-        raise Refused(f"{column.type} is no type that the lake knows; 'string' would keep its text")
+        raise UnsupportedColumn(f"unknown type {column.type}; 'string' would store its text")
     return special(column)
 
 
 def _numeric(column: PgColumn) -> _Mapped:
     if column.modifier < 0:
-        raise Refused("numeric without precision and scale has no counterpart; give it one, such as 'decimal(18,4)'")
+        raise UnsupportedColumn("numeric without precision and scale; give it a type, such as 'decimal(18,4)'")
     packed = column.modifier - 4
     precision, scale = packed >> 16 & 0xFFFF, (packed & 0x7FF ^ 0x400) - 0x400
     precision, scale = max(precision - min(scale, 0), scale), max(scale, 0)
     if precision > _MAX_PRECISION:
-        raise Refused(f"numeric of {precision} digits; Athena's decimal has {_MAX_PRECISION}")
+        raise UnsupportedColumn(f"numeric of {precision} digits; Athena's decimal has {_MAX_PRECISION}")
     kind = pa.decimal128(precision, scale)
     return _Mapped(kind, kind)
 
@@ -192,7 +190,7 @@ def _numeric(column: PgColumn) -> _Mapped:
 def _decimal(forced: str, column: PgColumn) -> _Mapped:
     size = decimal_of(forced)
     if size is None or column.type not in {"numeric", "int2", "int4", "int8"}:
-        raise Refused(f"{column.type} cannot be {forced}")
+        raise UnsupportedColumn(f"{column.type} cannot be {forced}")
     return _Mapped(pa.decimal128(*size), pa.decimal128(*size))
 
 
@@ -209,7 +207,7 @@ def _bytea(_: PgColumn) -> _Mapped:
 
 
 def _money(_: PgColumn) -> _Mapped:
-    raise Refused("the digits of money depend on the server's locale; make it numeric in a view")
+    raise UnsupportedColumn("the digits of money depend on the server's locale; make it numeric in a view")
 
 
 _SPECIAL: dict[str, Callable[[PgColumn], _Mapped]] = {

@@ -1,4 +1,4 @@
-"""What was exported of a table, and up to which moment: the watermark of the next export."""
+"""The record of an export: the days of a table and their snapshot, from which the next export continues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DayRecord:
 class DayState:
     """A day as it is in PostgreSQL: its rows, and the newest transaction that wrote one of them.
 
-    `newest` is None where the relation, as a view, does not tell.
+    `newest` is None where it is unknown, as for a view.
     """
 
     rows: int
@@ -42,9 +42,9 @@ class ExportRecord:
     """The days of a table that are in the lake as PostgreSQL has them.
 
     `origin` names the server, the database and the table; `shape` is the digest of the columns and options. The days
-    of `unwritten` were in the lake already: what lies of them beside the record is not of this export. `covered` are
+    of `unwritten` were in the lake already: files of them beside the record are of an older export. `covered` are
     the first and last day that the export looked at, None where it had no such bound, and `moment` is the first
-    transaction that it did not see; both are None as a whole in records of older versions.
+    transaction that it did not see; both are None in records of older versions.
     """
 
     table: str
@@ -61,20 +61,20 @@ class ExportRecord:
         return self.days.keys() - self.unwritten
 
     def is_vanished(self, day: date) -> bool:
-        """Whether the export looked for rows of the day and found none."""
+        """Return whether the export looked for rows of the day and found none."""
         if self.covered is None or day in self.days:
             return False
         first, last = self.covered
         return (first is None or day >= first) and (last is None or day <= last)
 
     def is_older_than(self, other: ExportRecord | None) -> bool:
-        """Whether the same table was exported again since, which `other` tells of."""
+        """Return whether `other` records a later export of the same table."""
         if other is None or other.origin != self.origin or self.moment is None or other.moment is None:
             return False
         return self.moment < other.moment
 
     def to_json(self) -> bytes:
-        """The record as it is stored."""
+        """Return the record as it is stored."""
         days = {day.isoformat(): [found.rows, found.horizon] for day, found in sorted(self.days.items())}
         document = {
             "version": _VERSION,
@@ -89,20 +89,20 @@ class ExportRecord:
         return json.dumps(document, indent=1).encode()
 
     def differences(self, rows: Mapping[date, int]) -> list[str]:
-        """Each day of which there are other rows than PostgreSQL counted."""
+        """Describe each day that does not have as many rows as PostgreSQL counted."""
         return [
-            f"{day}: PostgreSQL counted {found.rows:,}, there are {rows.get(day, 0):,}"
-            for day, found in sorted(self.days.items())
-            if rows.get(day, 0) != found.rows
+            f"{day}: PostgreSQL counted {recorded.rows:,} rows, the lake has {rows.get(day, 0):,}"
+            for day, recorded in sorted(self.days.items())
+            if rows.get(day, 0) != recorded.rows
         ]
 
     def only(self, days: Collection[date]) -> ExportRecord:
-        """The same of some days."""
+        """Return the record limited to some days."""
         return replace(self, days={day: found for day, found in self.days.items() if day in days})
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> ExportRecord:
-        """The record that was stored. Raises LakeError, which names `where`, when it is none."""
+        """Return the record that was stored. Raises LakeError, which names `where`, for an unreadable one."""
         try:
             stored: _Stored = document(text, _VERSION, _STORED)
         except ValueError as error:
@@ -140,7 +140,7 @@ _STORED = TypeAdapter(_Stored)
 
 
 def write_record(output: Path, record: ExportRecord) -> None:
-    """Leaves the record beside the exported files, for the upload."""
+    """Write the record beside the exported files, for the upload."""
     path = _path(output, record.table)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -148,13 +148,13 @@ def write_record(output: Path, record: ExportRecord) -> None:
 
 
 def read_records(output: Path) -> dict[str, ExportRecord]:
-    """The records of the exports into `output`, by table. Raises LakeError for one that is none."""
+    """Return the records of the exports into `output`, by table. Raises LakeError for an unreadable one."""
     found = (ExportRecord.from_json(path.read_bytes(), str(path)) for path in (output / RECORDS).glob("*.json"))
     return {record.table: record for record in found}
 
 
 def drop_record(output: Path, table: str) -> None:
-    """The files of the table come from elsewhere now."""
+    """Delete a table's record: its files no longer come from an export."""
     _path(output, table).unlink(missing_ok=True)
 
 
@@ -163,7 +163,7 @@ def _path(output: Path, table: str) -> Path:
 
 
 def changed_days(states: Mapping[date, DayState], before: ExportRecord | None) -> dict[date, str]:
-    """The days to export, each with the reason.
+    """Return the days to export, each with the reason.
 
     A day is unchanged when it has as many rows as were exported and none of them was written by a
     transaction that the export did not see: a row that was added, changed or moved into the day carries a

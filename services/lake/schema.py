@@ -34,39 +34,45 @@ class Schema:
 
     @classmethod
     def of(cls, types: Mapping[str, tuple[str, str]]) -> Schema:
-        """From each column's type and Athena type."""
+        """Create a schema from each column's type and Athena type."""
         return cls(tuple(ManifestColumn(name, *both) for name, both in types.items()))
 
     @property
     def digest(self) -> str:
         """A hash of the names and types in their order, in hex."""
-        return hashlib.sha256(json.dumps([[each.name, each.type] for each in self.columns]).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([[column.name, column.type] for column in self.columns]).encode()).hexdigest()[
+            :16
+        ]
 
     @property
     def types(self) -> dict[str, str]:
         """Each column's type."""
-        return {each.name: each.type for each in self.columns}
+        return {column.name: column.type for column in self.columns}
 
 
 class SchemaDrift(LakeError):
-    """Files have another shape than their table."""
+    """The columns of files differ from those of their table."""
 
-    next_step = "Fix what writes the files. If the change is wanted, write every day anew and add --accept-drift."
+    next_step = "Fix what writes the files. If the change is intended, rewrite all days and upload with --accept-drift."
 
 
 def drift(before: Schema, after: Schema) -> list[str]:
-    """What a query on the files before would miss in those after: columns that are gone, types that changed.
+    """Describe columns that were dropped and types that changed.
 
-    A column that is new is no drift: older files give NULL for it.
+    A new column is not drift: older files return NULL for it.
     """
-    gone = [f"the column {name} is gone" for name in before.types if name not in after.types]
+    gone = [f"column {name} is missing" for name in before.types if name not in after.types]
     return gone + changed_types(before, after)
 
 
 def changed_types(before: Schema, after: Schema) -> list[str]:
-    """The columns of both whose types differ: no query reads files of both."""
+    """Describe common columns with different types: no query reads files of both."""
     new = after.types
-    return [f"{name} was {old} and is {new[name]}" for name, old in before.types.items() if new.get(name, old) != old]
+    return [
+        f"column {name} was {old}, is now {new[name]}"
+        for name, old in before.types.items()
+        if new.get(name, old) != old
+    ]
 
 
 def check_shape(
@@ -77,7 +83,7 @@ def check_shape(
     *,
     accept_drift: bool,
 ) -> None:
-    """Raises SchemaDrift, with each file and what is wrong, unless the new files fit the table and each other.
+    """Raise SchemaDrift, with each file and what is wrong, unless the new files fit the table and each other.
 
     `recorded` is what the table is known to hold, `staying` the shapes of files that the bucket keeps. With
     `accept_drift` columns may go, and types may change when no file of the old type stays.
@@ -96,5 +102,5 @@ def check_shape(
     if problems:
         left = [f"  and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise SchemaDrift(
-            "\n".join([f"Files of {table} have another shape than the table:", *problems[:_SHOWN], *left])
+            "\n".join([f"Files of {table} do not have the columns of the table:", *problems[:_SHOWN], *left])
         )

@@ -1,4 +1,4 @@
-"""What PostgreSQL says of the tables to export, seen in one snapshot."""
+"""The tables to export and their days as PostgreSQL reports them, in one snapshot."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ END$$;
 """
 _DAY = "interval '1 day'"
 _TIMES = {"date", "timestamp", "timestamptz"}
-_TELL_TRANSACTIONS = (
-    "rpm"  # tables, partitioned ones and materialised views have xmin; views and foreign tables have not
-)
+_KINDS_WITH_XMIN = "rpm"  # tables, partitioned ones and materialised views have xmin; views and foreign tables have not
 
 _RELATION = """
 SELECT c.oid, c.relkind, tree.bytes, tree.rows, tree.parts, tree.is_foreign,
@@ -49,7 +47,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
               FROM below JOIN pg_class l ON l.oid = below.oid) AS tree
 WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm', 'v', 'f')
 """
-# Domains become what they are made of, arrays their elements.
+# Domains are resolved to their base types, arrays to their elements.
 _COLUMNS = """
 WITH RECURSIVE resolved AS (
     SELECT attnum, attname, attnotnull AS required, atttypid AS type, atttypmod AS modifier, false AS is_array
@@ -71,7 +69,7 @@ WHERE t.typtype <> 'd' AND t.typcategory <> 'A' ORDER BY attnum
 """
 
 
-# Of each day in each part its rows and their newest transaction, or the newer one that made the part one of the table.
+# Rows and newest transaction of each day in each partition; the attachment of a partition counts as a write to it.
 # It runs with the database's own search_path, as functions in views may need that: so every name is qualified.
 _DAYS_OF_PARTS = """
 WITH RECURSIVE linked AS (
@@ -89,7 +87,7 @@ FROM counted LEFT JOIN (SELECT part, pg_catalog.min(age) AS age FROM linked GROU
 """
 
 # The control file has a new timeline minutes after a promotion: the name of the WAL that is written has it at once. A
-# standby has no such name. While it runs, it only goes forward: so the moment of its start tells.
+# standby has no such name. While it runs, it only goes forward, so its start time identifies it.
 _STARTED = "'since ' || extract(epoch FROM pg_postmaster_start_time())"
 _SERVER = f"""
 SELECT system_identifier || '.' || CASE WHEN pg_is_in_recovery() THEN {_STARTED}
@@ -118,9 +116,9 @@ class Relation:
     is_foreign: bool
 
     @property
-    def tells_transactions(self) -> bool:
-        """Whether its rows say which transaction wrote them: those of a foreign table all say none."""
-        return self.kind in _TELL_TRANSACTIONS and not self.is_foreign
+    def has_xmin(self) -> bool:
+        """Whether xmin identifies the transaction that wrote a row: foreign tables have none."""
+        return self.kind in _KINDS_WITH_XMIN and not self.is_foreign
 
 
 _SNAPSHOT = """
@@ -144,11 +142,11 @@ class Snapshot:
         self.moment = moment
 
     def relation(self, source: ExportSource) -> Relation:
-        """What the source is. Raises InputError when it is not there, LakeError when its time column is none."""
+        """Return a source's relation. Raises InputError for an unknown table, LakeError for an unusable time column."""
         self._cursor.execute(_RELATION, (source.schema, source.relation))
         found = self._cursor.fetchone()
         if found is None:
-            raise InputError(f"There is no table {source.shown}.", next_step="Check its name, and PGDATABASE.")
+            raise InputError(f"Table {source.shown} does not exist.", next_step="Check its name, and PGDATABASE.")
         oid, kind, size, rows, parts, is_foreign, primary_key, indexed = found
         self._cursor.execute(_COLUMNS, (oid,))
         columns = tuple(
@@ -158,10 +156,10 @@ class Snapshot:
         by_name = {column.name: column for column in columns}
         time = by_name.get(source.time_column)
         if time is None or time.type not in _TIMES or time.array:
-            what = "is not there" if time is None else f"is of type {time.type}{'[]' if time.array else ''}"
+            what = "does not exist" if time is None else f"is of type {time.type}{'[]' if time.array else ''}"
             raise LakeError(
                 f"{source.shown}: the time column {source.time_column} {what}.",
-                next_step=f"Name a column of type date, timestamp or timestamptz of {', '.join(by_name)}.",
+                next_step=f"Choose a column of type date, timestamp or timestamptz from {', '.join(by_name)}.",
             )
         found_by_index = source.time_column in indexed
         return Relation(
@@ -171,13 +169,13 @@ class Snapshot:
     def days(
         self, source: ExportSource, relation: Relation, first: date | None, last: date | None, *, transactions: bool
     ) -> dict[date, DayState]:
-        """The rows of each day from `first` to `last`, as PostgreSQL counts them.
+        """Return the rows of each day from `first` to `last`, as PostgreSQL counts them.
 
         With `transactions` also the newest that wrote one, which keeps PostgreSQL from counting in parallel.
 
         Raises LakeError for rows that have no day: NULL, infinity, years that no partition is named after.
         """
-        aged = transactions and relation.tells_transactions
+        aged = transactions and relation.has_xmin
         counting = _counting(day_of_row(source), relation, from_where(source, relation, first, last), aged)
         self._set_search_path(self._search_path)
         self._cursor.execute(counting)
@@ -189,7 +187,7 @@ class Snapshot:
             known = _day(text)
             if known is None:
                 raise LakeError(
-                    f"{source.shown}: {rows:,} rows have {text or 'NULL'} in {source.time_column}, which is no day.",
+                    f"{source.shown}: {rows:,} rows have {text or 'NULL'} in {source.time_column}, which is not a day.",
                     next_step="Correct them, or export a view without them.",
                 )
             states[known] = DayState(rows, None if age is None else following - age)
@@ -199,23 +197,23 @@ class Snapshot:
         self._cursor.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
 
     def _next(self) -> int:
-        """The transaction from which this one counts the age of rows."""
+        """Return the transaction number that the age of rows is relative to."""
         self._cursor.execute("SELECT %s::bigint + age(%s::text::xid)", (self.horizon, self.horizon % 2**32))
         return int(self._cursor.fetchone()[0])
 
 
 def _counting(day: str, relation: Relation, rows: str, aged: bool) -> str:
-    """The SQL of each day with its rows and, where `aged`, the age of their newest transaction."""
+    """Return the SQL of each day with its rows and, where `aged`, the age of their newest transaction."""
     if aged and relation.parts:
         return _DAYS_OF_PARTS.format(oid=relation.oid, day=day, rows=rows)
     newest = "pg_catalog.min(pg_catalog.age(xmin))" if aged else "NULL"
-    # Grouped by the date: its text is then made once a day, not once a row.
+    # Grouped by the date: the text is then produced once per day, not per row.
     return f"SELECT ({day})::pg_catalog.text, pg_catalog.count(*), {newest} FROM {rows} GROUP BY {day}"  # noqa: S608
 
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
-    """One REPEATABLE READ snapshot, exported for other connections for as long as this one is open."""
+    """Open a REPEATABLE READ snapshot, which other connections can use while this one is open."""
     search_path = database.search_path()
     with database.connect() as connection, connection.cursor() as cursor:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -227,16 +225,16 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
 
 
 def _origin(cursor: Any) -> str:
-    """The server, its timeline and the database: numbers of transactions mean nothing in another one.
+    """Identify the server, its timeline and the database: transaction numbers are comparable only within them.
 
-    A restore to a point in time, or a failover, begins a timeline on which numbers are given out a second time. Where
-    the timeline is not told, as by a standby or Aurora, the server's start takes its place: it only goes back with one.
+    A restore to a point in time, or a failover, begins a timeline that reuses transaction numbers. Where
+    the timeline is unknown, as on a standby or Aurora, the server's start time is used: to go back, it must restart.
     """
     cursor.execute("SAVEPOINT origin")
     try:
         cursor.execute(_SERVER)
         server = cursor.fetchone()[0]
-    except Exception as error:  # a server may keep it from ordinary users, or have no such thing
+    except Exception as error:  # a server may deny it to ordinary users, or lack the function
         if getattr(error, "pgcode", None) not in {"42501", "0A000", "42883"}:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT origin")
@@ -247,12 +245,12 @@ def _origin(cursor: Any) -> str:
 
 
 def day_of_row(source: ExportSource) -> str:
-    """The SQL of the day in UTC that a row belongs to, in a session that is in UTC."""
+    """Return the SQL of the day in UTC that a row belongs to, in a session that is in UTC."""
     return f"{quote(source.time_column)}::pg_catalog.date"
 
 
 def from_where(source: ExportSource, relation: Relation, first: date | None, last: date | None) -> str:
-    """The SQL of the rows from `first` to `last`, both included, by bounds that an index can find."""
+    """Return the SQL of the rows from `first` to `last`, both included, by bounds that an index can find."""
     column = quote(source.time_column)
     zone = "+00" if relation.time_type == "timestamptz" else ""
     bounds = [f"{column} OPERATOR(pg_catalog.>=) '{first.isoformat()} 00:00:00{zone}'"] if first else []

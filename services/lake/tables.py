@@ -1,4 +1,4 @@
-"""The tables of the lake. Add one here, then write its DDL with `python -m services.queries.ddl`."""
+"""The sample tables of the lake. Add one here, then write its DDL with `python -m services.queries.ddl`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _required(name: str, kind: Any) -> Any:
 class Table:
     """A table of the lake.
 
-    `schema` holds the stored columns in order: the partition keys are no columns, their values stand in the
+    `schema` holds the stored columns in order: partition keys are not stored, their values are in the
     folders' names. `time_column` is the event time that a row is partitioned by, `sort_by` the order of the
     rows in each day, `source` the table of PostgreSQL that holds the same rows.
     """
@@ -54,7 +54,7 @@ class Table:
         return self.keys[0].first, self.keys[0].last
 
     def undeclared_years(self, days: Iterable[date]) -> list[int]:
-        """The years of these days that its partitions are not declared for."""
+        """Return the years of these days that its partitions are not declared for."""
         first, last = self.years
         return sorted({day.year for day in days if not first <= day.year <= last})
 

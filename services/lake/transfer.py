@@ -1,4 +1,4 @@
-"""Files into the bucket, many at once, each checked by S3 against its SHA-256."""
+"""Concurrent uploads of files, each checked by S3 against its SHA-256."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from services.progress import Advance
 from services.s3.objects import Storage
 from services.s3.responses import MAX_PARTS_PER_UPLOAD
 
-THREADS = 32  # small files: they wait for the store
-_PART_THREADS = 8  # large files: memory holds a part for each
+THREADS = 32  # for small files, which mostly wait for S3
+_PART_THREADS = 8  # for parts of large files: memory holds one each
 _TYPE = "application/vnd.apache.parquet"
 PART_BYTES = 8 * 1024 * 1024
 _HASHING_THREADS = 8
 
 
 def part_size(size: int, part_bytes: int = PART_BYTES) -> int:
-    """The bytes of each part of a file of `size` bytes; one that is no larger goes in one request."""
+    """Return the bytes of each part of a file of `size` bytes; a smaller file is sent in one request."""
     return max(part_bytes, -(-size // MAX_PARTS_PER_UPLOAD))
 
 
 def of_digests(digests: Sequence[bytes]) -> str:
-    """The checksum of a file by the SHA-256 of its only part, or of each: in hex, then '-' and their number.
+    """Return the checksum of a file by the SHA-256 of its only part, or of each: in hex, then '-' and their number.
 
     Source: Amazon S3 User Guide, "Checking object integrity", composite checksums.
     """
@@ -38,23 +38,23 @@ def of_digests(digests: Sequence[bytes]) -> str:
     return f"{hashlib.sha256(b''.join(digests)).hexdigest()}-{len(digests)}"
 
 
-def of_s3(told: str) -> str:
-    """The checksum as S3 tells it, in base64."""
-    digest, dash, parts = told.partition("-")
+def of_s3(checksum: str) -> str:
+    """Convert a checksum of S3, which is in base64."""
+    digest, dash, parts = checksum.partition("-")
     return b64decode(digest).hex() + dash + parts
 
 
 def is_of(body: bytes, checksum: str) -> bool:
-    """Whether the bytes have this checksum, or the SHA-256 of all of them, which older versions kept of many parts."""
+    """Return whether the bytes have this checksum, or as older versions recorded it, this SHA-256."""
     step = part_size(len(body))
     digests = [hashlib.sha256(body[start : start + step]).digest() for start in range(0, max(len(body), 1), step)]
     return checksum in {of_digests(digests), hashlib.sha256(body).hexdigest()}
 
 
 def read_part(file: RawIOBase, step: int) -> bytes:
-    """The next `step` bytes of an unbuffered file, fewer only at its end: one read may give less than it is asked."""
+    """Read `step` bytes of an unbuffered file, fewer only at its end; a single read may return less."""
     part = file.read(step) or b""
-    if len(part) in {0, step}:  # as good as always, and without a copy
+    if len(part) in {0, step}:  # the usual case, without a copy
         return part
     found = [part]
     while (rest := step - sum(map(len, found))) and (part := file.read(rest) or b""):
@@ -63,7 +63,7 @@ def read_part(file: RawIOBase, step: int) -> bytes:
 
 
 def of_files(files: Sequence[tuple[Path, int]]) -> list[str]:
-    """The checksums of files, given with their sizes in bytes. Memory holds a part for each of a few threads."""
+    """Return the checksums of files, from paths and sizes in bytes. Memory holds a part per thread."""
     large = {path: size for path, size in files if size > PART_BYTES}
     with ThreadPoolExecutor(_HASHING_THREADS) as pool:
         hashed = dict(zip(large, pool.map(_of_file, large, large.values()), strict=True))
@@ -76,7 +76,7 @@ def _of_file(path: Path, size: int) -> str:
 
 
 def _parts(path: Path, step: int) -> Iterator[bytes]:
-    """The file's parts; an empty file is one of no bytes."""
+    """Yield the file's parts; an empty file has one empty part."""
     with path.open("rb", buffering=0) as file:
         part = read_part(file, step)
         yield part
@@ -86,7 +86,7 @@ def _parts(path: Path, step: int) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Sending:
-    """A file and where it goes; `size` and `modified_ns` are as they were when it was found."""
+    """A file to send and its key; `size` and `modified_ns` are from its listing."""
 
     location: Path
     key: str
@@ -96,7 +96,7 @@ class Sending:
 
 @dataclass(frozen=True)
 class Sent:
-    """What S3 holds of a file: its ETag, and its checksum as `services.lake.files` has it."""
+    """The ETag and the checksum (see `of_digests`) of an object that was sent."""
 
     etag: str
     sha256: str
@@ -105,10 +105,10 @@ class Sent:
 def send_all(
     storage: Storage, files: Iterable[Sending], advance: Advance, part_bytes: int = PART_BYTES
 ) -> dict[str, Sent]:
-    """Sends the files and gives what is under each key. `advance` is told of bytes and files.
+    """Send the files and return the result by key. `advance` reports bytes and files.
 
     Large files go in parts; none of them is visible before its last byte is there. At the first failure the
-    rest is given up. Memory holds a part for each thread. Raises LakeError for a file that was written to.
+    rest is cancelled. Memory holds a part for each thread. Raises LakeError for a file that was written to.
     """
     files = list(files)
     with ThreadPoolExecutor(THREADS) as small, ThreadPoolExecutor(_PART_THREADS) as parts:
@@ -118,11 +118,11 @@ def send_all(
         ]
         try:
             wait(started, return_when=FIRST_EXCEPTION)
-        finally:  # what is left, at a failure or when the run is told to stop, is given up
+        finally:  # after a failure or an interruption, cancel the rest
             small.shutdown(wait=False, cancel_futures=True)
             parts.shutdown(wait=False, cancel_futures=True)
         failed = [error for future in started if not future.cancelled() and (error := future.exception())]
-        if failed:  # the cause, not what was given up because of it
+        if failed:  # the cause, not its consequences
             raise next((error for error in failed if isinstance(error, ShorelineError)), failed[0])
         return dict(future.result() for future in started)
 
@@ -172,7 +172,7 @@ def _send_in_parts(
 
 
 def require_unchanged(file: Sending | LocalFile, read: int | None = None) -> None:
-    """Raises LakeError unless the file, of which `read` bytes were read if any, is as it was when it was found."""
+    """Raise LakeError unless the file, of which `read` bytes were read if any, is as it was when it was found."""
     status = file.location.stat()
     if (status.st_size if read is None else read, status.st_mtime_ns) != (file.size, file.modified_ns):
         raise LakeError(

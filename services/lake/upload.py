@@ -1,4 +1,4 @@
-"""The lake's files into the bucket: only what differs, verified, and no day without its rows on the way."""
+"""Uploads the lake's files: only what differs, verified, and never leaving a day without its rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from services.errors import LakeError
 from services.lake.files import FolderContents, LocalFile, contents, local_files
 from services.lake.manifest import LakeManifest, ManifestEntry, Unreadable
 from services.lake.partitions import day_of_file, is_own
-from services.lake.plan import Stored, TablePlan, plan_table
+from services.lake.plan import StoredFile, TablePlan, plan_table
 from services.lake.record import ExportRecord, read_records
-from services.lake.remote import Recorded, RemoteLake
+from services.lake.remote import RemoteLake, StoredManifest
 from services.lake.schema import Schema, check_shape
 from services.lake.tables import TABLES
 from services.lake.transfer import Sending, Sent, of_files, require_unchanged, send_all
@@ -27,33 +27,24 @@ Count = Callable[[LakeManifest, Iterable[date]], Mapping[date, int]]
 
 @dataclass(frozen=True)
 class UploadReport:
-    """What was done, or with `dry_run` what would be; `rows` counts each table's rows in the bucket afterwards.
-
-    `widened` are tables whose new rows lie in years that no statement made before has declared, with those that
-    `athena` declares from now on, first and last.
-    """
+    """The result of an upload, or the plan of a dry run."""
 
     target: str
     dry_run: bool
     plans: tuple[TablePlan, ...]
-    rows: Mapping[str, int]
-    widened: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    rows: Mapping[str, int]  # of each table in the bucket, after the upload
+    widened: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # new first and last year for `athena`
     unreadable: Mapping[str, str] = field(default_factory=dict)  # tables that were left out, and why
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What an upload removes from the bucket.
+class RemovalRules:
+    """The rules by which an upload removes files from the bucket."""
 
-    `delete` are days of a table without an export that are gone locally, `delete_foreign` files of other programs in
-    days that are sent or removed; `keep_vanished` keeps days that PostgreSQL no longer has. `replaced` are a compact's
-    sources by table: then exactly those are removed, and all that lies locally is sent.
-    """
-
-    delete: bool = False
-    delete_foreign: bool = False
-    keep_vanished: bool = False
-    replaced: Mapping[str, Collection[str]] | None = None
+    delete: bool = False  # days of generated tables that are missing locally
+    delete_foreign: bool = False  # files of other programs in days that are sent or removed
+    keep_vanished: bool = False  # keep days that PostgreSQL no longer has
+    replaced: Mapping[str, Collection[str]] | None = None  # a compact's sources by table: only these are removed
 
 
 @dataclass(frozen=True)
@@ -67,10 +58,10 @@ class _Table:
     name: str
     local: Mapping[str, LocalFile]
     sums: Mapping[str, str]
-    before: Recorded
+    before: StoredManifest
     present: LakeManifest
     listed: Mapping[str, StoredObject]
-    stored: Mapping[str, Stored]
+    stored: Mapping[str, StoredFile]
     plan: TablePlan
     described: Mapping[str, FolderContents]
 
@@ -81,17 +72,17 @@ def upload(
     start: StartTask,
     *,
     dry_run: bool = False,
-    rules: Rules = Rules(),
+    rules: RemovalRules = RemovalRules(),
     accept_drift: bool = False,
-    agree: Callable[[Sequence[TablePlan]], object] = lambda _: None,
+    before_sending: Callable[[Sequence[TablePlan]], object] = lambda _: None,
     count: Count,
 ) -> UploadReport:
-    """Makes the bucket's days equal to those that were exported or generated under `output`.
+    """Make the bucket's days equal to those that were exported or generated under `output`.
 
     Of an exported table only the days that its record says were written are taken: others there are from older
     exports. New and changed files are sent and verified, then recorded in their table's manifest, and only then are
     files removed that their day no longer has. Stopped anywhere, the next run does what is left. Raises
-    LakeError before anything is sent when a file is damaged or has another shape than its table; `agree` sees
+    LakeError before anything is sent when a file is damaged or has another shape than its table; `before_sending` sees
     the plans before that too, and may raise. Of a table that was exported, `count` counts rows by SQL
     afterwards, and LakeError is raised when PostgreSQL counted others.
     """
@@ -100,14 +91,14 @@ def upload(
     files = {name: list(group) for name, group in groupby(local_files(output), key=lambda file: file.table)}
     if not files and not records:
         raise LakeError(
-            f"There is nothing to upload under {output}.", next_step="Run `shoreline generate` or `shoreline export`."
+            f"Nothing to upload under {output}.", next_step="Run `shoreline generate` or `shoreline export`."
         )
     names = sorted({*files, *records})
     tables: list[_Table] = []
     unreadable: dict[str, str] = {}
     for name in names:
         try:
-            tables.append(_look(lake, name, files.get(name, []), records.get(name), rules))
+            tables.append(_prepare(lake, name, files.get(name, []), records.get(name), rules))
         except Unreadable as error:  # of this table only
             unreadable[name] = str(error)
     for table in tables:
@@ -115,21 +106,21 @@ def upload(
             require_exported_days(
                 table.name, lake.url, exported, lake.export_record(table.name), table.present.own_rows_by_day()
             )
-        _check(table, accept_drift=accept_drift)
+        _check_drift(table, accept_drift=accept_drift)
     plans = tuple(table.plan for table in tables)
     if dry_run:
         return UploadReport(lake.url, dry_run, plans, {}, unreadable=unreadable)
-    agree(plans)
+    before_sending(plans)
     sent = _send(lake, tables, start)
-    settled = [_settle(lake, table, sent) for table in tables]
-    for table, manifest in zip(tables, settled, strict=True):
+    manifests = [_verify_and_record(lake, table, sent) for table in tables]
+    for table, manifest in zip(tables, manifests, strict=True):
         verify_row_counts(lake, table.plan, manifest, records.get(table.name), count)
-    rows = {manifest.table: manifest.rows for manifest in settled}
-    widened = dict(filter(None, map(_widened, tables, settled)))
+    rows = {manifest.table: manifest.rows for manifest in manifests}
+    widened = dict(filter(None, map(_new_years, tables, manifests)))
     return UploadReport(lake.url, dry_run, plans, rows, widened, unreadable)
 
 
-def _widened(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] | None:
+def _new_years(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] | None:
     declared, wanted = table.before.manifest.years, after.years
     if table.name in TABLES or declared is None or wanted is None:
         return None
@@ -137,8 +128,8 @@ def _widened(table: _Table, after: LakeManifest) -> tuple[str, tuple[int, int]] 
     return None if covered else (table.name, wanted)
 
 
-def _look(
-    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, rules: Rules
+def _prepare(
+    lake: RemoteLake, name: str, files: Sequence[LocalFile], exported: ExportRecord | None, rules: RemovalRules
 ) -> _Table:
     merging = rules.replaced is not None
     if exported is not None and not merging:
@@ -165,13 +156,13 @@ def _look(
     known = {path: entry.sha256 for path, entry in before.manifest.files.items()}
     unknown = [file for path, file in local.items() if path not in sums or known.get(path) != sums[path]]
     described = dict(zip((file.path for file in unknown), contents(unknown), strict=True))
-    for file in unknown:  # else its manifest would tell of other bytes than were hashed
+    for file in unknown:  # otherwise the manifest would describe other bytes
         require_unchanged(file)
     return _Table(name, local, sums, before, _present(before.manifest, listed), listed, stored, plan, described)
 
 
 def _present(manifest: LakeManifest, listed: Mapping[str, StoredObject]) -> LakeManifest:
-    """The manifest without files that are gone from the bucket, or that someone else wrote over."""
+    """Return the manifest without files that were deleted from the bucket or overwritten there."""
     files = {
         path: entry
         for path, entry in manifest.files.items()
@@ -180,15 +171,15 @@ def _present(manifest: LakeManifest, listed: Mapping[str, StoredObject]) -> Lake
     return replace(manifest, files=files)
 
 
-def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, Stored]) -> dict[str, str]:
-    """The checksums of files that have the size of what lies at their place; of others they are taken on the way."""
+def _sums(local: Mapping[str, LocalFile], stored: Mapping[str, StoredFile]) -> dict[str, str]:
+    """Return the checksums of files with the size of their object; others are hashed while they are sent."""
     alike = [file for path, file in local.items() if path in stored and stored[path].may_be(file.size)]
     hashed = of_files([(file.location, file.size) for file in alike])
     return {file.path: sha256 for file, sha256 in zip(alike, hashed, strict=True)}
 
 
-def _check(table: _Table, *, accept_drift: bool) -> None:
-    """Raises SchemaDrift unless the new files fit the table: as declared, else as recorded."""
+def _check_drift(table: _Table, *, accept_drift: bool) -> None:
+    """Raise SchemaDrift unless the new files have the columns of the table, as declared or else as recorded."""
     manifest = table.before.manifest
     replaced = {*table.described, *(change.path for change in table.plan.remove)}
     staying = {entry.schema for path, entry in manifest.files.items() if path not in replaced}
@@ -203,7 +194,7 @@ def _check(table: _Table, *, accept_drift: bool) -> None:
 
 
 def _send(lake: RemoteLake, tables: Sequence[_Table], start: StartTask) -> dict[str, Sent]:
-    """Sends what the plans say; gives what is under each key."""
+    """Send the files of the plans, and return the results by key."""
     files = []
     for table in tables:
         for change in table.plan.send:
@@ -214,8 +205,8 @@ def _send(lake: RemoteLake, tables: Sequence[_Table], start: StartTask) -> dict[
         return send_all(lake.storage, files, advance)
 
 
-def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> LakeManifest:
-    """Verifies that all files of the table are there, records them, removes strays; gives what there is now."""
+def _verify_and_record(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> LakeManifest:
+    """Verify that all files of the table are stored, record them, remove strays, and return the new manifest."""
     listed = lake.listed(table.name) if table.plan.send else table.listed
     files = dict(_present(table.before.manifest, listed).files)
     schemas: dict[str, Schema] = {}
@@ -224,8 +215,8 @@ def _settle(lake: RemoteLake, table: _Table, sent: Mapping[str, Sent]) -> LakeMa
         found = listed.get(path)
         if found is None or (found.size, found.etag) != (file.size, there.etag):
             raise LakeError(
-                f"{lake.storage.url(lake.key(table.name, path))} is not what was uploaded.",
-                next_step="Does another program write there? Upload again.",
+                f"{lake.storage.url(lake.key(table.name, path))} is not the file that was uploaded.",
+                next_step="Make sure that no other program writes there, and upload again.",
             )
         files[path] = _entry(table, path, there)
         if path in table.described:
@@ -252,17 +243,17 @@ def _entry(table: _Table, path: str, there: Sent) -> ManifestEntry:
 def verify_row_counts(
     lake: RemoteLake, plan: TablePlan, manifest: LakeManifest, exported: ExportRecord | None, count: Count
 ) -> None:
-    """Raises LakeError unless each day has as many rows in the lake as PostgreSQL counted when it was exported.
+    """Raise LakeError unless each day of the lake has as many rows as PostgreSQL counted in the export.
 
-    The manifest is held against the export on every day, SQL on those that were sent. Files of other programs count
-    in neither: of a day that has some, SQL must find the exported rows at least. Where all agree, the next export is
-    told that it need not write these days again. Files that come from elsewhere put an end to that.
+    The manifest is compared on every day, SQL on the days that were sent. A day with files of other programs must have
+    at least the exported rows. If all counts match, the export is recorded, so that the next one skips unchanged days.
+    An upload of files that no export wrote deletes that record.
     """
     if exported is None:
         if plan.send or plan.remove:
             lake.forget_export(plan.table)
         return
-    _require_match(manifest.table, "the files", exported.differences(manifest.own_rows_by_day()))
+    _require_match(manifest.table, "the manifest", exported.differences(manifest.own_rows_by_day()))
     sent = _days(change.path for change in plan.send)
     by_sql = dict(count(manifest, sent)) if sent else {}
     for day in sent & _days([*plan.foreign, *(path for path in manifest.files if not is_own(path))]):
@@ -272,11 +263,11 @@ def verify_row_counts(
         lake.record_export(exported)
 
 
-def _require_match(table: str, reader: str, found: Sequence[str]) -> None:
-    if found:
-        more = f" (and {len(found) - 1} days more)" if len(found) > 1 else ""
+def _require_match(table: str, reader: str, differences: Sequence[str]) -> None:
+    if differences:
+        more = f" (and {len(differences) - 1} more days)" if len(differences) > 1 else ""
         raise LakeError(
-            f"{table} is not what was exported, by {reader}: on {found[0]}{more}.",
+            f"{table} does not have the exported rows, according to {reader}: on {differences[0]}{more}.",
             next_step="Run `shoreline export --full`, then upload again.",
         )
 
@@ -284,17 +275,19 @@ def _require_match(table: str, reader: str, found: Sequence[str]) -> None:
 def require_exported_days(
     table: str, url: str, exported: ExportRecord, last: ExportRecord | None, rows: Mapping[date, int]
 ) -> None:
-    """Raises LakeError unless an upload of the export would leave the lake as PostgreSQL was, before anything is sent.
+    """Raise LakeError, before anything is sent, unless the upload would complete the lake.
 
-    `last` is what the lake says was exported last, `rows` are those of each day there.
+    `last` is the lake's export record, `rows` its rows of each day.
     """
     step = "Run `shoreline export`, then upload again."
     if exported.is_older_than(last):
-        raise LakeError(f"{table} was exported and uploaded again since this export, by another run.", next_step=step)
+        raise LakeError(
+            f"The export of {table} is out of date: another run has exported and uploaded it since.", next_step=step
+        )
     left = exported.only(exported.unwritten).differences(rows)
     if left:
         raise LakeError(
-            f"The export of {table} was made for a lake that has its unchanged days, and {url} does not: on {left[0]}.",
+            f"The export of {table} is incremental, and {url} lacks its unchanged days: on {left[0]}.",
             next_step="Run `shoreline export --full`, then upload again.",
         )
 

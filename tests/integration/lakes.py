@@ -10,7 +10,7 @@ from typing import Any
 
 from services.lake.manifest import LakeManifest
 from services.lake.remote import RemoteLake
-from services.lake.upload import Rules, UploadReport
+from services.lake.upload import RemovalRules, UploadReport
 from services.lake.upload import upload as _upload
 from services.progress import Advance, Unit
 from services.queries.files import BucketFiles
@@ -36,7 +36,7 @@ def upload(
     **options: Any,
 ) -> UploadReport:
     """Uploads as the job does, SQL's count included."""
-    rules = Rules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished)
+    rules = RemovalRules(delete=delete, delete_foreign=delete_foreign, keep_vanished=keep_vanished)
 
     def count(manifest: LakeManifest, days: Iterable[date]) -> dict[date, int]:
         return count_rows(LakeFiles(BucketFiles(lake.storage, lake.prefix)), recorded_schema(manifest), days)

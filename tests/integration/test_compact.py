@@ -61,7 +61,7 @@ def read(lake: RemoteLake, path: str, table: str = "orders") -> pa.Table:
     return pq.read_table(pa.BufferReader(body))
 
 
-def test_small_files_become_one_with_the_same_rows_in_order(lake: RemoteLake, whole: pa.Table) -> None:
+def test_compact_merges_small_files_in_order(lake: RemoteLake, whole: pa.Table) -> None:
     report = merge(lake)
     assert (report.files_before, report.files_after) == (10, 1)
     assert [path for path in lake.listed("orders") if path.startswith(FOLDER)] == [f"{FOLDER}/merged.parquet"]
@@ -70,14 +70,14 @@ def test_small_files_become_one_with_the_same_rows_in_order(lake: RemoteLake, wh
     assert not merge(lake).merges
 
 
-def test_a_dry_run_merges_nothing(lake: RemoteLake, whole: pa.Table) -> None:
+def test_compact_dry_run_merges_nothing(lake: RemoteLake, whole: pa.Table) -> None:
     before = lake.listed("orders")
     report = merge(lake, dry_run=True)
     assert [(found.day_folder, len(found.files)) for found in report.merges] == [(FOLDER, 10)]
     assert lake.listed("orders") == before
 
 
-def test_a_file_that_comes_meanwhile_is_never_lost(
+def test_compact_keeps_files_written_meanwhile(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = compact_module._fetch
@@ -124,7 +124,7 @@ def rows_of_day(lake: RemoteLake) -> pa.Table:
 
 @pytest.mark.parametrize(("method", "after"), [("record", False), ("record", True), ("delete", True)])
 @pytest.mark.parametrize("named", [False, True], ids=["foreign names", "our names"])
-def test_a_compact_that_was_killed_leaves_each_row_once_to_the_next(
+def test_compact_recovers_each_row_once_after_a_kill(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch, method: str, after: bool, named: bool
 ) -> None:
     if named:
@@ -141,7 +141,7 @@ def test_a_compact_that_was_killed_leaves_each_row_once_to_the_next(
     assert not merge(lake).merges
 
 
-def test_a_store_without_checksums_has_each_row_once_after_a_killed_compact(
+def test_compact_recovers_without_stored_checksums(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed_at(lake, monkeypatch, "record", after=False)
@@ -161,23 +161,21 @@ def put_anew(lake: RemoteLake, whole: pa.Table) -> None:
         put(lake, whole.take(list(range(number, whole.num_rows, 3))), f"{FOLDER}/{name}", own=True)
 
 
-def test_merged_files_never_take_the_name_of_one_they_are_made_of(lake: RemoteLake, whole: pa.Table) -> None:
+def test_merged_file_has_no_source_name(lake: RemoteLake, whole: pa.Table) -> None:
     put_anew(lake, whole)
     merge(lake)
     assert [path for path in lake.listed("orders") if path.startswith(FOLDER)] == [f"{FOLDER}/data-3.parquet"]
     assert read(lake, f"{FOLDER}/data-3.parquet") == whole
 
 
-def test_a_compact_that_fails_takes_back_what_it_sent(
-    lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_compact_removes_its_results(lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lake.listed("orders")
     killed_at(lake, monkeypatch, "record", after=False, error=LakeError)
     assert lake.listed("orders") == before
     assert lake.storage.head(lake.journal_key) is None
 
 
-def test_an_upload_after_a_killed_compact_wins(
+def test_upload_after_killed_compact_wins(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for method in ("record", "delete"):
@@ -189,7 +187,7 @@ def test_an_upload_after_a_killed_compact_wins(
         assert rows_of_day(lake).num_rows == whole.num_rows
 
 
-def test_a_compact_cannot_record_what_another_one_took_back(
+def test_compact_cannot_record_results_that_another_removed(
     lake: RemoteLake, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorded = RemoteLake.record
@@ -207,9 +205,7 @@ def test_a_compact_cannot_record_what_another_one_took_back(
     assert lake.listed("orders") == before
 
 
-def test_the_job_asks_for_the_cost_before_anything_is_read(
-    shoreline: Shoreline, lake: RemoteLake, whole: pa.Table
-) -> None:
+def test_compact_checks_its_cost_before_reading(shoreline: Shoreline, lake: RemoteLake, whole: pa.Table) -> None:
     before = lake.listed("orders")
     outcome = shoreline("compact", "--json", env={"MAX_RUN_COST_USD": "0.000015"}, fresh=True)
     assert "Merging 10 files" in outcome.errors
@@ -217,30 +213,30 @@ def test_the_job_asks_for_the_cost_before_anything_is_read(
     assert lake.listed("orders") == before
 
 
-def test_files_of_other_types_are_not_merged(lake: RemoteLake) -> None:
+def test_compact_rejects_files_of_different_types(lake: RemoteLake) -> None:
     put(lake, pa.table({"a": [1]}), f"{FOLDER}/a.parquet", "other")
     put(lake, pa.table({"a": ["x"]}), f"{FOLDER}/b.parquet", "other")
-    with pytest.raises(LakeError, match="other types"):
+    with pytest.raises(LakeError, match="differ in their types"):
         merge(lake, "other")
     assert len(lake.listed("other")) == 2
 
 
-def test_a_column_that_older_files_lack_is_null_in_their_rows(lake: RemoteLake) -> None:
+def test_compact_fills_missing_columns_with_null(lake: RemoteLake) -> None:
     put(lake, pa.table({"a": [1]}), f"{FOLDER}/a.parquet", "other")
     put(lake, pa.table({"b": ["x"], "a": [2]}), f"{FOLDER}/b.parquet", "other")
     merge(lake, "other")
     assert read(lake, f"{FOLDER}/merged.parquet", "other").to_pylist() == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
 
 
-def test_the_job_merges_and_then_has_nothing_to_do(shoreline: Shoreline, lake: RemoteLake, whole: pa.Table) -> None:
+def test_second_compact_has_nothing_to_do(shoreline: Shoreline, lake: RemoteLake, whole: pa.Table) -> None:
     assert "10 files" in shoreline("compact", "--dry-run").output
-    assert "became 1 file" in shoreline("compact").output
+    assert "into 1 file" in shoreline("compact").output
     nothing = shoreline("compact")
     assert "No day has small files" in nothing.output
     assert "Next:" not in nothing.errors
     mistyped = shoreline("compact", "--tables", "orders,order")
     assert mistyped.exit_code == 2
-    assert "There is no table order in the lake; there are: orders." in mistyped.errors
+    assert "Unknown table 'order'" in mistyped.errors
 
 
 def test_rows_of_other_programs_survive_a_compact_and_an_upload(lake: RemoteLake, tmp_path: Path) -> None:

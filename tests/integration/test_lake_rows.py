@@ -14,7 +14,7 @@ import pytest
 from services.errors import LakeError
 from services.lake.declaration import from_options
 from services.lake.export import ExportReport, export
-from services.lake.export_plan import Wanted
+from services.lake.export_plan import DaySelection
 from services.lake.record import ExportRecord, read_records, write_record
 from services.lake.remote import RemoteLake
 from services.postgres.client import Database
@@ -45,7 +45,7 @@ def people(execute: Callable[[str], None]) -> None:
 @pytest.fixture
 def run(database: Database, people: None) -> Run:
     def exported(output: Path, lake: RemoteLake, first: date | None = None, *, full: bool = False) -> ExportReport:
-        wanted = Wanted(first=first, full=full)
+        wanted = DaySelection(first=first, full=full)
         return export(database, PEOPLE, output, wanted, lake.export_record, no_task, workers=1)
 
     return exported
@@ -108,7 +108,7 @@ def test_export_that_another_overtook_is_not_uploaded(
     execute("DELETE FROM people WHERE id = 1")
     run(second, lake)
     upload(second, lake)
-    with pytest.raises(LakeError, match="by another run"):
+    with pytest.raises(LakeError, match="out of date"):
         upload(first, lake)
     assert ids(lake) == [0, 2]
 
@@ -178,7 +178,7 @@ def test_export_record_of_an_older_version_has_the_same_shape(
     execute: Callable[[str], None], database: Database, tmp_path: Path
 ) -> None:
     execute(INVOICES)
-    export(database, from_options(EXPORT[2:]), tmp_path, Wanted(), lambda _: None, no_task, workers=1)
+    export(database, from_options(EXPORT[2:]), tmp_path, DaySelection(), lambda _: None, no_task, workers=1)
     for path in STORED.glob("*/bucket/datalake/_manifest/invoices.export.json"):
         older = ExportRecord.from_json(path.read_bytes(), str(path))
         assert read_records(tmp_path)["invoices"].shape == older.shape

@@ -58,7 +58,7 @@ def write_other(output: Path, path: str, **columns: Any) -> None:
     pq.write_table(pa.table(columns), target)
 
 
-def test_the_bucket_holds_the_same_bytes_and_a_manifest_beside_them(output: Path, lake: RemoteLake) -> None:
+def test_upload_stores_same_bytes_and_manifest(output: Path, lake: RemoteLake) -> None:
     report = upload(output, lake)
     assert keys(lake) == {FIRST, SECOND}
     assert lake.storage.read(f"datalake/orders/{FIRST}") == (output / "orders" / FIRST).read_bytes()
@@ -80,7 +80,7 @@ def test_the_bucket_holds_the_same_bytes_and_a_manifest_beside_them(output: Path
     ]
 
 
-def test_a_second_run_sends_nothing(output: Path, lake: RemoteLake) -> None:
+def test_second_upload_sends_nothing(output: Path, lake: RemoteLake) -> None:
     upload(output, lake)
     before = lake.listed("orders")
     again = upload(output, lake)
@@ -88,14 +88,14 @@ def test_a_second_run_sends_nothing(output: Path, lake: RemoteLake) -> None:
     assert lake.listed("orders") == before
 
 
-def test_a_dry_run_says_what_the_run_does_and_does_nothing(output: Path, lake: RemoteLake) -> None:
+def test_upload_dry_run_prints_plan_and_changes_nothing(output: Path, lake: RemoteLake) -> None:
     planned = upload(output, lake, dry_run=True)
     assert not keys(lake)
     assert lake.recorded("orders").etag is None
     assert upload(output, lake).plans == planned.plans
 
 
-def test_only_what_changed_is_sent(output: Path, lake: RemoteLake) -> None:
+def test_upload_sends_only_changed_files(output: Path, lake: RemoteLake) -> None:
     upload(output, lake)
     generate(output, Population(50, 300, seed=2), ("orders",), DAYS[:1], workers=1)
     plans = {plan.table: plan for plan in upload(output, lake).plans}
@@ -103,7 +103,7 @@ def test_only_what_changed_is_sent(output: Path, lake: RemoteLake) -> None:
     assert not plans["events"].send
 
 
-def test_an_object_that_someone_else_overwrote_is_sent_again(output: Path, lake: RemoteLake) -> None:
+def test_upload_replaces_overwritten_object(output: Path, lake: RemoteLake) -> None:
     upload(output, lake)
     right = (output / "orders" / FIRST).read_bytes()
     lake.storage.put(f"datalake/orders/{FIRST}", bytes(reversed(right)))
@@ -112,7 +112,7 @@ def test_an_object_that_someone_else_overwrote_is_sent_again(output: Path, lake:
     assert lake.recorded("orders").manifest.files[FIRST].etag == lake.listed("orders")[FIRST].etag
 
 
-def test_strays_of_a_day_go_and_other_things_stay(output: Path, lake: RemoteLake) -> None:
+def test_upload_removes_strays_and_keeps_other_objects(output: Path, lake: RemoteLake) -> None:
     stray = FIRST.replace("data.parquet", "data-1.parquet")
     hidden = FIRST.replace("data.parquet", "_SUCCESS")
     other_day = FIRST.replace("day=10", "day=20")
@@ -124,7 +124,7 @@ def test_strays_of_a_day_go_and_other_things_stay(output: Path, lake: RemoteLake
     assert keys(lake) == {FIRST, SECOND, foreign, hidden, other_day, "notes.txt"}
 
 
-def test_a_day_that_is_gone_locally_goes_only_when_asked(output: Path, lake: RemoteLake) -> None:
+def test_locally_missing_day_is_removed_only_with_delete(output: Path, lake: RemoteLake) -> None:
     upload(output, lake)
     (output / "orders" / SECOND).unlink()
     kept = upload(output, lake)
@@ -135,9 +135,7 @@ def test_a_day_that_is_gone_locally_goes_only_when_asked(output: Path, lake: Rem
     assert removed.rows["orders"] < kept.rows["orders"]
 
 
-def test_a_run_that_is_killed_is_finished_by_the_next_one(
-    output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_upload_is_finished_by_the_next(output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch) -> None:
     put = Storage.put
 
     def dying(self: Storage, key: str, *arguments: Any, **options: Any) -> str:
@@ -155,7 +153,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next_one(
     assert not any(plan.send for plan in upload(output, lake).plans)
 
 
-def test_files_that_are_there_without_a_manifest_are_known_by_their_checksum(output: Path, lake: RemoteLake) -> None:
+def test_files_without_manifest_are_identified_by_checksum(output: Path, lake: RemoteLake) -> None:
     upload(output, lake)
     lake.storage.delete(["datalake/_manifest/orders.json"])
     plans = {plan.table: plan for plan in upload(output, lake).plans}
@@ -163,9 +161,7 @@ def test_files_that_are_there_without_a_manifest_are_known_by_their_checksum(out
     assert set(lake.recorded("orders").manifest.files) == {FIRST, SECOND}
 
 
-def test_a_large_file_goes_in_parts_and_is_the_same(
-    output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_file_in_parts_has_same_content(output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch) -> None:
     part = 5 * 1024 * 1024  # S3's least
     body = bytes(range(256)) * (part // 256) + b"the rest"
     path = output / "big.bin"
@@ -184,7 +180,7 @@ def test_a_large_file_goes_in_parts_and_is_the_same(
     assert sent["big"] == transfer.Sent(found.etag, lake.sha256(found) or "")
 
 
-def test_what_s3_says_of_a_file_in_parts_is_what_is_computed_of_the_local_one(tmp_path: Path, lake: RemoteLake) -> None:
+def test_checksum_in_parts_equals_that_of_s3(tmp_path: Path, lake: RemoteLake) -> None:
     path = tmp_path / "large.bin"
     size = path.write_bytes(bytes(range(256)) * (PART_BYTES // 256) + b"the rest")
     send_all(lake.storage, [Sending(path, "large", size, path.stat().st_mtime_ns)], lambda *_: None)
@@ -194,7 +190,7 @@ def test_what_s3_says_of_a_file_in_parts_is_what_is_computed_of_the_local_one(tm
     assert lake.sha256(found) is None
 
 
-def test_a_file_that_changes_under_way_is_never_taken_for_uploaded(output: Path, lake: RemoteLake) -> None:
+def test_file_changed_during_upload_is_an_error(output: Path, lake: RemoteLake) -> None:
     part = 5 * 1024 * 1024
     for name, size in (("small", 10), ("large", part + 1)):
         path = output / name
@@ -206,7 +202,7 @@ def test_a_file_that_changes_under_way_is_never_taken_for_uploaded(output: Path,
     assert not list(lake.storage.uploads(""))
 
 
-def test_a_file_that_changes_after_it_was_hashed_is_not_described_as_what_is_there(
+def test_file_changed_after_hashing_is_an_error(
     output: Path, lake: RemoteLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(output, lake)
@@ -224,7 +220,7 @@ def test_a_file_that_changes_after_it_was_hashed_is_not_described_as_what_is_the
     assert lake.recorded("orders").etag is None
 
 
-def test_years_that_a_table_was_not_declared_for_are_told(output: Path, lake: RemoteLake) -> None:
+def test_upload_reports_years_that_were_not_declared(output: Path, lake: RemoteLake) -> None:
     def uploaded(path: str) -> object:
         write_other(output, path, n=[1])
         return upload(output, lake).widened
@@ -235,7 +231,7 @@ def test_years_that_a_table_was_not_declared_for_are_told(output: Path, lake: Re
     assert uploaded(FIRST.replace("2025", "2046")) == {"other": (2024, 2056)}
 
 
-def test_drift_is_caught_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
+def test_drift_is_refused_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
     write_other(output, FIRST, a=[1], b=["x"])
     upload(output, lake)
     write_other(output, SECOND, a=["text"])
@@ -243,12 +239,12 @@ def test_drift_is_caught_before_anything_is_sent(output: Path, lake: RemoteLake)
     before = lake.listed("other")
     with pytest.raises(SchemaDrift) as caught:
         upload(output, lake)
-    assert "the column b is gone" in str(caught.value)
-    assert "a was int64 and is string" in str(caught.value)
+    assert "column b is missing" in str(caught.value)
+    assert "a was int64, is now string" in str(caught.value)
     assert lake.listed("other") == before
 
 
-def test_a_new_column_is_no_drift_and_is_recorded(output: Path, lake: RemoteLake) -> None:
+def test_new_column_is_recorded_without_drift(output: Path, lake: RemoteLake) -> None:
     write_other(output, FIRST, a=[1])
     upload(output, lake)
     write_other(output, SECOND, a=[2], b=["new"])
@@ -256,7 +252,7 @@ def test_a_new_column_is_no_drift_and_is_recorded(output: Path, lake: RemoteLake
     assert [column.name for column in lake.recorded("other").manifest.schema.columns] == ["a", "b"]
 
 
-def test_accepted_drift_still_needs_every_file_of_the_old_type_replaced(output: Path, lake: RemoteLake) -> None:
+def test_accepted_drift_requires_replacing_all_old_files(output: Path, lake: RemoteLake) -> None:
     write_other(output, FIRST, a=[1])
     write_other(output, SECOND, a=[1])
     upload(output, lake)
@@ -268,35 +264,35 @@ def test_accepted_drift_still_needs_every_file_of_the_old_type_replaced(output: 
     assert [column.type for column in lake.recorded("other").manifest.schema.columns] == ["string"]
 
 
-def test_a_declared_table_takes_no_file_of_another_shape(output: Path, lake: RemoteLake) -> None:
+def test_declared_table_rejects_different_columns(output: Path, lake: RemoteLake) -> None:
     pq.write_table(pa.table({"order_id": [1], "amount": [1.5]}), output / "orders" / FIRST)
     with pytest.raises(SchemaDrift, match="amount was decimal128"):
         upload(output, lake)
 
 
-def test_a_damaged_file_is_refused_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
+def test_damaged_file_is_refused_before_anything_is_sent(output: Path, lake: RemoteLake) -> None:
     whole = (output / "orders" / FIRST).read_bytes()
     (output / "orders" / FIRST).write_bytes(whole[:-20])
-    with pytest.raises(LakeError, match="no whole Parquet file"):
+    with pytest.raises(LakeError, match="not a complete Parquet file"):
         upload(output, lake)
     assert not keys(lake, "events")
 
 
-def test_two_uploads_at_once_do_not_overwrite_each_others_record(output: Path, lake: RemoteLake) -> None:
+def test_concurrent_uploads_do_not_overwrite_the_manifest(output: Path, lake: RemoteLake) -> None:
     before = lake.recorded("orders")
     upload(output, lake)
     with pytest.raises(Busy):
         lake.record(lake.recorded("orders").manifest, before)
 
 
-def test_the_job_refuses_an_empty_folder_with_the_next_step(shoreline: Shoreline, tmp_path: Path) -> None:
+def test_upload_of_empty_folder_names_next_step(shoreline: Shoreline, tmp_path: Path) -> None:
     outcome = shoreline("upload")
     assert outcome.exit_code == 16
     assert "shoreline generate" in outcome.errors
     assert "Traceback" not in outcome.errors
 
 
-def test_the_jobs_generate_and_upload_in_turn(shoreline: Shoreline, aws: Aws, settings: dict[str, str]) -> None:
+def test_generate_then_upload_fills_the_lake(shoreline: Shoreline, aws: Aws, settings: dict[str, str]) -> None:
     made = shoreline("generate", "--rows-per-day", 100, "--json").json["result"]
     assert [table["days"] for table in made["tables"]] == [6, 6]
     planned = shoreline("upload", "--dry-run", "--delete")
@@ -307,9 +303,7 @@ def test_the_jobs_generate_and_upload_in_turn(shoreline: Shoreline, aws: Aws, se
     assert sent["rows"] == rows
 
 
-def test_the_cost_of_large_files_is_predicted_by_the_requests_that_they_take(
-    aws: Aws, storage: Storage, tmp_path: Path
-) -> None:
+def test_upload_cost_counts_requests_of_parts(aws: Aws, storage: Storage, tmp_path: Path) -> None:
     files = []
     for size in (PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES):
         path = tmp_path / str(size)
@@ -323,7 +317,7 @@ def test_the_cost_of_large_files_is_predicted_by_the_requests_that_they_take(
     assert sending([256_000_000]).total.billable == 33
 
 
-def test_days_that_no_query_would_find_are_not_generated(shoreline: Shoreline, tmp_path: Path) -> None:
+def test_generate_rejects_undeclared_years(shoreline: Shoreline, tmp_path: Path) -> None:
     outcome = shoreline("generate", "--dates", "2025-01-10,2031-01-01")
     assert outcome.exit_code == 2
     assert "declared for the years 2024 to 2030, not for 2031" in outcome.errors

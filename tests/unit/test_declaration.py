@@ -21,7 +21,7 @@ time_column = "at"
 """
 
 
-def test_a_file_declares_tables() -> None:
+def test_toml_declares_tables() -> None:
     invoices, visits = from_toml(GOOD, "lake.toml")
     assert invoices == ExportSource(
         name="invoices",
@@ -37,35 +37,35 @@ def test_a_file_declares_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
-        ("[tables", "is no TOML"),
-        ("", "declares no"),
-        ("tables = 1", "declares no"),
-        ("[tables.Bad]\ntime_column='a'", "tables.Bad: the name takes"),
+        ("[tables", "not valid TOML"),
+        ("", "has no [tables.NAME]"),
+        ("tables = 1", "has no [tables.NAME]"),
+        ("[tables.Bad]\ntime_column='a'", "tables.Bad: the name may"),
         ("[tables.a]", "time_column is missing"),
-        ("[tables.a]\ntime_column=1", "time_column is no text"),
-        ("[tables.a]\ntime_column='a'\nsort_by='b'", "sort_by is no list of texts"),
-        ("[tables.a]\ntime_column='a'\ntypes={b=1}", "types is no table of texts"),
+        ("[tables.a]\ntime_column=1", "time_column must be a string"),
+        ("[tables.a]\ntime_column='a'\nsort_by='b'", "sort_by must be a list"),
+        ("[tables.a]\ntime_column='a'\ntypes={b=1}", "types must be a table"),
         ("[tables.a]\ntime_column='a'\ntypes={b='float'}", "types.b is 'float'"),
         ("[tables.a]\ntime_column='a'\ntypes={b='decimal(40,2)'}", "types.b is"),
-        ("[tables.a]\ntime_column='a'\ncolour='red'", "'colour' is no option"),
-        ("[tables.a]\ntime_column='a'\n[other]", "other: there is no such section"),
+        ("[tables.a]\ntime_column='a'\ncolour='red'", "unknown option 'colour'"),
+        ("[tables.a]\ntime_column='a'\n[other]", "other: unknown section"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused_with_the_reason(text: str, told: str) -> None:
+def test_invalid_toml_is_refused_with_reason(text: str, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         from_toml(text, "lake.toml")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_of_toml_are_listed() -> None:
     with pytest.raises(InputError) as caught:
         from_toml("[tables.A]\ncolour=1\n[tables.b]\n", "lake.toml")
     assert str(caught.value).count("\n") == 4
 
 
-def test_an_option_names_a_table_and_its_time_column() -> None:
+def test_option_names_table_and_time_column() -> None:
     assert from_options(["sales.Orders:placed_at", "visits:at"]) == (
         ExportSource("orders", "sales", "Orders", "placed_at"),
         ExportSource("visits", "public", "visits", "at"),
@@ -73,10 +73,10 @@ def test_an_option_names_a_table_and_its_time_column() -> None:
 
 
 @pytest.mark.parametrize("options", [["orders"], [":at"], ["orders:"], ["a.x:t", "b.x:t"], ["Große:t"]])
-def test_an_option_that_names_no_table_is_refused(options: list[str]) -> None:
+def test_option_without_table_is_refused(options: list[str]) -> None:
     with pytest.raises(InputError):
         from_options(options)
 
 
-def test_the_lakes_own_tables_are_declared() -> None:
+def test_sample_tables_are_declared() -> None:
     assert [source.name for source in declared_sources()] == ["orders", "events"]

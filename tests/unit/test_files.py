@@ -26,7 +26,7 @@ def write(folder: Path, groups: int, max_bytes: int) -> list[str]:
         return [path.name for path in writer.finish().paths]
 
 
-def test_a_day_is_split_before_the_row_group_that_would_be_too_much(tmp_path: Path) -> None:
+def test_day_is_split_before_exceeding_file_size(tmp_path: Path) -> None:
     names = write(tmp_path, 7, max_bytes=50_000)
     assert names == ["data.parquet", "data-1.parquet", "data-2.parquet"]
     assert all((tmp_path / name).stat().st_size <= 50_000 for name in names)
@@ -34,14 +34,14 @@ def test_a_day_is_split_before_the_row_group_that_would_be_too_much(tmp_path: Pa
     assert rows == pa.concat_tables(group(number) for number in range(7))
 
 
-def test_a_smaller_day_leaves_no_file_of_the_larger_one(tmp_path: Path) -> None:
+def test_smaller_day_removes_files_of_larger(tmp_path: Path) -> None:
     write(tmp_path, 7, max_bytes=50_000)
     (tmp_path / "notes.txt").write_text("someone's own")
     write(tmp_path, 1, max_bytes=50_000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "notes.txt"]
 
 
-def test_a_run_that_fails_leaves_the_day_as_it_was(tmp_path: Path) -> None:
+def test_failed_writer_leaves_the_day_unchanged(tmp_path: Path) -> None:
     write(tmp_path, 3, max_bytes=50_000)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -56,7 +56,7 @@ def test_a_run_that_fails_leaves_the_day_as_it_was(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_uncreatable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "output").write_text("a file")
     with pytest.raises(FolderUnusable, match="cannot be written"), DayWriter(tmp_path / "output" / "orders"):
         pass

@@ -38,7 +38,7 @@ def rows(lake: Path, table: str, day: int = 10) -> dict[str, Any]:
     return pq.read_table(lake / f"{table}/year=2025/month=01/day={day}/data.parquet", partitioning=None).to_pydict()
 
 
-def test_the_same_seed_gives_the_same_bytes_for_any_number_of_workers(lake: Path, tmp_path: Path) -> None:
+def test_same_seed_writes_same_bytes(lake: Path, tmp_path: Path) -> None:
     generate(tmp_path, POPULATION, ("events", "orders"), (SATURDAY, FRIDAY), workers=5)
     assert files(tmp_path) == files(lake)
     assert set(files(lake)) == {
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_workers(lake: Path
     }
 
 
-def test_another_seed_gives_other_rows(lake: Path, tmp_path: Path) -> None:
+def test_different_seed_writes_different_rows(lake: Path, tmp_path: Path) -> None:
     generate(tmp_path, Population(users=200, rows_per_day=4000, seed=2), ("orders",), (FRIDAY,), workers=1)
     assert rows(tmp_path, "orders")["amount"] != rows(lake, "orders")["amount"]
 
@@ -85,7 +85,7 @@ def test_payloads_are_json(lake: Path) -> None:
     assert all(isinstance(json.loads(text), dict) for text in rows(lake, "events")["payload"])
 
 
-def test_rows_lie_in_their_day_in_the_order_of_their_time(lake: Path) -> None:
+def test_generated_rows_are_sorted_within_their_day(lake: Path) -> None:
     times = rows(lake, "orders")["created_at"]
     assert times == sorted(times)
     assert times[0] >= datetime(2025, 1, 10, tzinfo=UTC)
@@ -107,11 +107,11 @@ def test_a_week_has_its_rhythm_and_keeps_its_average() -> None:
     assert sum(counts) == pytest.approx(7 * POPULATION.rows_per_day, rel=0.01)
 
 
-def test_ids_of_two_days_never_meet(lake: Path) -> None:
+def test_ids_of_two_days_are_distinct(lake: Path) -> None:
     assert max(rows(lake, "orders")["order_id"]) < min(rows(lake, "orders", day=11)["order_id"])
 
 
-def test_a_day_that_is_written_again_replaces_what_was_there(lake: Path, tmp_path: Path) -> None:
+def test_rewritten_day_replaces_existing_files(lake: Path, tmp_path: Path) -> None:
     folder = tmp_path / "orders/year=2025/month=01/day=10"
     folder.mkdir(parents=True)
     (folder / "data-3.parquet").write_bytes(b"of an older, larger day")
@@ -120,7 +120,7 @@ def test_a_day_that_is_written_again_replaces_what_was_there(lake: Path, tmp_pat
     assert [path.name for path in folder.iterdir()] == ["data.parquet"]
 
 
-def test_days_are_taken_from_a_list_a_span_or_the_default() -> None:
+def test_days_come_from_list_span_or_default() -> None:
     assert chosen_days([], None, None, DEFAULT_DAYS) == DEFAULT_DAYS
     assert chosen_days(["2025-01-11, 2025-01-10", "2025-01-10"], None, None, ()) == (FRIDAY, SATURDAY)
     assert len(chosen_days([], "2024-02-01", "2024-03-01", ())) == 30
@@ -131,11 +131,11 @@ def test_days_are_taken_from_a_list_a_span_or_the_default() -> None:
     ("listed", "first", "last"),
     [(["2025-02-30"], None, None), ([], "2025-01-02", "2025-01-01"), (["2025-01-01"], "2025-01-01", None)],
 )
-def test_days_that_are_none_are_refused(listed: list[str], first: str | None, last: str | None) -> None:
+def test_invalid_days_are_refused(listed: list[str], first: str | None, last: str | None) -> None:
     with pytest.raises(InputError):
         chosen_days(listed, first, last, ())
 
 
-def test_a_table_without_rows_to_draw_is_refused() -> None:
+def test_unknown_sample_table_is_refused() -> None:
     with pytest.raises(InputError, match="invoices"):
         known_tables("orders,invoices")

@@ -12,7 +12,7 @@ from services.lake.partitions import day_of, file_name, folder, is_data_file, is
 
 
 @given(st.dates())
-def test_a_folder_gives_its_day_back(day: date) -> None:
+def test_folder_round_trips_to_its_day(day: date) -> None:
     assert day_of(folder(day)) == day
 
 
@@ -25,7 +25,7 @@ def test_month_and_day_are_padded_as_the_projection_declares_them() -> None:
 @pytest.mark.parametrize(
     "path", ["", "year=2025/month=1/day=10", "year=2025/month=02/day=30", "year=2025/month=01", "x/year=2025/month=01"]
 )
-def test_a_folder_of_another_layout_is_no_day(path: str) -> None:
+def test_folder_of_another_layout_has_no_day(path: str) -> None:
     assert day_of(path) is None
 
 
@@ -48,5 +48,5 @@ def test_only_finished_files_are_data(name: str, ours: bool) -> None:
         ("data.parquet", False),
     ],
 )
-def test_queries_read_what_lies_in_a_day_and_is_not_hidden(path: str, read: bool) -> None:
+def test_queries_read_visible_files_of_days(path: str, read: bool) -> None:
     assert is_read(path) is read
