@@ -8,7 +8,7 @@ import typer
 
 from jobs.cli.context import Run
 from jobs.cli.runner import Json, run_job
-from jobs.restore import AllowUnencrypted, Before, CreateRoles, DatabaseName, Key, Latest, pick
+from jobs.restore import AllowUnencrypted, Before, CreateRoles, DatabaseName, Key, Latest, pick, warn_of_shrinkage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +47,7 @@ def command(
 
 
 def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencrypted: bool = False) -> Drill:
-    """Restores, compares, and records the outcome beside the manifest."""
+    """Restore, compare, and record the outcome beside the manifest."""
     from loguru import logger
 
     from jobs.cli.drill_server import drill_server
@@ -57,6 +57,7 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
 
     manifest = backup.manifest
     size = manifest.object.bytes
+    warn_of_shrinkage(run, backup)
     logger.info("drilling {}; {}", backup.key, download_cost(run, backup))
     keys = identities(run)
     with drill_server(run, backup, keys) as server:
@@ -73,25 +74,24 @@ def drill(run: Run, backup: Backup, *, create_roles: bool = False, allow_unencry
                 options,
                 run.storage.now(),
                 advance,
-                logger.warning,
                 server_kind=server.kind,
-                lacks=server.lacks,
+                server_fault=server.server_fault,
             )
 
 
 def verdict(report: Drill) -> ShorelineError | None:
-    """A drill that found a difference failed."""
+    """Return the failure of a drill that found differences."""
     from services import formatting
     from services.errors import DrillFailed
 
     if report.record.ok:
         return None
-    found = report.record.differences
-    return DrillFailed(f"{report.key} differs from its database in {formatting.count(len(found), 'place')}.")
+    places = formatting.count(len(report.record.differences), "place")
+    return DrillFailed(f"{report.key} differs from its database in {places}.")
 
 
 def show(report: Drill, console: Console) -> str | None:
-    """Prints what was compared, and every difference."""
+    """Print what was compared, and every difference."""
     from jobs.cli.drill_server import where
     from services import formatting
 
@@ -115,7 +115,7 @@ def show(report: Drill, console: Console) -> str | None:
 
 
 def figures(report: Drill) -> list[MetricSample]:
-    """Whether the backup proved good, and the measured RTO."""
+    """Return whether the backup proved good, and the measured recovery time."""
     from services.operations.figures import MetricSample
 
     labels = {"database": report.database}

@@ -80,7 +80,7 @@ def command(
 ) -> None:
     """Restore a backup into a new database, which gets its final name only when it is complete.
 
-    With --replace, you must type the name of a database that is not empty on a terminal, or add --yes elsewhere.
+    To --replace a database that is not empty, type its name on a terminal, or pass --yes.
     """
     run_job(
         ctx,
@@ -111,30 +111,29 @@ def restore(
     replace: bool = False,
     keep_old: bool = False,
     yes: bool = False,
-    **chosen: Any,
+    **load_options: Any,
 ) -> Restored:
-    """Restores a backup under a database's name. `chosen` are LoadOptions."""
+    """Restore a backup under a database's name. `load_options` are fields of LoadOptions."""
     from datetime import UTC, datetime
 
     from loguru import logger
 
-    from jobs.cli.repository import download_cost, identities, shrank_alarm
+    from jobs.cli.repository import download_cost, identities
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
-    from services.backups.restore import name_of_old
+    from services.backups.restore import name_for_replaced
     from services.errors import InputError
 
-    _given("--into", into)
+    _require_name("--into", into)
     if keep_old and not replace:
         raise InputError("--keep-old keeps the database that --replace replaces.", next_step="Add --replace.")
-    options = LoadOptions(identities=identities(run), **chosen)
+    options = LoadOptions(identities=identities(run), **load_options)
     target = run.database_named(into or backup.manifest.database)
     size = backup.manifest.object.bytes
-    if alarm := shrank_alarm(backup):
-        logger.warning("{} {}", alarm.what, run.commands(alarm.next_step))
+    warn_of_shrinkage(run, backup)
     if replace and not yes:
-        _agree(run, backup, target)
-    keep_as = name_of_old(target, datetime.now(UTC)) if keep_old else None
+        _confirm_replacement(run, backup, target)
+    keep_as = name_for_replaced(target, datetime.now(UTC)) if keep_old else None
     logger.info("restoring {} as {}; {}", backup.key, target.name, download_cost(run, backup))
     with run.progress.task("restore", size) as advance:
         return restoring.restore(
@@ -145,40 +144,49 @@ def restore(
             replace=replace,
             keep_as=keep_as,
             advance=advance,
-            say=logger.warning,
         )
 
 
-def _agree(run: Run, backup: Backup, target: Database) -> None:
-    """Shows a database that holds something beside the backup, and asks for its name. Raises NotConfirmed."""
+def warn_of_shrinkage(run: Run, backup: Backup) -> None:
+    """Log a warning when the database had lost most of its content before this backup."""
+    from loguru import logger
+
+    from jobs.cli.repository import shrank_alarm
+
+    if alarm := shrank_alarm(backup):
+        logger.warning("{} {}", alarm.what, run.commands(alarm.next_step))
+
+
+def _confirm_replacement(run: Run, backup: Backup, target: Database) -> None:
+    """Show a database that is not empty beside the backup, and ask for its name. Raises NotConfirmed."""
     from jobs.cli.console import Output, confirm
     from services.backups.restore import is_empty
     from services.errors import NotConfirmed
 
     if not target.exists() or is_empty(target):
         return
-    sides = _sides(run, backup, target)
+    comparison = _describe_replacement(run, backup, target)
     beside = ["shoreline", "restore", f"--key={backup.name.stem}", f"--into={target.name}_restored"]
     if not run.interactive:
         raise NotConfirmed(
-            f"{target.name} is not empty: replacing it takes its name typed on a terminal, or --yes.\n{sides}",
-            next_step=f"`{shlex.join(beside)}` restores beside it.",
+            f"{target.name} is not empty: to replace it, type its name on a terminal, or pass --yes.\n{comparison}",
+            next_step=f"`{shlex.join(beside)}` restores under another name.",
         )
-    Output(stderr=True).print(sides, soft_wrap=True)
+    Output(stderr=True).print(comparison, soft_wrap=True)
     confirm("Type the database's name to replace it", target.name, f"{target.name} was not replaced.")
 
 
-def _sides(run: Run, backup: Backup, target: Database) -> str:
-    """Both sides of a replacement, a line each."""
+def _describe_replacement(run: Run, backup: Backup, target: Database) -> str:
+    """Return a line on the database that would be replaced, and a line on the backup."""
     from services import formatting
     from services.backups.restore import live
 
-    now, held = live(target), backup.summary
+    now, summary = live(target), backup.summary
     sessions = f", {formatting.count(now.sessions, 'session')} that will end" if now.sessions else ""
     age = formatting.age(run.storage.now() - backup.taken_at)
     return (
         f"  {target.name} now: {formatting.size(now.bytes)}, about {formatting.count(now.rows, 'row')}{sessions}\n"
-        f"  the backup: {formatting.size(held.database_bytes)}, {formatting.count(held.rows, 'row')}, {age} old"
+        f"  the backup: {formatting.size(summary.database_bytes)}, {formatting.count(summary.rows, 'row')}, {age} old"
         f" ({formatting.moment(backup.taken_at)})"
     )
 
@@ -186,29 +194,29 @@ def _sides(run: Run, backup: Backup, target: Database) -> str:
 def pick(
     run: Run, *, latest: bool = False, before: str | None = None, key: str | None = None, database: str | None = None
 ) -> Backup:
-    """The backup that the options name. Raises InputError when they name more than one, or none."""
+    """Return the backup that the options select. Raises InputError when they conflict or select none."""
     from jobs.cli.repository import archive_of
     from services.errors import InputError
 
-    _given("--database", database)
+    _require_name("--database", database)
     if sum((latest, before is not None, key is not None)) > 1:
-        raise InputError("--latest, --before and --key name different backups: give one of them.")
+        raise InputError("--latest, --before and --key exclude each other: pass one of them.")
     catalog = archive_of(run).catalog
     if key is not None:
         return catalog.named(key, database)
     return catalog.newest(database or run.database.name, moment(before) if before else None)
 
 
-def _given(option: str, name: str | None) -> None:
-    """Raises InputError for an empty name, as a shell's variable that is not set makes one: it means no default."""
+def _require_name(option: str, name: str | None) -> None:
+    """Raise InputError for an empty name, which an unset shell variable causes: it must not select the default."""
     from services.errors import InputError
 
     if name is not None and not name.strip():
-        raise InputError(f"{option} is empty: it takes a database's name.")
+        raise InputError(f"{option} is empty: expected the name of a database.")
 
 
 def moment(text: str) -> datetime:
-    """A time in UTC from ISO 8601 text; another offset may be given. Raises InputError."""
+    """Return a time in UTC from ISO 8601 text, which may have another offset. Raises InputError."""
     from datetime import UTC, datetime
 
     from services.errors import InputError
@@ -216,12 +224,12 @@ def moment(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise InputError(f"--before {text!r} is no time: write it as 2025-06-10T14:00.") from None
+        raise InputError(f"Invalid time {text!r} in --before: expected, for example, 2025-06-10T14:00.") from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def show(report: Restored, console: Console) -> str:
-    """Prints what was restored."""
+    """Print what was restored."""
     from services import formatting
 
     console.print(f"  from        {report.key}", soft_wrap=True)
@@ -231,8 +239,8 @@ def show(report: Restored, console: Console) -> str:
     whole = f"{rows}, {formatting.size(report.bytes)}"
     console.print(f"  content     {'part of a backup of ' if report.part else ''}{whole}")
     console.print(f"  restored    in {formatting.seconds(report.seconds)}")
-    for each in report.notes:
-        console.print(f"  note        {each}", soft_wrap=True)
+    for note in report.notes:
+        console.print(f"  note        {note}", soft_wrap=True)
     if not report.part and report.database != report.source:
         swap = shlex.join(["restore", f"--key={report.key}", "--replace"])
         console.print(f"  swap it in  {swap}", soft_wrap=True)

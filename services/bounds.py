@@ -13,6 +13,8 @@ Seconds = Annotated[float, Field(ge=0, le=10**9, allow_inf_nan=False)]
 """A duration of at most about thirty years."""
 ShortText = Annotated[str, Field(max_length=1000)]
 """A name of a host, a job or a run."""
+EncodingName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_]{1,63}\z")]
+"""A PostgreSQL encoding."""
 Moment = AwareDatetime
 """A time with its zone."""
 

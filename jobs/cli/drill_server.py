@@ -1,4 +1,4 @@
-"""The server that a drill restores on: one of its own, or the one that DRILL_HOST names."""
+"""The server that a drill restores on: a throw-away server, or the one that DRILL_HOST names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.local.installed import ServerPrograms
     from services.postgres.client import Database
 
-# Where libpq looks for a server beside the host that it is given: the address of PGHOST is not that of another server.
+# libpq variables that would lead to the server of PGHOST, or demand what only that server has.
 _ADDRESSES = ("PGHOSTADDR", "PGSERVICE", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS")
 _CHOICES_OF_SERVER = {"target_session_attrs", "load_balance_hosts"}
 _DEMANDS = ("PGREQUIREAUTH", "PGCHANNELBINDING", "PGSSLMODE", "PGREQUIRESSL", "PGGSSENCMODE", "PGREQUIREPEER")
@@ -37,17 +37,17 @@ def where(server_version: str | None, kind: ServerKind | None) -> str:
 
 @dataclass(frozen=True)
 class DrillServer:
-    """`database` need not exist: a scratch database is made beside it. `lacks` is ThrowawayServer's."""
+    """A server for a drill."""
 
-    database: Database
+    database: Database  # need not exist: the scratch database is created beside it
     kind: ServerKind
-    lacks: Callable[[ShorelineError], ShorelineError | None]
+    server_fault: Callable[[ShorelineError], ShorelineError | None]  # the error to raise when the server is at fault
     create_roles: bool = False
 
 
 @contextmanager
 def drill_server(run: Run, backup: Backup, identities: Sequence[AgeIdentity]) -> Iterator[DrillServer]:
-    """Start a throw-away server, or find the one that DRILL_HOST names, and say whom a drill there trusts."""
+    """Start a throw-away server, or use the one that DRILL_HOST names, and warn of whom a drill there trusts."""
     name = f"drill_{backup.manifest.database}"
     if run.settings.drill_host is None:
         _require_no_parts(run)
@@ -64,7 +64,9 @@ def _require_no_parts(run: Run) -> None:
 
     parts = [name for name in ("drill_port", "drill_user", "drill_password") if getattr(run.settings, name) is not None]
     if parts:
-        raise SettingsError(f"{parts[0].upper()} is set, and DRILL_HOST is not.", next_step="Set DRILL_HOST too.")
+        raise SettingsError(
+            f"{parts[0].upper()} is set, but DRILL_HOST is not.", next_step="Set DRILL_HOST, or unset the others."
+        )
 
 
 @contextmanager
@@ -95,7 +97,7 @@ def _throwaway(run: Run, backup: Backup, identities: Sequence[AgeIdentity], name
     ) as server:
         database = Database(server.connection)
         if database.scalar("SHOW data_directory") != str(server.folder / "data"):
-            raise StackError("The connection to the throw-away server led to another one.", next_step=NAME_A_SERVER)
+            raise StackError("The connection to the throw-away server reached another server.", next_step=NAME_A_SERVER)
         logger.info("started PostgreSQL {} for this drill in {}", programs.version, server.folder)
         provide_server(database, run.storage, backup, identities)
         try:
@@ -107,20 +109,20 @@ def _throwaway(run: Run, backup: Backup, identities: Sequence[AgeIdentity], name
 
 
 def _programs(run: Run, backup: Backup) -> ServerPrograms:
-    """Return the server of the version that made the dump, which is at least that of the server that was backed up."""
+    """Return the server programs of the version of pg_dump at the backup, or of the next newer version."""
     from loguru import logger
 
     from services.errors import StackError
     from services.local.installed import choose_server, installed_servers
     from services.local.throwaway import NAME_A_SERVER
 
-    found = installed_servers(run.settings.pg_bin)
+    installed = installed_servers(run.settings.pg_bin)
     wanted = int(backup.manifest.client_version.partition(".")[0])
-    chosen = choose_server(found, wanted)
+    chosen = choose_server(installed, wanted)
     if chosen is None:
-        there = ", ".join(f"{each.version} in {each.folder}" for each in found) or "none"
+        versions = ", ".join(f"{programs.version} in {programs.folder}" for programs in installed) or "none"
         raise StackError(
-            f"A drill on a throw-away server needs server programs of PostgreSQL {wanted} or newer; found: {there}.",
+            f"A drill on a throw-away server needs server programs of PostgreSQL {wanted} or newer; found: {versions}.",
             next_step=f"Install them (Debian: postgresql-{wanted}), or set PG_BIN to their folder. Or {NAME_A_SERVER}",
         )
     if chosen.version.major != int(backup.manifest.server_version.partition(".")[0]):
@@ -177,10 +179,10 @@ def is_same(database: Database, source: Database) -> bool:
     if (database.connection.host, database.connection.port) == (source.connection.host, source.connection.port):
         return True
     started = "SELECT pg_postmaster_start_time()"
-    mine = database.sibling(MAINTENANCE).scalar(started)
+    drill_start = database.sibling(MAINTENANCE).scalar(started)
     try:
-        return bool(mine == source.scalar(started))
-    except ShorelineError:  # it cannot be reached from here: it is not this one
+        return bool(drill_start == source.scalar(started))
+    except ShorelineError:  # a server that cannot be reached is another one
         return False
 
 
@@ -192,7 +194,7 @@ def _is_superuser(database: Database) -> bool:
 
 @contextmanager
 def _without(*names: str) -> Iterator[None]:
-    """Take variables out of the environment, of libpq here and of the programs that are started."""
+    """Remove variables from the environment of this process, and so of the programs that it starts."""
     kept = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from loguru import logger
+
 from services.backups.catalog import Backup
+from services.backups.download import archive_to_sql, download
 from services.backups.dump import fingerprint
-from services.backups.encryption import AgeIdentity, opened
+from services.backups.encryption import AgeIdentity, decrypted, opened
 from services.backups.facts import Comparison, compare_facts
-from services.backups.fingerprint import Fingerprint, compared_by_name, differences, reordered
+from services.backups.fingerprint import Content, Fingerprint, compared_by_name, differences, reordered
 from services.backups.load import Advance, LoadOptions, check, load
 from services.backups.manifest import BackupManifest, DrillRecord, ServerKind
 from services.backups.naming import DRILL
 from services.backups.rehearsal import rehearse
-from services.backups.reread import rows_in_any_order
+from services.backups.scanner import Scanner
 from services.backups.scratch import scratch
+from services.backups.stream import decompressed, prefetch
 from services.errors import BackupDamaged, BackupFailed, DatabaseError, RestoreFailed, ShorelineError
 from services.operations.figures import MetricSample
 from services.postgres.client import Database
 from services.s3.objects import Storage
 
-_NAMED = 20  # tables that a sentence names
+_MAX_TABLES_IN_MESSAGE = 20
 _NEVER_COMPARED = (
     "planner statistics",
     "values of stored generated columns",
@@ -33,13 +37,13 @@ _NEVER_COMPARED = (
 
 @dataclass(frozen=True)
 class Drill:
-    """A backup, and how its drill ended."""
+    """The outcome of a backup's drill."""
 
     key: str
     database: str
     record: DrillRecord
-    refused: tuple[str, ...] = ()  # settings that the server did not take, as 'name' or 'role: name'
-    notes: tuple[str, ...] = ()  # what a restore on this server would not give back
+    refused: tuple[str, ...] = ()  # settings that the server did not accept, as 'name' or 'role: name'
+    notes: tuple[str, ...] = ()  # what a restore on this server would not restore
 
 
 def drill(
@@ -49,22 +53,20 @@ def drill(
     options: LoadOptions,
     now: datetime,
     advance: Advance = lambda _: None,
-    say: Callable[[str], None] = lambda _: None,
     *,
     server_kind: ServerKind | None = None,
-    lacks: Callable[[ShorelineError], ShorelineError | None] = lambda _: None,
+    server_fault: Callable[[ShorelineError], ShorelineError | None] = lambda _: None,
 ) -> Drill:
-    """Restores `backup` into a scratch database of `server`, and compares that with the manifest.
+    """Restore `backup` into a scratch database of `server`, compare that with the manifest, and record the outcome.
 
-    An error that the server is at fault for, which `lacks` says, is raised in place of the first, and not recorded.
-    `say` is told of scratch databases that killed runs left, and that are gone now or will not go.
-    The outcome is recorded beside the manifest, also that it could not be restored. Raises RestoreFailed or
-    BackupDamaged then, whose figures say that the drill failed; ConnectionLost, or DatabaseError when what was
-    restored cannot be compared, which say nothing of the backup and are not recorded.
+    The record lies beside the manifest. RestoreFailed and BackupDamaged are recorded as a failed drill, and raised with
+    its metric. ConnectionLost, and DatabaseError when the comparison fails, are raised and not recorded, because they
+    do not show that the backup is bad. Nor are errors that the server is at fault for: `server_fault` returns the error
+    to raise instead.
     """
     check(backup, options)
     manifest = backup.manifest
-    with scratch(server, manifest.traits, create_roles=options.create_roles, say=say) as fresh:
+    with scratch(server, manifest.traits, create_roles=options.create_roles) as fresh:
         began = time.monotonic()
         try:
             traits = opened(
@@ -74,19 +76,19 @@ def drill(
             applied = rehearse(fresh, traits)
         except (RestoreFailed, BackupDamaged) as error:
             seconds = round(time.monotonic() - began, 3)
-            if (reason := lacks(error)) is not None:
+            if (reason := server_fault(error)) is not None:
                 raise reason from error
-            told, version = f"it could not be restored: {error}", str(fresh.version())
-            _record(storage, backup, DrillRecord(now, False, seconds, 0, version, 0, 0, (told,), server_kind))
+            failure, version = f"it could not be restored: {error}", str(fresh.version())
+            _record(storage, backup, DrillRecord(now, False, seconds, 0, version, 0, 0, (failure,), server_kind))
             error.figures = [MetricSample("shoreline_drill_success", 0.0, {"database": manifest.database})]
             raise
         record = _compare(storage, backup, fresh, options.identities, now, time.monotonic() - began, advance)
         differing = (*record.differences, *applied.differences)
         record = replace(record, ok=not differing, differences=differing, server_kind=server_kind)
-        _record(storage, backup, record)  # whatever becomes of the scratch database
+        _record(storage, backup, record)  # before the scratch database is dropped, which may fail
     notes = tuple(setting.sentence for setting in applied.refused)
     for note in notes:
-        say(note)
+        logger.warning(note)
     return Drill(backup.key, manifest.database, record, tuple(map(str, applied.refused)), notes)
 
 
@@ -102,65 +104,88 @@ def _compare(
     began = time.monotonic()
     manifest, version = backup.manifest, fresh.version()
     majors = (version.major, fresh.client_version().major)
-    same_words = _majors(manifest.server_version, manifest.client_version) == majors
+    same_majors = _majors(manifest.server_version, manifest.client_version) == majors
     left_out = manifest.facts.left_out if manifest.facts else ()
     try:
-        found, moved = _found(storage, backup, fresh, identities, advance)
+        found, moved = _fingerprint_of_copy(storage, backup, fresh, identities, advance)
     except BackupFailed as error:
-        raise DatabaseError(f"What was restored could not be dumped again to compare it: {error}") from error
-    told = differences(manifest.fingerprint, found, compare_schema=same_words, left_out=left_out)
+        raise DatabaseError(f"The restored database could not be dumped for the comparison: {error}") from error
+    lines = differences(manifest.fingerprint, found, compare_schema=same_majors, left_out=left_out)
     facts = compare_facts(manifest.facts, fresh) if manifest.facts else Comparison((), ())
     return DrillRecord(
         drilled_at=now,
-        ok=not told and not facts.differences,
+        ok=not lines and not facts.differences,
         restore_seconds=round(restored, 3),
         compare_seconds=round(time.monotonic() - began, 3),
         server_version=str(version),
         tables=len(found.tables),
         rows=found.rows,
-        differences=(*told, *facts.differences),
+        differences=(*lines, *facts.differences),
         notes=(*moved, *facts.notes),
-        not_compared=_not_compared(manifest, found, same_words=same_words),
+        not_compared=_not_compared(manifest, found, same_majors=same_majors),
     )
 
 
-def _found(
+def _fingerprint_of_copy(
     storage: Storage, backup: Backup, fresh: Database, identities: Sequence[AgeIdentity], advance: Advance
 ) -> tuple[Fingerprint, tuple[str, ...]]:
-    """Return the fingerprint of the copy as if its rows were in the backup's order, and a note if they are not."""
+    """Return the fingerprint of the copy, and a note when only the order of its rows differs from the backup's.
+
+    Such tables have the backup's hash in the fingerprint.
+    """
     expected = backup.manifest.fingerprint
     found = fingerprint(fresh, advance, like=expected)
     suspects = reordered(expected, found)
     if not suspects:
         return found, ()
-    before = rows_in_any_order(storage, backup, identities, fresh, suspects)
+    before = _rows_in_any_order(storage, backup, identities, fresh, suspects)
     after = fingerprint(fresh, like=expected, unordered=suspects).tables
     moved = {name: expected.tables[name] for name in sorted(suspects) if before[name] == after[name]}
     if not moved:
         return found, ()
-    note = f"rows in another order than in the backup, and equal when compared in any order: {_listed(moved)}"
+    note = f"rows in another order than in the backup, and equal when compared in any order: {_join_names(moved)}"
     return replace(found, tables={**found.tables, **moved}), (note,)
 
 
-def _not_compared(manifest: BackupManifest, found: Fingerprint, *, same_words: bool) -> tuple[str, ...]:
-    """What this drill does not look at, each with its reason where other drills do."""
-    told = list(_NEVER_COMPARED)
+def _rows_in_any_order(
+    storage: Storage, backup: Backup, identities: Sequence[AgeIdentity], programs: Database, tables: Collection[str]
+) -> Mapping[str, Content]:
+    """Return the content of the tables in a stored backup; the rows of `tables` are hashed in any order.
+
+    `programs` is the database whose client programs read the backup. Raises BackupDamaged.
+    """
+    stored: Iterable[bytes] = prefetch(download(storage, backup.key, backup.manifest.object.bytes))
+    if backup.manifest.encrypted:
+        stored = decrypted(stored, list(identities))
+    statements = decompressed(stored) if backup.manifest.format == "plain" else archive_to_sql(stored, programs)
+    recorded = backup.manifest.fingerprint
+    scanner = Scanner(recorded.encoding or "UTF8", columns=recorded.columns, unordered=tables)
+    for block in statements:
+        scanner.feed(block)
+    return scanner.finish().tables
+
+
+def _not_compared(manifest: BackupManifest, found: Fingerprint, *, same_majors: bool) -> tuple[str, ...]:
+    """Return what this drill does not compare, with the reason where other drills do."""
+    parts = list(_NEVER_COMPARED)
     if manifest.facts is None:
-        told.append(
+        parts.append(
             "versions and owners of extensions, access methods, triggers of foreign keys (recorded by an older version)"
         )
     elif manifest.facts.left_out:
-        told.append(f"content of unlogged tables, which a standby does not have ({_listed(manifest.facts.left_out)})")
-    if not same_words:
-        told.append("SQL of the schema (written by another major version of PostgreSQL)")
+        parts.append(
+            f"content of unlogged tables, which a standby does not have ({_join_names(manifest.facts.left_out)})"
+        )
+    if not same_majors:
+        parts.append("SQL of the schema (written by another major version of PostgreSQL)")
     elif names := compared_by_name(manifest.fingerprint, found):
-        told.append(f"SQL of objects that an older version recorded in another form ({_listed(sorted(names))})")
-    return tuple(told)
+        parts.append(f"SQL of objects that an older version recorded in another form ({_join_names(sorted(names))})")
+    return tuple(parts)
 
 
-def _listed(names: Collection[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join([*names][:_NAMED]) + more
+def _join_names(names: Collection[str]) -> str:
+    more = f" and {len(names) - _MAX_TABLES_IN_MESSAGE} more" if len(names) > _MAX_TABLES_IN_MESSAGE else ""
+    return ", ".join([*names][:_MAX_TABLES_IN_MESSAGE]) + more
 
 
 def _record(storage: Storage, backup: Backup, record: DrillRecord) -> None:

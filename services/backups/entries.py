@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from services.backups.canonical import canonical, without_order_of_columns
-from services.backups.encodings import codec
-from services.backups.fingerprint import FORM, Content, Fingerprint, Sequence
+from services.backups.fingerprint import FORM, Content, Fingerprint, Sequence, codec
 
 HEADER = re.compile(
     rb"--\n-- (?:"

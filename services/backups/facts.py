@@ -1,4 +1,4 @@
-"""What the catalog of a database says and pg_dump does not write: read in the snapshot of the dump, and compared."""
+"""Facts from the catalog that pg_dump does not write: read in the snapshot of the dump, and compared."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from services.backups.encodings import codec
+from services.backups.fingerprint import codec
 from services.backups.manifest import CatalogFacts, Extension
 from services.errors import DatabaseError
 from services.postgres.client import Database
 
-_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
+_FIRST_USER_OID = 16384  # PostgreSQL's FirstNormalObjectId: objects with a smaller OID came with the server
 # Names travel as bytes: a database of SQL_ASCII may hold some that are not text.
 _RELATION = "pg_catalog.convert_to(nspname || '.' || relname, pg_catalog.getdatabaseencoding())"
 _NOT_OF_AN_EXTENSION = (
@@ -21,14 +21,14 @@ _NOT_OF_AN_EXTENSION = (
 )
 _EXTENSIONS = f"""
 SELECT extname, extversion, pg_catalog.pg_get_userbyid(extowner)
-FROM pg_catalog.pg_extension WHERE oid >= {_OWN}
+FROM pg_catalog.pg_extension WHERE oid >= {_FIRST_USER_OID}
 """  # noqa: S608  # our own number
 _ACCESS_METHODS = f"""
 SELECT {_RELATION}, amname
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
 JOIN pg_catalog.pg_am a ON a.oid = relam
-WHERE relkind IN ('r', 'm', 'p') AND amname <> 'heap' AND c.oid >= {_OWN} AND {_NOT_OF_AN_EXTENSION}
+WHERE relkind IN ('r', 'm', 'p') AND amname <> 'heap' AND c.oid >= {_FIRST_USER_OID} AND {_NOT_OF_AN_EXTENSION}
 """  # noqa: S608  # our own words
 _FOREIGN_KEYS = f"""
 SELECT {_RELATION}, pg_catalog.convert_to(conname, pg_catalog.getdatabaseencoding()), proname, tgenabled
@@ -51,13 +51,13 @@ _ENABLED = {"O": "enabled", "D": "disabled", "R": "enabled on replicas only", "A
 
 @dataclass(frozen=True)
 class DumpSnapshot:
-    """A snapshot that pg_dump can share by its `name`, and what the catalog says in it.
+    """A snapshot that pg_dump can share.
 
-    `released` ends the transaction that holds it as soon as the first block shows that pg_dump has taken it over.
+    `released` ends the transaction that exported it, as soon as the first block shows that pg_dump uses the snapshot.
     """
 
-    name: str
-    facts: CatalogFacts
+    name: str  # for pg_dump --snapshot
+    facts: CatalogFacts  # read in the snapshot
     released: Callable[[Iterable[bytes]], Iterator[bytes]]
 
 
@@ -69,7 +69,7 @@ def snapshot(database: Database) -> Iterator[DumpSnapshot]:
 
         def released(blocks: Iterable[bytes]) -> Iterator[bytes]:
             for block in blocks:
-                with suppress(DatabaseError):  # pg_dump holds the snapshot: this connection is not needed
+                with suppress(DatabaseError):  # pg_dump holds the snapshot, so this connection may be lost
                     stack.close()
                 yield block
 
@@ -111,7 +111,7 @@ def facts_of(database: Database) -> CatalogFacts:
 
 
 def warnings_of(facts: CatalogFacts) -> tuple[str, ...]:
-    """Return what a user should know of a backup with these facts."""
+    """Return the warnings for a backup with these facts."""
     return tuple(
         f"{name} is unlogged and empty on a standby: its rows are not in the backup" for name in facts.left_out
     )
@@ -119,18 +119,18 @@ def warnings_of(facts: CatalogFacts) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The `differences` of a copy from the facts of a backup, and `notes` on those that every restore causes."""
+    """How a copy differs from the facts of a backup."""
 
     differences: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # on differences that every restore causes
 
 
 def compare_facts(expected: CatalogFacts, copy: Database) -> Comparison:
     """Compare a restored copy with the facts in a backup's manifest.
 
-    pg_dump does not write an extension's version and owner, nor the state of a foreign key's triggers: a restore
-    installs the server's default version, as the restoring role, and enables the triggers. A copy that differs so
-    is as good as pg_dump can make one.
+    pg_dump does not write an extension's version and owner, nor the state of a foreign key's triggers. A restore
+    installs the default version of the server, owned by the restoring role, and enables the triggers. These differences
+    are notes.
     """
     with copy.connect() as connection, connection.cursor() as cursor:
         found = read_facts(cursor)

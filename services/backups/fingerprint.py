@@ -7,9 +7,26 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from services.bounds import EncodingName
+
 FORM = 4  # of the schema's hashes: those of other forms cannot be compared
 _COUNTED_COLUMNS = 3  # the form that counted the order of a table's columns, of those that inherit too; else it is as 4
 Entry = TypeVar("Entry", "Content", "Sequence")
+# Python's codecs by the names that PostgreSQL gives their encodings.
+_LATIN = {f"LATIN{number}": f"iso8859_{part}" for number, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)}
+_CODECS = {
+    "EUC_CN": "euc_cn",
+    "EUC_JIS_2004": "euc_jis_2004",
+    "EUC_JP": "euc_jp",
+    "EUC_KR": "euc_kr",
+    "KOI8R": "koi8_r",
+    "KOI8U": "koi8_u",
+    "WIN866": "cp866",
+    "WIN874": "cp874",
+    **{f"ISO_8859_{part}": f"iso8859_{part}" for part in range(5, 9)},
+    **{f"WIN{page}": f"cp{page}" for page in range(1250, 1259)},
+    **_LATIN,
+}
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
@@ -52,12 +69,20 @@ class Fingerprint:
     large_objects: Content | None = None
     form: int = 0
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    encoding: str | None = None
+    encoding: EncodingName | None = None
 
     @property
     def rows(self) -> int:
         """Rows of all tables."""
         return sum(table.rows for table in self.tables.values())
+
+
+def codec(encoding: str) -> str:
+    """Return the name of the codec for a server encoding: UTF-8 also for those that Python has none for.
+
+    They are SQL_ASCII, which may hold any bytes, EUC_TW and MULE_INTERNAL.
+    """
+    return _CODECS.get(encoding, "utf_8")
 
 
 def plain_name(name: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from services.backups.fingerprint import Fingerprint
 from services.backups.naming import Format
 from services.backups.shrinkage import Shrinkage
-from services.bounds import Count, Moment, Seconds, ShortText, first_fault
+from services.bounds import Count, EncodingName, Moment, Seconds, ShortText, first_fault
 
 FORMAT_VERSION = 1
 ServerKind = Literal["throwaway", "source", "other"]
@@ -26,8 +26,8 @@ _Name = Annotated[str, Field(pattern=r"\A[^\x00]+\z", max_length=255)]
 Setting = Annotated[str, Field(pattern=r"\A[^=\x00]{1,255}=[^\x00]*\z")]
 # It travels in a session's options, which white space separates. Other control characters are in no locale's name.
 _Locale = Annotated[str, Field(pattern=r"\A[^\x00-\x1f\x7f-\xa0\u2028\u2029]*\z", max_length=1000)]
-_Encoding = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_]{1,63}\z")]
 _Version = Annotated[str, Field(pattern=r"\A[0-9]{1,6}(\.[0-9]{1,6})*\z")]
+_TriggerState = Annotated[str, Field(pattern=r"\A[ODRA]\z")]  # pg_trigger.tgenabled
 _Limit = Annotated[int, Field(ge=-1, le=2**31 - 1)]
 
 
@@ -67,7 +67,7 @@ class DatabaseTraits:
     database without money: PostgreSQL writes and reads amounts by it, and pg_dump does not say by which.
     """
 
-    encoding: _Encoding
+    encoding: EncodingName
     locale_provider: LocaleProvider
     collate: _Locale
     ctype: _Locale
@@ -89,8 +89,8 @@ class DatabaseTraits:
 class Extension:
     """An installed extension."""
 
-    version: str
-    owner: str
+    version: ShortText
+    owner: _Name
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ class CatalogFacts:
     does not have. Names are qualified, without quotes.
     """
 
-    extensions: Mapping[str, Extension]
-    access_methods: Mapping[str, str]
-    foreign_keys: Mapping[str, str]
-    left_out: tuple[str, ...] = ()
+    extensions: Mapping[_Name, Extension]
+    access_methods: Mapping[ShortText, _Name]
+    foreign_keys: Mapping[ShortText, _TriggerState]
+    left_out: tuple[ShortText, ...] = ()
 
 
 @dataclass(frozen=True)

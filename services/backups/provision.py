@@ -1,4 +1,4 @@
-"""What a throw-away server needs before a backup is restored there: roles, tablespaces, and the backup's extensions."""
+"""Prepares a throw-away server for a restore: creates roles and tablespaces, and checks the backup's extensions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.local.throwaway import NAME_A_SERVER
 from services.postgres.client import Database
 from services.s3.objects import Storage
 
-# Statements of pg_dumpall, a line each. The grantor of a membership is left out: it need not be one here.
+# Statements of pg_dumpall, a line each. The grantor of a membership is removed, because it may lack the right here.
 _ROLE = re.compile(r"(?:CREATE ROLE |ALTER ROLE (?:\"(?:[^\"]|\"\")+\"|\S+) WITH ).+;")
 _MEMBER = re.compile(r"(GRANT .+ TO .+?)(?: GRANTED BY .+)?;")
 _TABLESPACE = re.compile(r"(CREATE TABLESPACE .+ LOCATION ).+;")
@@ -27,16 +27,16 @@ _EXTENSION = "EXTENSION "
 
 
 def provide_server(server: Database, storage: Storage, backup: Backup, identities: Sequence[AgeIdentity]) -> None:
-    """Create the roles and tablespaces that the backup's globals name, and see that its extensions can be created.
+    """Create the roles and tablespaces that the backup's globals name, and check that its extensions can be created.
 
-    Without globals the roles that the manifest names become superusers, which own whatever they owned.
+    Without globals, the roles that the manifest names become superusers, because their rights are unknown.
     Raises StackError for an extension that this server lacks.
     """
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        with suppress(psycopg2.Error):  # a server too old to have it has no tablespace in its own folder
+        with suppress(psycopg2.Error):  # older servers lack this setting
             cursor.execute("SET allow_in_place_tablespaces = on")
         for statement in _statements(storage, backup, identities):
-            with suppress(psycopg2.Error):  # such as the superuser of this server itself
+            with suppress(psycopg2.Error):  # a role that exists, such as the superuser of this server
                 cursor.execute(statement)
         _create_roles(cursor, backup)
     _try_extensions(server, backup)
@@ -57,18 +57,18 @@ def _statements(storage: Storage, backup: Backup, identities: Sequence[AgeIdenti
         elif found := _MEMBER.fullmatch(line):
             yield found[1]
         elif found := _TABLESPACE.fullmatch(line):
-            yield f"{found[1]}''"  # within the server's own folder
+            yield f"{found[1]}''"  # in the data folder of the server
 
 
 def _create_roles(cursor: Any, backup: Backup) -> None:
     superuser = sql.SQL("SUPERUSER") if backup.manifest.globals is None else sql.SQL("NOSUPERUSER")
     for role in backup.manifest.traits.roles:
-        with suppress(psycopg2.Error):  # it is there
+        with suppress(psycopg2.Error):  # the role exists
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN ").format(sql.Identifier(role)) + superuser)
 
 
 def _try_extensions(server: Database, backup: Backup) -> None:
-    """Create each extension in a transaction that is rolled back."""
+    """Create each extension in a transaction that is rolled back. Raises StackError for one that fails."""
     names = [
         name.removeprefix(_EXTENSION) for name in backup.manifest.fingerprint.schema if name.startswith(_EXTENSION)
     ]
@@ -79,7 +79,7 @@ def _try_extensions(server: Database, backup: Backup) -> None:
             except psycopg2.Error as error:
                 reason = str(error).strip().splitlines()[0]
                 raise StackError(
-                    f"The throw-away server cannot have the extension {name}: {reason}",
+                    f"The throw-away server cannot create the extension {name}: {reason}",
                     next_step=f"Install its package beside the server programs. Or {NAME_A_SERVER}",
                 ) from error
         connection.rollback()

@@ -1,4 +1,4 @@
-"""Tries on a scratch database what a restore does last: its owner, comment, settings, limit and grants."""
+"""Applies owner, comment, settings, limit and grants to a scratch database as a restore does, and compares them."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ def differences_of_traits(expected: DatabaseTraits, found: DatabaseTraits) -> li
     """Return every difference as a sentence of its own; none when the traits are equal.
 
     Values of settings and comments may be secrets: only their names are in a sentence. `roles` and `lc_monetary`
-    describe what is in the database, and do not count. Settings of `expected` have to be readable, not sealed.
+    describe what is in the database, and do not count. The settings of `expected` must be readable, not sealed.
     """
-    told = [
+    lines = [
         f"database: {title} {getattr(expected, name)} became {getattr(found, name)}"
         for name, title in _COMPARED.items()
         if getattr(expected, name) != getattr(found, name)
     ]
     if (expected.comment or None) != (found.comment or None):
-        told.append("database: its comment differs")
-    told += _named("setting", _settings(expected), _settings(found))
-    told += _named("grant", _grants(expected), _grants(found))
-    return told
+        lines.append("database: its comment differs")
+    lines += _named("setting", _settings(expected), _settings(found))
+    lines += _named("grant", _grants(expected), _grants(found))
+    return lines
 
 
 def _settings(traits: DatabaseTraits) -> dict[str, str]:
     pairs = (setting.partition("=") for setting in traits.settings)
     settings = {name: value for name, _, value in pairs}
-    for each in traits.role_settings:
-        name, _, value = each.setting.partition("=")
-        settings[f"{name} of role {each.role}"] = value
+    for role_setting in traits.role_settings:
+        name, _, value = role_setting.setting.partition("=")
+        settings[f"{name} of role {role_setting.role}"] = value
     return settings
 
 
 def _grants(traits: DatabaseTraits) -> dict[str, bool]:
-    """Return the grants by what they allow; without any of its own, a database has PostgreSQL's defaults."""
+    """Return whether each grant may be passed on, by what it allows; PostgreSQL's defaults when there are none."""
     grants: Iterable[DatabaseGrant] = traits.grants or (
         *(DatabaseGrant(traits.owner, privilege) for privilege in ("CREATE", "TEMPORARY", "CONNECT")),
         *(DatabaseGrant(None, privilege) for privilege in ("TEMPORARY", "CONNECT")),
@@ -74,10 +74,10 @@ def _named(kind: str, expected: Mapping[str, object], found: Mapping[str, object
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What applying the traits of a backup gave: `found` is to be equal to `wanted`.
+    """The outcome of applying the traits of a backup: `found` should equal `wanted`.
 
-    Both are in a comparable form: settings sorted and in one notation, without those that were `refused`, and without
-    what is not applied (`roles`, `lc_monetary`, a tablespace that the server lacks).
+    Both are in a comparable form: settings are sorted and in one notation. Refused settings and what is not applied
+    (`roles`, `lc_monetary`, a tablespace that the server lacks) are left out.
     """
 
     wanted: DatabaseTraits
@@ -86,14 +86,14 @@ class Rehearsal:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """A line for each thing that is not as it was; without values of settings and comments: they may be secrets."""
+        """Return a line for each difference, without values of settings and comments, which may be secrets."""
         return tuple(differences_of_traits(self.wanted, self.found))
 
 
 def rehearse(fresh: Database, traits: DatabaseTraits) -> Rehearsal:
     """Apply the traits to a scratch database as a restore does, read them back, and undo it all.
 
-    It keeps its mark and stays closed. Raises RestoreFailed when a restore would fail.
+    The database keeps its mark and stays closed to PUBLIC. Raises RestoreFailed when a restore would fail.
     """
     with fresh.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
         try:
@@ -104,13 +104,13 @@ def rehearse(fresh: Database, traits: DatabaseTraits) -> Rehearsal:
                 f"The owner, comment, limit or grants of the database could not be set: {error.diag.message_primary}"
             ) from error
         connection.rollback()
-    names = {(each.role, each.name) for each in refused}
+    names = {(setting.role, setting.name) for setting in refused}
     kept = replace(
         traits,
         tablespace=found.tablespace,
-        settings=tuple(each for each in traits.settings if (None, each.partition("=")[0]) not in names),
+        settings=tuple(setting for setting in traits.settings if (None, setting.partition("=")[0]) not in names),
         role_settings=tuple(
-            each for each in traits.role_settings if (each.role, each.setting.partition("=")[0]) not in names
+            item for item in traits.role_settings if (item.role, item.setting.partition("=")[0]) not in names
         ),
     )
     return Rehearsal(comparable(kept), comparable(found), refused)
@@ -124,12 +124,12 @@ def comparable(traits: DatabaseTraits) -> DatabaseTraits:
         settings=tuple(sorted(map(canonical, traits.settings))),
         role_settings=tuple(
             sorted(
-                (RoleSetting(each.role, canonical(each.setting)) for each in traits.role_settings),
-                key=lambda each: (each.role, each.setting),
+                (RoleSetting(item.role, canonical(item.setting)) for item in traits.role_settings),
+                key=lambda item: (item.role, item.setting),
             )
         ),
         grants=grants
-        and tuple(sorted(set(grants), key=lambda each: (each.role or "", each.privilege, each.grantable))),
+        and tuple(sorted(set(grants), key=lambda grant: (grant.role or "", grant.privilege, grant.grantable))),
         roles=(),
         lc_monetary=None,
     )

@@ -1,12 +1,13 @@
-"""Restores a backup into a database of its own, and gives it its name when it is whole."""
+"""Restores a backup into a new database, which takes the final name when it is complete."""
 
 from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+
+from loguru import logger
 
 from services.backups.catalog import Backup
 from services.backups.encryption import opened
@@ -29,35 +30,35 @@ SELECT pg_catalog.pg_database_size(pg_catalog.current_database()),
 
 @dataclass(frozen=True)
 class LiveDatabase:
-    """What a database holds now."""
+    """The present content of a database."""
 
     bytes: int  # on the server's disk
-    rows: int  # as the server's statistics estimate them
-    sessions: int  # of others
+    rows: int  # estimated from the server's statistics
+    sessions: int  # of other clients
 
 
 def live(database: Database) -> LiveDatabase:
-    """Return what a database holds now, without reading its tables."""
+    """Return the size, rows and sessions of a database, without reading its tables."""
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(_LIVE)
         return LiveDatabase(*cursor.fetchone())
 
 
-def name_of_old(database: Database, now: datetime) -> str:
-    """Return the name for a database that is kept when another takes its place: shop_before_20261128_1632.
+def name_for_replaced(database: Database, now: datetime) -> str:
+    """Return the name that a replaced database is kept under, such as shop_before_20261128_1632.
 
-    Raises RestoreFailed when there is such a database already.
+    Raises RestoreFailed when a database already has that name.
     """
     suffix = f"_before_{now:%Y%m%d_%H%M}"
     name = database.name.encode()[: _NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix
     if database.sibling(name).exists():
         raise RestoreFailed(
-            f"There is a database {name} already.", next_step="Try again in a minute, or drop it first."
+            f"The database {name} already exists.", next_step="Try again in a minute, or drop it first."
         )
     return name
 
 
-_FIRST_OWN = 16384  # PostgreSQL's FirstNormalObjectId: what has a smaller number came with the server
+_FIRST_USER_OID = 16384  # PostgreSQL's FirstNormalObjectId: objects with a smaller OID came with the server
 _CATALOGS = (
     "pg_am",
     "pg_cast",
@@ -87,11 +88,7 @@ _CATALOGS = (
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored, and how long it took. `tables`, `rows` and `bytes` are the whole backup's, also of a part.
-
-    `refused` are settings that the server did not take, as 'name', or 'role: name' for a role's. `notes` says what is
-    not as it was, the reasons for those settings included.
-    """
+    """The result of a restore. `tables`, `rows` and `bytes` are those of the whole backup, also for a part."""
 
     key: str
     database: str
@@ -101,8 +98,8 @@ class Restored:
     bytes: int
     seconds: float
     part: bool
-    refused: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()  # settings that the server did not accept, as 'name' or 'role: name'
+    notes: tuple[str, ...] = ()  # how the database differs from the original, with the reasons for refused settings
     kept_as: str | None = None  # the name that the replaced database has now
     source: str = ""  # the database that was backed up
     psql: str = ""  # the command that connects to what was restored
@@ -117,25 +114,26 @@ def restore(
     replace: bool = False,
     keep_as: str | None = None,
     advance: Advance = lambda _: None,
-    say: Callable[[str], None] = lambda _: None,
 ) -> Restored:
-    """Restores `backup` as the database `target`; `say` is told what will not be as it was, or went.
+    """Restore `backup` as the database `target`, and log how it will differ from the original.
 
-    It goes into a new database first, which takes the target's name when all of it is there and the object's SHA-256
-    was right. Raises RestoreFailed, also when the target holds something and `replace` is False; BackupDamaged;
-    InputError. The target is then as it was. A database that is replaced is dropped, unless `keep_as` is its new name.
+    The backup is loaded into a new database, which takes the target's name when it is complete and the object's SHA-256
+    is right. A replaced database is dropped, unless `keep_as` is its new name.
+
+    Raises RestoreFailed (also when the target is not empty and `replace` is False), BackupDamaged and InputError. The
+    target is then unchanged.
     """
     began = time.monotonic()
     options = options or LoadOptions()
     check(backup, options)
     if replace and options.part:
         raise InputError(
-            "--replace would put a part in the place of the whole database.",
-            next_step="Restore the part beside it: --into NAME.",
+            "--replace with --tables or --schema-only would replace the whole database by a part.",
+            next_step="Restore the part into another database: --into NAME.",
         )
     if target.name == MAINTENANCE:
         raise InputError(
-            f"{MAINTENANCE} is the database that a restore works from: nothing can take its place.",
+            f"{MAINTENANCE} cannot be restored into: a restore connects to it to create and rename databases.",
             next_step="Restore it under another name: --into NAME.",
         )
     if not replace:
@@ -144,15 +142,15 @@ def restore(
     manifest = backup.manifest
     traits = opened(manifest.traits, options.identities, encrypted=manifest.encrypted and not options.allow_unencrypted)
     notes = _notes(target, traits, replace=replace)
-    for each in notes:
-        say(each)
-    with scratch(target, traits, create_roles=options.create_roles, say=say) as fresh:
+    for note in notes:
+        logger.warning(note)
+    with scratch(target, traits, create_roles=options.create_roles) as fresh:
         load(storage, backup, fresh, options, advance)
         if not replace:
-            _require_empty(target, backup, options)  # somebody may have begun to use it meanwhile
+            _require_empty(target, backup, options)  # somebody may have created something in it meanwhile
         swapped = swap(fresh, target, traits, keep_as)
     for setting in swapped.refused:
-        say(setting.sentence)
+        logger.warning(setting.sentence)
     return Restored(
         key=backup.key,
         database=target.name,
@@ -171,17 +169,19 @@ def restore(
 
 
 def _psql(target: Database) -> str:
-    given = target.connection
-    options = [f"--host={given.host}", f"--port={given.port}", f"--username={given.user}", f"--dbname={given.database}"]
+    server = target.connection
+    options = [f"--host={server.host}", f"--port={server.port}", f"--username={server.user}", f"--dbname={target.name}"]
     return shlex.join(["psql", *options])
 
 
 def _notes(target: Database, traits: DatabaseTraits, *, replace: bool) -> tuple[str, ...]:
     with target.sibling(MAINTENANCE).connect() as connection, connection.cursor() as cursor:
-        told = list(lost_by_replacing(cursor, target.name)) if replace else []
+        notes = list(lost_by_replacing(cursor, target.name)) if replace else []
         if lacks_tablespace(cursor, traits):
-            told.append(f"The server has no tablespace {traits.tablespace}: the database goes into the server's own.")
-    return tuple(told)
+            notes.append(
+                f"The server has no tablespace {traits.tablespace}: the database goes into the default tablespace."
+            )
+    return tuple(notes)
 
 
 def _require_empty(target: Database, backup: Backup, options: LoadOptions) -> None:
@@ -190,34 +190,34 @@ def _require_empty(target: Database, backup: Backup, options: LoadOptions) -> No
 
 
 def _beside(target: Database, backup: Backup, options: LoadOptions) -> str:
-    """The commands that restore under another name, and in the place of a database that is not empty."""
+    """Return the commands that restore under another name, or replace a database that is not empty."""
     beside = f"--into={target.name}_restored"
     if options.part:
-        return f"Add {shlex.quote(beside)} to restore the part beside it."
+        return f"Add {shlex.quote(beside)} to restore the part into another database."
     command = ["shoreline", "restore", f"--key={backup.name.stem}"]
     into = [] if target.name == backup.manifest.database else [f"--into={target.name}"]
     return (
-        f"`{shlex.join([*command, beside])}` restores beside it;"
-        f" `{shlex.join([*command, *into, '--replace'])}` puts the backup in its place, after a question."
+        f"`{shlex.join([*command, beside])}` restores under another name;"
+        f" `{shlex.join([*command, *into, '--replace'])}` replaces the database, after a question."
     )
 
 
 def _require_settled(target: Database) -> None:
-    """Raises RestoreFailed for a database with prepared transactions: PostgreSQL does not rename it."""
+    """Raise RestoreFailed for a database with prepared transactions, which PostgreSQL does not rename."""
     query = "SELECT string_agg(quote_literal(gid), ', ' ORDER BY gid) FROM pg_prepared_xacts WHERE database = %s"
     if prepared := target.sibling(MAINTENANCE).scalar(query, target.name):
         raise RestoreFailed(
-            f"The database {target.name} has prepared transactions, so that nothing can take its place: {prepared}.",
-            next_step="End each there with COMMIT PREPARED or ROLLBACK PREPARED, or give --into another name.",
+            f"The database {target.name} has prepared transactions and cannot be renamed: {prepared}.",
+            next_step="Run COMMIT PREPARED or ROLLBACK PREPARED for each in that database, or pass --into NAME.",
         )
 
 
 def is_empty(database: Database) -> bool:
-    """Whether nobody made anything in the database."""
-    made = " UNION ALL ".join(f"SELECT oid FROM {catalog}" for catalog in _CATALOGS)  # noqa: S608  # our own names
+    """Return whether the database has only the objects of a new one."""
+    objects = " UNION ALL ".join(f"SELECT oid FROM {catalog}" for catalog in _CATALOGS)  # noqa: S608  # our own names
     query = (
-        f"SELECT NOT EXISTS (SELECT FROM ({made}) AS made WHERE oid >= {_FIRST_OWN})"  # noqa: S608
-        " AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)"  # whose numbers anyone may choose
+        f"SELECT NOT EXISTS (SELECT FROM ({objects}) AS objects WHERE oid >= {_FIRST_USER_OID})"  # noqa: S608
+        " AND NOT EXISTS (SELECT FROM pg_largeobject_metadata)"  # their OIDs may be any number
         " AND NOT EXISTS (SELECT FROM pg_subscription JOIN pg_database d ON d.oid = subdbid"  # of all databases
         " WHERE datname = current_database())"
     )

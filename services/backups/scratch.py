@@ -1,9 +1,9 @@
-"""Scratch databases: made beside the real ones, and removed even after the run that made them was killed."""
+"""Scratch databases: created beside the real ones, and dropped later when the run that created them was killed."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +26,7 @@ _PUBLISHED = "SELECT slot_name FROM pg_replication_slots WHERE database = %s AND
 
 
 def lost_by_replacing(cursor: Any, database: str) -> Iterator[str]:
-    """A sentence for each kind of replication slot that replacing a database leaves behind or drops; none as a rule."""
+    """Yield a warning for each kind of replication slot that replacing a database leaves behind or drops."""
 
     def names(query: str) -> str:
         cursor.execute(query, (database,))
@@ -38,14 +38,14 @@ def lost_by_replacing(cursor: Any, database: str) -> Iterator[str]:
             " Drop each there with pg_drop_replication_slot, unless the restored subscription goes on with it."
         )
     if published := names(_PUBLISHED):
-        yield f"Slots of {database} go with it, and who reads from them has to start anew: {published}."
+        yield f"Slots of {database} are dropped with it, and their readers must start again: {published}."
 
 
 _NAME_BYTES = 63  # PostgreSQL's NAMEDATALEN - 1
 _ATTEMPTS = 20
 _SUBSCRIPTIONS = "SELECT subname FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = %s"
-# Of a transaction, which keeps its connection to the server even through a pooler: a pooler hands the lock of a session
-# to whoever comes next.
+# The lock belongs to a transaction, which keeps its server connection even behind a pooler. A session's lock would pass
+# to the pooler's next client.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('shoreline'), hashtext(%s))"
 _LIMITS = "('idle_in_transaction_session_timeout', 'transaction_timeout')"
 _UNUSED = f"""
@@ -61,19 +61,18 @@ def scratch(
     traits: DatabaseTraits,
     *,
     create_roles: bool = False,
-    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Database]:
-    """Create an empty database beside `target`, and drop it at the end, unless it has another name by then.
+    """Create an empty database beside `target`, and drop it at the end, unless it was renamed.
 
-    It is marked, a lock and a session in it are held for as long as it is used, and PUBLIC has no rights in it: the
-    next run drops what a killed one left, and reports it to `say`. Until it has its mark it is closed, which is a mark
-    of its own.
+    It has a comment that marks it, this run holds a lock and a session in it, and PUBLIC has no rights in it. So the
+    next run can drop it when this one is killed. Before it has the comment, it accepts no connections, by which the
+    next run recognizes it too.
     """
     server = target.sibling(MAINTENANCE)
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        fresh = _loading(target.sibling(_derived(target.name, "restoring")), cursor, traits)
+        fresh = _with_load_options(target.sibling(_derived(target.name, "restoring")), cursor, traits)
         provide_roles(cursor, traits, create=create_roles)
-    _drop_abandoned(server, say)
+    drop_abandoned(server)
     with _claimed(server, fresh.name):
         try:
             _create(server, fresh.name, traits)
@@ -96,7 +95,7 @@ def _create(server: Database, name: str, traits: DatabaseTraits) -> None:
 
 @contextmanager
 def _claimed(database: Database, name: str) -> Iterator[None]:
-    """Hold the lock of a scratch database in an open transaction; the work goes on when that connection is cut off."""
+    """Hold the lock of a scratch database in an open transaction. Losing that connection does not stop the work."""
     finished = False
     try:
         with database.connect() as connection, connection.cursor() as cursor:
@@ -110,27 +109,27 @@ def _claimed(database: Database, name: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Swapped:
-    """Whether there was a database to replace, and the settings that the server refused."""
+class SwapResult:
+    """The outcome of a swap."""
 
-    replaced: bool
-    refused: tuple[RefusedSetting, ...]
+    replaced: bool  # whether a database had the target's name
+    refused: tuple[RefusedSetting, ...]  # settings that the server did not accept
 
 
-def swap(fresh: Database, target: Database, traits: DatabaseTraits, keep_as: str | None = None) -> Swapped:
-    """Gives `fresh` the target's name, in one transaction, and drops the database that had it, or keeps it renamed."""
+def swap(fresh: Database, target: Database, traits: DatabaseTraits, keep_as: str | None = None) -> SwapResult:
+    """Give `fresh` the target's name in one transaction, and drop the database that had it, or rename it `keep_as`."""
     old = keep_as or _derived(target.name, "old")
     replaced = target.exists()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             refused = _rename_both(fresh, target, old if replaced else None, traits, doomed=keep_as is None)
             break
-        except DatabaseError as error:  # somebody may connect between our disconnecting them and the rename
+        except DatabaseError as error:  # somebody may connect after we ended all sessions
             if attempt == _ATTEMPTS or getattr(error.__cause__, "pgcode", None) != errorcodes.OBJECT_IN_USE:
-                raise RestoreFailed(f"The names could not be exchanged: {error}") from error
+                raise RestoreFailed(f"Renaming {fresh.name} to {target.name} failed: {error}") from error
     if replaced and keep_as is None:
         _drop_replaced(target, old)
-    return Swapped(replaced, refused)
+    return SwapResult(replaced, refused)
 
 
 def _drop_replaced(target: Database, old: str) -> None:
@@ -138,8 +137,8 @@ def _drop_replaced(target: Database, old: str) -> None:
         _drop(target.sibling(MAINTENANCE), old, template=False)
     except ShorelineError as error:
         raise DatabaseError(
-            f"The backup is restored as {target.name}, and the database that it replaced could not be dropped: {error}",
-            next_step=f"Find what holds it, then drop it yourself: its name is {old} now.",
+            f"The backup is restored as {target.name}, but the replaced database could not be dropped: {error}",
+            next_step=f"Find what uses it, then drop it: it is named {old} now.",
         ) from error
 
 
@@ -164,34 +163,34 @@ def abandoned(server: Database) -> list[str]:
 
 
 def drop_abandoned(server: Database) -> list[str]:
-    """Drop the scratch databases that killed runs left on the server, and return their names."""
-    return _drop_abandoned(server, lambda _: None)
+    """Drop the scratch databases that killed runs left on the server, and return their names.
 
+    One that cannot be dropped is logged and does not stop the run.
+    """
+    from loguru import logger  # lazy: a cleanup imports this module, and loguru imports asyncio
 
-def _drop_abandoned(server: Database, say: Callable[[str], None]) -> list[str]:
-    """Drop what killed runs left. A database that cannot be dropped does not stop the run."""
     dropped = []
     with server.connect() as connection, connection.cursor() as cursor:
         for name in _abandoned(cursor):
             try:
                 _drop(server, name, force=False)
             except ShorelineError as error:
-                say(f"{name}, which a killed restore or drill left, could not be dropped: {error}")
+                logger.warning(f"could not drop {name}, which a killed restore or drill left: {error}")
             else:
-                say(f"{name} was dropped: a killed restore or drill left it.")
+                logger.warning(f"dropped {name}, which a killed restore or drill left")
                 dropped.append(name)
     return dropped
 
 
 def _abandoned(cursor: Any) -> list[str]:
-    """Return those that nobody uses or has claimed; this transaction holds their locks from now on."""
+    """Return the scratch databases that no session uses and no run has locked, and lock them in this transaction."""
     cursor.execute(_UNUSED)
-    found = []
+    names = []
     for (name,) in cursor.fetchall():
         cursor.execute(_LOCK, (name,))
         if cursor.fetchone()[0]:
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _derived(name: str, purpose: str) -> str:
@@ -204,7 +203,7 @@ def _mark(cursor: Any, name: str) -> None:
 
 
 def _close_to_public(cursor: Any, name: str) -> None:
-    """Keep out the roles that may not connect to the original: `apply` gives PUBLIC its rights back."""
+    """Keep out the roles that may not connect to the original. `apply` gives PUBLIC its rights back."""
     cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
 
 
@@ -213,9 +212,9 @@ def _open(cursor: Any, name: str) -> None:
 
 
 def _drop(server: Database, name: str, *, force: bool = True, template: bool = True) -> None:
-    """Drop a database, with its sessions if `force`, even when it is marked as a `template`.
+    """Drop a database; end its sessions if `force`, and drop it even as a template if `template`.
 
-    On a connection of its own: one that was idle while all was restored may have been cut off.
+    It uses a new connection: one that was idle during a long restore may have been closed.
     """
     with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(_SUBSCRIPTIONS, (name,))
@@ -228,7 +227,10 @@ def _drop(server: Database, name: str, *, force: bool = True, template: bool = T
 
 
 def _drop_subscriptions(database: Database, names: list[str]) -> None:
-    """PostgreSQL drops no database that has some. The publisher's slots stay: they are not this copy's."""
+    """Drop subscriptions, because PostgreSQL cannot drop a database that has some.
+
+    The publisher's slots stay: they belong to the original.
+    """
     if not names:
         return
     with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
@@ -238,17 +240,18 @@ def _drop_subscriptions(database: Database, names: list[str]) -> None:
             cursor.execute(sql.SQL("DROP SUBSCRIPTION {}").format(name))
 
 
-def _loading(fresh: Database, cursor: Any, traits: DatabaseTraits) -> Database:
-    """The same, with what its sessions need until it has settings of its own.
+def _with_load_options(fresh: Database, cursor: Any, traits: DatabaseTraits) -> Database:
+    """Return `fresh` with the session options that a load needs.
 
-    Amounts of money are read as they were written. Where that is allowed, errors are in English, out of which values
-    are taken, and event triggers are off, where PostgreSQL can do that: one on login may write into a table.
+    lc_monetary is that of the backup, so that amounts of money are read as they were written. For a superuser, errors
+    are in English, because row values are removed from them by pattern, and event triggers are off where PostgreSQL
+    supports that: one on login may write into a table.
     """
     options = [] if traits.lc_monetary is None else [f"lc_monetary={traits.lc_monetary}"]
     cursor.execute("SELECT current_setting('is_superuser')::bool, current_setting('event_triggers', true) IS NOT NULL")
-    allowed, has_switch = cursor.fetchone()
-    options += ["lc_messages=C"] if allowed else []
-    options += ["event_triggers=off"] if allowed and has_switch else []
+    is_superuser, has_event_triggers = cursor.fetchone()
+    options += ["lc_messages=C"] if is_superuser else []
+    options += ["event_triggers=off"] if is_superuser and has_event_triggers else []
     return Database(replace(fresh.connection, options=tuple(options)))
 
 

@@ -1,7 +1,8 @@
-"""A plain dump on its way into psql: SQL only. psql's own commands would run as the user of the job, on its host.
+"""Prepares a plain dump for psql: keeps the order of rows, and lets through SQL only.
 
-psql reads any backslash outside of strings, quoted names, comments and rows of COPY as a command: `\\! rm`, `\\o |rm`.
-A psql that knows `\\restrict` refuses all of them by itself; for an older one, the dump is read as psql reads it.
+A backslash outside of strings, quoted names, comments and rows of COPY starts a command of psql, which would run as the
+user of the job, on its host: `\\! rm`, `\\o |rm`. A psql that knows `\\restrict` refuses such commands; this module
+refuses them for an older one.
 """
 
 from __future__ import annotations
@@ -19,20 +20,22 @@ from services.backups.stream import Blocks
 from services.errors import BackupDamaged
 
 
-def in_order(blocks: Iterable[bytes]) -> Blocks:
-    """Yield a plain dump in which each COPY empties its table first, in one transaction with it.
+def truncate_before_copy(blocks: Iterable[bytes]) -> Blocks:
+    """Yield a plain dump in which each COPY truncates its table first, in the same transaction.
 
-    COPY into a table that an earlier transaction created puts short rows into gaps on earlier pages. Into one that its
-    own transaction created or emptied it only appends. pg_restore does the same for the tables that it loads in
-    parallel. Tables that the dump did not create are left alone: an extension may have filled them.
+    COPY into a table that an earlier transaction created puts short rows into gaps on earlier pages. Into a table that
+    the same transaction created or truncated it only appends. pg_restore --jobs does the same. Tables that the dump did
+    not create are not truncated, because an extension may have filled them.
     """
-    loader = _Loader()
+    loader = _CopyRewriter()
     for block in blocks:
         yield from loader.rewritten(block)
     yield loader.rest
 
 
-class _Loader(Scanner):
+class _CopyRewriter(Scanner):
+    """A scanner that inserts statements around the rows of tables."""
+
     def __init__(self) -> None:
         super().__init__()
         self._insertions: list[tuple[int, bytes]] = []  # by their place in the dump
@@ -40,7 +43,7 @@ class _Loader(Scanner):
         self.rest = b""
 
     def rewritten(self, block: bytes) -> Blocks:
-        """Yield as much of the dump as was looked at, with what is inserted."""
+        """Yield the part of the dump that was scanned, with the inserted statements."""
         text = self.rest + block
         start = self.bytes - len(self.rest)
         self.feed(block)
@@ -56,7 +59,7 @@ class _Loader(Scanner):
         self.rest = text[end:]
 
     def _rows_of(self, copy: re.Match[bytes]) -> Rows:
-        return Rows(super()._rows_of(copy).name, _Nothing())
+        return Rows(super()._rows_of(copy).name, _NullHash())
 
     def _begin_rows(self, at: int, name: bytes) -> None:
         self._open = name in self._entries.created and not self._entries.scattered
@@ -68,8 +71,8 @@ class _Loader(Scanner):
             self._insertions.append((at, b"COMMIT;\n"))
 
 
-class _Nothing:
-    """In the place of a hash."""
+class _NullHash:
+    """A hash that is not computed."""
 
     def update(self, text: memoryview, /) -> None:
         """Take no text."""
@@ -95,10 +98,10 @@ _NESTING = re.compile(rb"/\*|\*/")
 _ROWS_END = b"\n\\.\n"
 
 
-def sql_only(blocks: Iterable[bytes], psql: Path) -> Blocks:
-    """Return the script, so that this psql runs nothing of it but SQL. Raises BackupDamaged for what it would refuse.
+def restrict_to_sql(blocks: Iterable[bytes], psql: Path) -> Blocks:
+    """Return the script in a form of which this psql executes SQL only. Raises BackupDamaged for a command of psql.
 
-    The dump's own `\\restrict` is replaced by one whose key nobody knew who wrote the dump.
+    The dump's own `\\restrict` is replaced by one with a new key, which the author of the dump cannot know.
     """
     plain = without_restriction(blocks)
     if _knows_restrict(psql):
@@ -106,18 +109,20 @@ def sql_only(blocks: Iterable[bytes], psql: Path) -> Blocks:
     return without_commands(plain)
 
 
-def within(blocks: Iterable[bytes], most: int) -> Blocks:
-    """Return the same blocks. Raises BackupDamaged before there are more than `most` bytes."""
+def limit_bytes(blocks: Iterable[bytes], limit: int) -> Blocks:
+    """Yield the same blocks. Raises BackupDamaged before there are more than `limit` bytes."""
     total = 0
     for block in blocks:
         total += len(block)
-        if total > most:
-            raise BackupDamaged(f"The backup holds more than the {most:,} bytes of SQL that its manifest says.")
+        if total > limit:
+            raise BackupDamaged(
+                f"The backup holds more than {limit:,} bytes of SQL, the limit that follows from its manifest."
+            )
         yield block
 
 
 def without_restriction(blocks: Iterable[bytes]) -> Blocks:
-    """Return a dump without the `\\restrict` and `\\unrestrict` that pg_dump put around it; nothing else changes.
+    """Return a dump without the `\\restrict` and `\\unrestrict` that pg_dump put around it.
 
     The key was random when it was written, so no line of a row or a function can have it.
     """
@@ -151,7 +156,7 @@ def without_commands(blocks: Iterable[bytes]) -> Blocks:
 
 
 class _Reader:
-    """Follows a script as psql does; holds back what may go on in the next block."""
+    """A lexer that splits a script as psql does, and holds back what may continue in the next block."""
 
     def __init__(self) -> None:
         self._carry = b""
@@ -161,7 +166,7 @@ class _Reader:
         self._begun = False  # whether a statement has begun and not ended
 
     def feed(self, block: bytes) -> bytes:
-        """Return what is surely free of commands."""
+        """Return the text that is known to have no commands."""
         text = self._carry + block
         at = self._read(text, last=False)
         self._carry = text[at:]
@@ -206,10 +211,10 @@ class _Reader:
         return at
 
     def _token(self, text: bytes, found: re.Match[bytes]) -> int:
-        """Return where the token and what it opens are over, or -1 when that is not in the text yet."""
+        """Return the end of the token and of what it opens, or -1 when the end is not in the text yet."""
         kind, inside = found.lastgroup, found.end()
         if kind == "command":
-            raise BackupDamaged("The backup holds a command for psql, which no dump of pg_dump does.")
+            raise BackupDamaged("The backup holds a command for psql, which pg_dump never writes.")
         if kind == "comment":
             end = text.find(b"\n", inside)
             return end + 1 if end >= 0 else -1
@@ -251,7 +256,7 @@ def _closing(text: bytes, found: re.Match[bytes]) -> int:
 
 
 def _knows_restrict(psql: Path) -> bool:
-    """Whether this psql has the command: it came with minor versions, and distributions add it to older ones."""
+    """Return whether this psql has `\\restrict`, which came with minor versions and which distributions backport."""
     answer = subprocess.run([psql, "--help=commands"], capture_output=True, check=False)
     return b"\\restrict" in answer.stdout
 

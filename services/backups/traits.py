@@ -1,4 +1,4 @@
-"""What pg_dump leaves out of a dump and a restored database needs: its locale, owner, settings, grants and roles."""
+"""Properties of a database that pg_dump leaves out: locale, owner, settings, grants and roles."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _GRANTS = """
 SELECT CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type, is_grantable
 FROM pg_database d, aclexplode(datacl) WHERE datname = %(name)s ORDER BY 1, 2
 """
-# The superuser that the server was made with, number 10, is no dependency of anything: what it owns is looked at.
+# pg_shdepend does not hold the bootstrap superuser, OID 10, so its objects are searched for.
 _ROLES = """
 WITH here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
 made AS (
@@ -88,7 +88,7 @@ def traits_of(database: Database) -> DatabaseTraits:
 
 
 def read_shared(cursor: Any, name: str) -> DatabaseTraits:
-    """Return what the catalogs that all databases share say of one; `roles` and `lc_monetary` are its own."""
+    """Return the traits in the shared catalogs; `lc_monetary` is that of the connected database, `roles` are empty."""
 
     def rows(query: str) -> list[Any]:
         cursor.execute(query, {"name": name})
@@ -115,7 +115,7 @@ def read_shared(cursor: Any, name: str) -> DatabaseTraits:
 
 
 def unless_default(grants: tuple[DatabaseGrant, ...] | None, owner: str | None) -> tuple[DatabaseGrant, ...] | None:
-    """Return grants, or None for those that a new database has. Source: PostgreSQL, acldefault."""
+    """Return the grants, or None when a new database has the same. Source: PostgreSQL, acldefault."""
     default = {DatabaseGrant(owner, privilege) for privilege in _PRIVILEGES}
     default |= {DatabaseGrant(None, "CONNECT"), DatabaseGrant(None, "TEMPORARY")}
     return None if not grants or set(grants) == default else grants
@@ -124,13 +124,13 @@ def unless_default(grants: tuple[DatabaseGrant, ...] | None, owner: str | None) 
 def create_like(cursor: Any, name: str, traits: DatabaseTraits, *, closed: bool = False) -> None:
     """Create the empty database `name` with the encoding, locale and tablespace of the one that was backed up.
 
-    A tablespace that the server lacks is left out. Nobody may connect to a `closed` one. Raises DatabaseError.
+    A tablespace that the server lacks is left out. A `closed` database accepts no connections. Raises DatabaseError.
     """
     _require_features(cursor, traits)
     clauses = sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
         *map(sql.Literal, (traits.encoding, traits.collate, traits.ctype))
     )
-    if cursor.connection.server_version >= _FIRST_WITH_PROVIDERS:  # else template0's own would count
+    if cursor.connection.server_version >= _FIRST_WITH_PROVIDERS:  # otherwise template0's provider is used
         clauses += _PROVIDER_CLAUSES[traits.locale_provider]
     if traits.locale_provider != "libc" and traits.locale:
         clauses += _LOCALE_CLAUSES[traits.locale_provider].format(sql.Literal(traits.locale))
@@ -191,7 +191,7 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(database, sql.Literal(traits.connection_limit))
     if traits.grants is None:  # PUBLIC has no rights in a scratch database
         yield sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(database)
-    if traits.owner:  # not before the rest: a role that may give a database away need not be its owner then
+    if traits.owner:  # after the statements above, which only the owner may execute
         yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, sql.Identifier(traits.owner))
     if traits.grants is not None:
         yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
@@ -205,7 +205,7 @@ def _statements(database: sql.Identifier, traits: DatabaseTraits) -> Iterator[sq
 def _revoked_from_owner(
     database: sql.Identifier, owner: str | None, grants: tuple[DatabaseGrant, ...]
 ) -> Iterator[sql.Composed]:
-    """Take from the owner what it has in a new database and had not in the one that was backed up."""
+    """Revoke from the owner what it has in a new database, but did not have in the original."""
     kept = {grant.privilege for grant in grants if grant.role == owner}
     if owner is not None:
         for privilege, word in _PRIVILEGES.items():
@@ -214,7 +214,7 @@ def _revoked_from_owner(
 
 
 def lacks_tablespace(cursor: Any, traits: DatabaseTraits) -> bool:
-    """Whether the database lay in a tablespace that this server has not."""
+    """Return whether the database was in a tablespace that this server lacks."""
     if traits.tablespace is None:
         return False
     cursor.execute("SELECT FROM pg_tablespace WHERE spcname = %s", (traits.tablespace,))
@@ -222,16 +222,13 @@ def lacks_tablespace(cursor: Any, traits: DatabaseTraits) -> bool:
 
 
 def provide_roles(cursor: Any, traits: DatabaseTraits, *, create: bool) -> None:
-    """Sees to it that the roles exist that the backup names.
-
-    With `create` the missing ones are made, without login. Raises RestoreFailed for missing ones otherwise.
-    """
+    """Create the missing roles that the backup names, without login, if `create`; otherwise raise RestoreFailed."""
     cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (list(traits.roles),))
     missing = sorted(set(traits.roles) - {row[0] for row in cursor.fetchall()})
     if missing and not create:
         raise RestoreFailed(
-            f"The server has no role {', '.join(missing)}, which the backup names.",
-            next_step="Load the globals beside the backup first, or give --create-roles: they cannot log in then.",
+            f"The server lacks roles that the backup names: {', '.join(missing)}.",
+            next_step="Load the globals beside the backup first, or pass --create-roles for roles that cannot log in.",
         )
     for role in missing:
         cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))

@@ -8,6 +8,10 @@ _POOLER = (
     "PGHOST and PGPORT point to a pooler: set them to the server itself, or give the pooler a database with"
     " pool_mode = session, and ignore_startup_parameters = options in pgbouncer.ini."
 )
+_NOT_UNICODE = (
+    "PostgreSQL cannot convert this database's encoding to UTF8, which Shoreline needs: back this database up with"
+    " `pg_dump`, and list the others in PGDATABASE."
+)
 # By the English message of libpq or the server. In other languages the error's default advice remains.
 _CONNECTION_ADVICE = (
     (re.compile("unsupported startup parameter"), _POOLER),
@@ -30,6 +34,10 @@ _CONNECTION_ADVICE = (
     (
         re.compile("authentication failed|no password supplied|no pg_hba.conf entry"),
         "Check PGUSER and PGPASSWORD (or PGPASSWORD_FILE); pg_hba.conf on the server defines who may connect, and how.",
+    ),
+    (
+        re.compile("conversion between .* is not supported"),
+        _NOT_UNICODE,
     ),
     (re.compile("SSL|certificate"), "Check PGSSLMODE and PGSSLROOTCERT, and whether the server offers TLS."),
     (

@@ -1,4 +1,4 @@
-"""A pg_dump that writes nothing: what it waits for, who holds that, and when the wait is over."""
+"""Watches a pg_dump that writes nothing: which session blocks it, and when to give up."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from services.postgres.client import Database
 from services.postgres.connection import LOCK_SECONDS
 
 STALL_SECONDS = 600.0
-_LOOK_SECONDS = 2  # of silence before the server is asked what pg_dump waits for
-_SHOWN = 100  # characters of a query
-_GRACE_SECONDS = 10  # after which a wait ends that pg_dump has no limit for: it limits those of LOCK TABLE only
+_SECONDS_BEFORE_LOOKUP = 2  # of silence, before the server is asked what pg_dump waits for
+_MAX_QUERY_CHARACTERS = 100
+_GRACE_SECONDS = 10  # beyond the limit, for waits that pg_dump does not limit itself: it limits LOCK TABLE only
 _LITERAL = re.compile(r"[$](\w*)[$].*?(?:[$]\1[$]|\Z)|[eE]?'(?:[^'\\]|''|\\.)*(?:'|\Z)|\b\d[\d.]*\b", re.DOTALL)
 _BLOCKERS = """
 SELECT b.pid, b.usename, b.application_name, b.state, b.query,
@@ -31,14 +31,14 @@ ORDER BY b.xact_start LIMIT 3
 
 @dataclass(frozen=True)
 class Limits:
-    """For how many seconds pg_dump may wait for a lock, and write nothing."""
+    """Time limits of a dump."""
 
-    lock_seconds: float = LOCK_SECONDS
-    stall_seconds: float = STALL_SECONDS
+    lock_seconds: float = LOCK_SECONDS  # for which pg_dump may wait for a lock
+    stall_seconds: float = STALL_SECONDS  # for which it may write nothing
 
 
 class DumpWatch:
-    """Watches one pg_dump, which it knows by an application_name of its own."""
+    """A watch over one pg_dump, which has a unique application_name."""
 
     def __init__(
         self, database: Database, limits: Limits = Limits(), say: Callable[[str], None] = lambda _: None
@@ -52,53 +52,53 @@ class DumpWatch:
 
     @property
     def database(self) -> Database:
-        """The database as pg_dump connects to it."""
+        """Return the database as pg_dump connects to it."""
         return Database(replace(self._server.connection, application=self._application))
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options of pg_dump."""
+        """Return the options that pg_dump needs."""
         return (f"--lock-wait-timeout={round(self._limits.lock_seconds * 1000)}",)
 
     def on_silence(self, seconds: float) -> None:
-        """Say what pg_dump waits for. Raises BackupFailed when it has waited for too long."""
-        if seconds >= _LOOK_SECONDS:
-            self._look(seconds)
+        """Report what pg_dump waits for. Raises BackupFailed when it has waited for too long."""
+        if seconds >= _SECONDS_BEFORE_LOOKUP:
+            self._find_blockers(seconds)
         if self._since is None:
             if seconds >= self._limits.stall_seconds:
                 raise BackupFailed(
                     f"pg_dump wrote nothing for {formatting.seconds(seconds)}.",
-                    next_step="Look at the server and the network; BACKUP_STALL_TIMEOUT allows a longer silence.",
+                    next_step="Check the server and the network, or raise BACKUP_STALL_TIMEOUT.",
                 )
         elif seconds - self._since >= self._limits.lock_seconds + _GRACE_SECONDS:
             raise self.lock_failure()
 
     def explain(self, error: ShorelineError) -> ShorelineError:
-        """The failure of pg_dump; where it waited for a lock until its time was over, with who holds it."""
+        """Return the failure of pg_dump, with the blocking session when it was a wait for a lock."""
         timed_out = re.search(r"due to (statement|lock) timeout", str(error)) or "LOCK TABLE" in str(error)
         return self.lock_failure() if self._blockers and timed_out else error
 
     def lock_failure(self) -> BackupFailed:
-        """The failure of a wait for a lock."""
+        """Return the failure of a wait for a lock."""
         return BackupFailed(
             f"pg_dump waited {formatting.seconds(self._limits.lock_seconds)} for a lock. {self._blockers}",
-            next_step="End that session, run the backup when it is over, or wait longer: BACKUP_LOCK_TIMEOUT.",
+            next_step="End that session, run the backup after it has ended, or raise BACKUP_LOCK_TIMEOUT.",
         )
 
-    def _look(self, seconds: float) -> None:
-        with suppress(ShorelineError):  # the watch is no reason to fail
-            found = _blockers(self._server, self._application)
-            if not found:  # or pg_dump has just given up: then who held the lock explains its failure
+    def _find_blockers(self, seconds: float) -> None:
+        with suppress(ShorelineError):  # a failed lookup must not end the dump
+            blockers = _blockers(self._server, self._application)
+            if not blockers:  # or pg_dump has just given up: then who held the lock explains its failure
                 self._since = None
             elif self._since is None:
                 self._since = seconds
-            if found and found != self._blockers:
-                self._blockers = found
-                self._say(f"{self._server.name}: pg_dump waits for a lock. {found}")
+            if blockers and blockers != self._blockers:
+                self._blockers = blockers
+                self._say(f"{self._server.name}: pg_dump waits for a lock. {blockers}")
 
 
 def _blockers(database: Database, application: str) -> str:
-    """Who holds the lock that the session with this name waits for, in a sentence for each; empty without a wait."""
+    """Return a sentence on each session that blocks the one with this application_name; empty without a wait."""
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(_BLOCKERS, (application,))
         return " ".join(_described(*row) for row in cursor.fetchall())
@@ -107,13 +107,13 @@ def _blockers(database: Database, application: str) -> str:
 def _described(pid: int | None, user: Any, application: Any, state: Any, query: Any, since: Any) -> str:
     if pid is None:
         return "A prepared transaction holds it: see pg_prepared_xacts."
-    if state is None:  # of another role, whose sessions this one may not see
+    if state is None:  # a session of another role, which this role may not see
         return f"Process {pid} of {user or 'another role'} holds it; GRANT pg_read_all_stats lets Shoreline say more."
     named = f" ({application})" if application else ""
     return f"Process {pid} of {user}{named}, {state}, in a transaction since {since} UTC: {without_literals(query)}"
 
 
 def without_literals(query: str) -> str:
-    """The beginning of a query in one line, with a question mark for each value: values may be secret."""
+    """Return the beginning of a query in one line, with question marks for values, which may be secret."""
     text = " ".join(_LITERAL.sub("?", query).split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_QUERY_CHARACTERS else f"{text[:_MAX_QUERY_CHARACTERS]}..."

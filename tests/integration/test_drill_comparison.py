@@ -53,21 +53,13 @@ def test_drill_keeps_the_order_of_uneven_rows(drilled: Drilled, execute: Execute
     assert (record.differences, record.notes) == ((), ())
 
 
-def test_large_archive_is_loaded_in_order(drilled: Drilled, execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_OBJECTS_IN_A_TRANSACTION", 0)
-    execute(UNEVEN)
-    record = drilled("custom")
-    assert (record.differences, record.notes) == ((), ())
-
-
 def out_of_order(monkeypatch: pytest.MonkeyPatch, rewrite: Callable[[bytes], bytes] = bytes) -> None:
     """Loads tables as their rows come, after `rewrite` changed the dump."""
 
     def without(blocks: Blocks) -> Iterator[bytes]:
         return (rewrite(block) for block in blocks)
 
-    monkeypatch.setattr(load, "_OBJECTS_IN_A_TRANSACTION", 0)
-    monkeypatch.setattr(load, "in_order", without)
+    monkeypatch.setattr(load, "truncate_before_copy", without)
 
 
 @FORMATS

@@ -32,6 +32,18 @@ def test_a_missing_sample_database_can_still_be_made(shoreline: Shoreline) -> No
         assert "`shoreline database`" in outcome.json["next_step"]
 
 
+def test_database_that_utf8_cannot_express_gets_a_next_step(shoreline: Shoreline, database: Database) -> None:
+    odd = database.sibling(f"{database.name}_mule")
+    with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {odd.name} TEMPLATE template0 ENCODING 'MULE_INTERNAL' LOCALE 'C'")
+    try:
+        outcome = shoreline("backup", "--json", env={"PGDATABASE": odd.name})
+        assert outcome.exit_code == 4
+        assert "pg_dump" in outcome.json["next_step"]
+    finally:
+        odd.drop()
+
+
 def test_a_drill_without_createdb_says_how_to_allow_it(shoreline: Shoreline, database: Database) -> None:
     assert shoreline("backup").exit_code == 0
     role = f"{database.name}_role"

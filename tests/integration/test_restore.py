@@ -368,12 +368,12 @@ def test_a_part_never_takes_the_place_of_the_whole(
     archives: Archives, custom: Backup, database: Database, copy: Database, options: LoadOptions
 ) -> None:
     before = fingerprint(database)
-    with pytest.raises(InputError, match="a part in the place of the whole database") as refused:
+    with pytest.raises(InputError, match="by a part") as refused:
         restore(archives.storage, custom, database, options, replace=True)
     assert "--into NAME" in refused.value.next_step
     with pytest.raises(RestoreFailed, match="is not empty") as occupied:
         restore(archives.storage, custom, database, options)
-    assert occupied.value.next_step == "Give --into another name."
+    assert "--into" in occupied.value.next_step
     assert fingerprint(database) == before
     assert restore(archives.storage, custom, copy, options).part
 

@@ -74,6 +74,7 @@ def planted(tmp_path: Path) -> dict[str, str]:
     identity = pyrage.x25519.Identity.generate()
     found = {
         "PGPASSWORD": f"{word}-pg'\"\\%s{{}}",
+        "DRILL_PASSWORD": f"{word}-drill'\"\\%s{{}}",
         "AWS_SECRET_ACCESS_KEY": f"{word}-aws",
         "AWS_SESSION_TOKEN": f"{word}-token",
         "BACKUP_AGE_IDENTITY": str(identity),
@@ -88,14 +89,15 @@ def planted(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def user(database: Database, planted: dict[str, str]) -> Iterator[str]:
-    """A superuser of PostgreSQL with the planted password."""
+    """A superuser of PostgreSQL with the planted password; the one of drills has `_drill` after its name."""
     name = f"planted_{uuid.uuid4().hex[:8]}"
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {name} SUPERUSER LOGIN PASSWORD %s", (planted["PGPASSWORD"],))
+        cursor.execute(f"CREATE ROLE {name}_drill SUPERUSER LOGIN PASSWORD %s", (planted["DRILL_PASSWORD"],))
         cursor.execute("CREATE TABLE t AS SELECT 1 AS a")
     yield name
     with database.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
+        cursor.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}, {name}_drill")
 
 
 def test_the_search_finds_what_it_looks_for() -> None:
@@ -127,6 +129,7 @@ def test_no_secret_is_in_logs_receipts_manifests_objects_or_command_lines(
     env = {
         **planted,
         "PGUSER": user,
+        "DRILL_USER": f"{user}_drill",
         "AWS_ACCESS_KEY_ID": "AKIAPLANTED",
         "LOG_LEVEL": "DEBUG",
         "METRICS_FILE": "m.prom",
@@ -137,6 +140,10 @@ def test_no_secret_is_in_logs_receipts_manifests_objects_or_command_lines(
             outcome = shoreline(*job.format(restored=restored).split(), env={**env, **style}, fresh=True)
             assert outcome.exit_code == 0, f"{job}: {outcome.errors}"
             search.look_at(outcome, job)
+        for wrong in ({"DRILL_USER": "nobody_knows_me"}, {"DRILL_HOST": ""}, {"DRILL_PORT": "9"}):
+            outcome = shoreline("drill", env={**env, **wrong}, fresh=True)
+            assert outcome.exit_code != 0, wrong
+            search.look_at(outcome, f"drill with {wrong}")
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         search.look(str(path), path.read_bytes())
     for stored in storage.objects(""):

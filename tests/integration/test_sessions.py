@@ -64,7 +64,7 @@ def test_jobs_never_run_functions_that_shadow_postgresqls(shoreline: Shoreline, 
         ["export", "--table=public.deals:at", "--full"],
         ["export", "--table=public.deals:at", "--from=2025-01-01", "--to=2025-01-03"],
         ["restore", "--latest", f"--into={database.name}_copy"],
-        ["restore", "--latest", f"--into={database.name}_copy", "--replace"],
+        ["restore", "--latest", f"--into={database.name}_copy", "--replace", "--yes"],
     ):
         done = shoreline(*job, env={"BACKUP_GLOBALS": "none"})
         assert done.exit_code == 0, done.errors

@@ -47,6 +47,7 @@ def test_a_truncated_database_is_an_alarm_until_accepted(
     restored = database.sibling(f"{database.name}_restored")
     try:
         assert "shrank" in shoreline("restore", "--into", restored.name).errors
+        assert "shrank" in shoreline("drill").errors
         assert restored.scalar("SELECT count(*) FROM t") == 0
         restored.drop()
         assert shoreline(*command_in(status.json["next_step"], "restore")).exit_code == 0

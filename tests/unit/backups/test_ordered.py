@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backups.script import in_order
+from services.backups.script import truncate_before_copy
 from tests.unit.backups.test_scanner import BODIES, HEAD, TAIL, entry, rows_of
 
 TABLE = b"CREATE TABLE public.%s (\n    a integer,\n    b integer\n);"
@@ -16,7 +16,7 @@ BEGIN = b"BEGIN;\nTRUNCATE TABLE ONLY public.mine;\n"
 
 
 def load(text: bytes) -> bytes:
-    return b"".join(in_order([text]))
+    return b"".join(truncate_before_copy([text]))
 
 
 @given(
@@ -32,8 +32,8 @@ def test_load_order_is_inserted_wherever_the_stream_is_cut(rows: list[bytes], se
     expected = dump[:start] + BEGIN + dump[start:end] + b"COMMIT;\n" + dump[end:]
     cuts = sorted(random.Random(seed).sample(range(len(dump)), 12))
     blocks = [dump[at:to] for at, to in zip([0, *cuts], [*cuts, len(dump)], strict=True)]
-    assert b"".join(in_order(blocks)) == expected
-    assert b"".join(in_order(dump[at : at + 1] for at in range(len(dump)))) == expected
+    assert b"".join(truncate_before_copy(blocks)) == expected
+    assert b"".join(truncate_before_copy(dump[at : at + 1] for at in range(len(dump)))) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backups.script import within, without_commands, without_restriction
+from services.backups.script import limit_bytes, without_commands, without_restriction
 from services.errors import BackupDamaged
 
 KEY = b"kEy0123456789"
@@ -79,9 +79,9 @@ def test_script_that_ends_inside_of_something_is_refused(end: bytes) -> None:
 
 
 def test_script_stops_at_the_bytes_of_its_manifest() -> None:
-    with pytest.raises(BackupDamaged, match="more than the 10 bytes"):
-        list(within([b"12345", b"67890", b"1"], 10))
-    assert list(within([b"12345", b"67890"], 10)) == [b"12345", b"67890"]
+    with pytest.raises(BackupDamaged, match="more than 10 bytes"):
+        list(limit_bytes([b"12345", b"67890", b"1"], 10))
+    assert list(limit_bytes([b"12345", b"67890"], 10)) == [b"12345", b"67890"]
 
 
 _TEXT = st.text(st.sampled_from("\\'\"$;-/*()\n\tEeCOPY a.!"), max_size=12)

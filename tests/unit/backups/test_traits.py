@@ -38,6 +38,25 @@ def test_manifest_with_forged_traits_is_refused(forged: dict[str, Any]) -> None:
         BackupManifest.from_json(json.dumps(fields | {"traits": fields["traits"] | forged}).encode())
 
 
+@pytest.mark.parametrize(
+    ("part", "forged"),
+    [
+        ("facts", {"extensions": {"x": {"version": "1" * 1001, "owner": "postgres"}}}),
+        ("facts", {"extensions": {"x": {"version": "1", "owner": "a\x00"}}}),
+        ("facts", {"access_methods": {"t" * 1001: "columnar"}}),
+        ("facts", {"foreign_keys": {"f of t (RI)": "X"}}),
+        ("facts", {"left_out": ["t" * 1001]}),
+        ("fingerprint", {"encoding": "UTF8; SELECT 1"}),
+    ],
+)
+def test_manifest_with_unbounded_facts_is_refused(part: str, forged: dict[str, Any]) -> None:
+    fields = json.loads(MANIFEST.to_json())
+    facts: dict[str, Any] = {"extensions": {}, "access_methods": {}, "foreign_keys": {}, "left_out": []}
+    fields |= {"facts": facts}
+    with pytest.raises(ValueError, match=part):
+        BackupManifest.from_json(json.dumps(fields | {part: fields[part] | forged}).encode())
+
+
 @pytest.mark.parametrize("version", ["", "x", "18.4\n", "18.", "1" * 5000])
 def test_manifest_with_an_unreadable_version_is_refused(version: str) -> None:
     fields = json.loads(MANIFEST.to_json())
