@@ -25,7 +25,7 @@ _S3_PUT = re.compile(r"List|Put|Post|Copy|Create|Upload|Complete|Restore|Write")
 
 
 class BillingClass(StrEnum):
-    """What AWS bills a request as."""
+    """The class that AWS bills a request in."""
 
     S3_PUT = "s3-put"
     S3_GET = "s3-get"
@@ -37,7 +37,7 @@ class BillingClass(StrEnum):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Call:
-    """An operation of a service. Requests of S3 cost by the object's storage class, so that is part of it."""
+    """An operation of a service. S3 prices requests by the object's storage class, which is therefore part of it."""
 
     service: str
     operation: str
@@ -47,8 +47,8 @@ class Call:
     def billing_class(self) -> BillingClass:
         """S3's two tiers ('PUT, COPY, POST, LIST' and 'GET and all other'; DELETE and CANCEL are free).
 
-        Athena's bytes are counted apart, its API is free, as STS is. UNPRICED is a service that nobody
-        has put a price to: a receipt says so rather than call it free.
+        Athena's bytes are counted separately; its API is free, as is STS. UNPRICED is a service without a known price:
+        a receipt names it instead of calling it free.
         """
         if self.service == "s3":
             if _S3_FREE.match(self.operation):
@@ -85,7 +85,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class AthenaScan:
-    """Athena's queries that ended, and their bytes: scanned, and billed after the floor and the rounding."""
+    """Athena's finished queries, and their bytes: scanned, and billed after the minimum and the rounding."""
 
     queries: int = 0
     scanned_bytes: int = 0
@@ -104,7 +104,7 @@ class AthenaScan:
 
 @dataclass(frozen=True)
 class Usage:
-    """All that was asked of AWS. `Usage() + a - a == Usage()`; calls without any count are left out."""
+    """All requests to AWS. `Usage() + a - a == Usage()`; calls with a count of zero are left out."""
 
     tallies: Mapping[Call, Tally] = field(default_factory=dict)
     scan: AthenaScan = AthenaScan()
@@ -123,20 +123,20 @@ class Usage:
         return self + Usage({call: -tally for call, tally in other.tallies.items()}, -other.scan)
 
     def operations(self) -> dict[tuple[str, str], Tally]:
-        """The tallies by service and operation, storage classes taken together."""
-        found: dict[tuple[str, str], Tally] = {}
+        """Return the tallies by service and operation, summed over storage classes."""
+        operations: dict[tuple[str, str], Tally] = {}
         for call, tally in self.tallies.items():
             name = (call.service, call.operation)
-            found[name] = found.get(name, Tally()) + tally
-        return found
+            operations[name] = operations.get(name, Tally()) + tally
+        return operations
 
     @property
     def total(self) -> Tally:
-        """Everything in one tally."""
+        """The sum of all tallies."""
         return _sum(self.tallies.values())
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`; `from_json` takes them back."""
+        """Return plain values for `json.dumps`, which `from_json` reads."""
         requests = [
             {**asdict(call), "billing_class": call.billing_class.value, **asdict(tally)}
             for call, tally in self.tallies.items()
@@ -145,7 +145,7 @@ class Usage:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Usage:
-        """The usage that `as_json` gave. Raises KeyError or TypeError for anything else."""
+        """Read what `as_json` returned. Raises KeyError or TypeError for anything else."""
         tallies: dict[Call, Tally] = {}
         for row in data["requests"]:
             call = Call(row["service"], row["operation"], row["storage_class"])
@@ -158,16 +158,16 @@ def _sum(tallies: Iterable[Tally]) -> Tally:
 
 
 def class_of_part(storage_class: str) -> str:
-    """The class at whose rate the beginning and the parts of a multipart upload are billed.
+    """Return the class at whose rate the beginning and the parts of a multipart upload are billed.
 
-    What is on its way into an archive class is kept and billed as Standard until it is completed.
+    An upload into an archive class is stored and billed as Standard until it is completed.
     Source: Amazon S3 User Guide, "Uploading and copying objects using multipart upload", pricing.
     """
     return STANDARD if storage_class in _ARCHIVES else storage_class
 
 
 def athena_billed_bytes(scanned: int, *, statement_type: str, state: str, reused: bool = False) -> int:
-    """The bytes that Athena bills for a query that ended.
+    """Return the bytes that Athena bills for a finished query.
 
     At least 10 MB, rounded up to the MB, for a query that succeeded or was cancelled; nothing for DDL, EXPLAIN and
     other utility statements that scan nothing, failed queries and reused results. MB are 10^6 bytes here, as TB are
@@ -185,7 +185,7 @@ def athena_billed_bytes(scanned: int, *, statement_type: str, state: str, reused
 
 
 Route = Literal["internet", "region"]
-"""Where downloads go: out to the internet, or to a machine in the bucket's region, which is free."""
+"""Where downloads go: to the internet, or to a machine in the bucket's region, which is free."""
 
 REFERENCE_REGION = "us-east-1"  # the one whose prices are complete
 _BY_SIZE = ("s3.retrieval.", "transfer.")
@@ -204,7 +204,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Line:
-    """An amount of a usage, in the price's unit, with the price that it was multiplied by."""
+    """An amount of a usage, in the price's unit, and its cost."""
 
     what: str
     usage: str
@@ -221,7 +221,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """The lines that cost something or were asked for, and the calls that nobody has a price for."""
+    """The lines of a bill, and the calls without a known price."""
 
     lines: tuple[Line, ...] = ()
     unpriced: tuple[str, ...] = ()
@@ -233,20 +233,20 @@ class Bill:
 
 
 def nano(usd: Decimal) -> Decimal:
-    """Dollars rounded to the nano-dollar."""
+    """Round dollars to the nano-dollar."""
     return usd.quantize(NANO, ROUND_HALF_UP)
 
 
 def plain(amount: Decimal) -> str:
-    """Digits without an exponent, however small: what `str` does not promise."""
+    """Return digits without an exponent, however small, which `str` does not guarantee."""
     return f"{amount:f}"
 
 
 class Biller:
-    """Puts prices to usage in one region.
+    """Prices usage in one region.
 
-    Where the region has no price of its own, the one of us-east-1 stands in, and the line says so: a run in
-    a region that is not in the price file is still counted. The cost analysis does not do this; it stops.
+    Where no price of the region is known, it uses that of us-east-1, and the line says so. The cost analysis does not
+    do this; it stops.
     """
 
     def __init__(self, prices: PriceList, region: str, route: Route) -> None:
@@ -257,33 +257,33 @@ class Biller:
         self._rates: dict[Call, tuple[Decimal, Decimal]] = {}
 
     def price(self, usage: str) -> Price:
-        """The price in this region, or the reference's. Raises PriceMissing when there is neither."""
+        """Return the price in this region, or that of us-east-1. Raises PriceMissing without either."""
         if usage not in self._known:
             region = self.region if self._prices.has(usage, self.region) else REFERENCE_REGION
             self._known[usage] = self._prices.price(usage, region)
         return self._known[usage]
 
     def line(self, usage: str, amount: Decimal | int, what: str = "") -> Line:
-        """A line for an amount, given in the price's unit."""
+        """Return a line for an amount in the price's unit."""
         price = self.price(usage)
         usd = Decimal(amount) * price.usd / price.per
         return Line(what or self._name(usage), usage, Decimal(amount), price.unit, usd, price.region)
 
     def cost(self, usage: Usage) -> Decimal:
-        """What a usage costs: the total of its bill, without the lines."""
+        """Return the cost of a usage: the total of its bill, without the lines."""
         scan = Decimal(usage.scan.billed_bytes) / ATHENA_TB
         queries = scan * self.price("athena.scan").each if scan else Decimal(0)
         return queries + sum((self.cost_of(call, tally) for call, tally in usage.tallies.items()), Decimal(0))
 
     def cost_of(self, call: Call, tally: Tally) -> Decimal:
-        """What the requests of one call cost. Fast: it is asked before each of them."""
+        """Return the cost of the requests of one call. It runs before each request, so it is fast."""
         if call not in self._rates:
             self._rates[call] = self._rates_of(call)
         request, received = self._rates[call]
         return tally.billable * request + Decimal(tally.bytes_received) * received / GB
 
     def _rates_of(self, call: Call) -> tuple[Decimal, Decimal]:
-        """Dollars for a billed request, and for a GB that it brings."""
+        """Return dollars for a billed request, and for a GB that it downloads."""
         one = Tally(billable=1, bytes_received=GB)
         amounts = _amounts(Usage({call: one}), self._route)
         requests = {name: self.price(name).each for name in amounts if not name.startswith(_BY_SIZE)}
@@ -291,13 +291,13 @@ class Biller:
         return sum(requests.values(), Decimal(0)), sum(sizes.values(), Decimal(0))
 
     def bill(self, usage: Usage) -> Bill:
-        """The bill of a usage."""
+        """Return the bill of a usage."""
         lines = tuple(self.line(name, amount) for name, amount in _amounts(usage, self._route).items())
         unpriced = tuple(sorted({f"{call.service}:{call.operation}" for call in usage.tallies if _unpriced(call)}))
         return Bill(lines, unpriced)
 
     def monthly(self, stored: Mapping[str, int]) -> tuple[Line, ...]:
-        """What bytes cost for each month that they lie there, by storage class."""
+        """Return the monthly cost of stored bytes, by storage class."""
         return tuple(
             self.line(f"s3.storage.{name}", Decimal(size) / GB) for name, size in sorted(stored.items()) if size
         )
@@ -326,19 +326,19 @@ def _unpriced(call: Call) -> bool:
 
 
 def _amounts(usage: Usage, route: Route) -> dict[str, Decimal]:
-    """The usage in the units of the price list, by the price's name. Nothing that is free is in it."""
-    found: dict[str, Decimal] = {}
+    """Return the billed usage in the units of the price list, by the price's name."""
+    amounts: dict[str, Decimal] = {}
     transferred = 0
     for call, tally in usage.tallies.items():
         for name, amount in _requests(call, tally):
-            found[name] = found.get(name, Decimal(0)) + amount
+            amounts[name] = amounts.get(name, Decimal(0)) + amount
         if call.service == "s3":
             transferred += tally.bytes_received
     if transferred and route == "internet":
-        found["transfer.internet"] = Decimal(transferred) / GB
+        amounts["transfer.internet"] = Decimal(transferred) / GB
     if usage.scan.billed_bytes:
-        found["athena.scan"] = Decimal(usage.scan.billed_bytes) / ATHENA_TB
-    return dict(sorted(found.items()))
+        amounts["athena.scan"] = Decimal(usage.scan.billed_bytes) / ATHENA_TB
+    return dict(sorted(amounts.items()))
 
 
 def _requests(call: Call, tally: Tally) -> list[tuple[str, Decimal]]:
@@ -348,9 +348,9 @@ def _requests(call: Call, tally: Tally) -> list[tuple[str, Decimal]]:
         BillingClass.GLUE: "glue.request",
         BillingClass.KMS: "kms.request",
     }
-    found = []
+    lines = []
     if call.billing_class in kinds and tally.billable:
-        found.append((kinds[call.billing_class], Decimal(tally.billable)))
+        lines.append((kinds[call.billing_class], Decimal(tally.billable)))
     if call.operation == "GetObject" and call.storage_class != "STANDARD" and tally.bytes_received:
-        found.append((f"s3.retrieval.{call.storage_class}", Decimal(tally.bytes_received) / GB))
-    return found
+        lines.append((f"s3.retrieval.{call.storage_class}", Decimal(tally.bytes_received) / GB))
+    return lines

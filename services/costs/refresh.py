@@ -1,4 +1,4 @@
-"""The price file against AWS's price list: what differs, and the file's new text. Pure."""
+"""The differences between the price file and AWS's price list, and the file's new text. Pure."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _FROM = re.compile(r'from = "([^"]*)"')
 
 @dataclass(frozen=True)
 class Offer:
-    """A price of AWS's list: dollars for one unit, from so many units a month on, and when it was published."""
+    """A price of AWS's list."""
 
     usage: str
-    tier_from: Decimal
-    usd_each: Decimal
-    published: str
+    tier_from: Decimal  # units a month from which it holds
+    usd_each: Decimal  # dollars for one unit
+    published: str  # date
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A price that the list has otherwise than the file; `old` is None where the file has none."""
+    """A price that differs between the list and the file."""
 
     region: str
     usage: str
     tier_from: Decimal
     unit: str
     per: Decimal
-    old: Decimal | None
+    old: Decimal | None  # None if the file has no price
     new: Decimal
     published: str
 
 
 def differences(prices: PriceList, region: str, offers: Mapping[str, Sequence[Offer]], like: str) -> list[Difference]:
-    """What the list has otherwise. Units of a region that has no price yet are those of the region `like`.
+    """Return the differences. A region without prices uses the units of the region `like`.
 
-    Tiers that the file leaves out (it may know the first one only) are no difference.
+    A tier that the file does not have (it may have the first one only) is not a difference.
     """
     found = []
     for usage, tiers in sorted(offers.items()):
@@ -64,12 +64,12 @@ def _difference(region: str, pattern: Price, old: Decimal | None, new: Decimal, 
 
 
 def rewritten(text: str, found: Sequence[Difference]) -> str:
-    """The price file's text with the differences in it, and a source for them; all other lines stay as they are."""
+    """Return the price file's text with the new prices and a source for them; other lines are unchanged."""
     published = max(difference.published for difference in found)
     source = f"price-list-{published}"
     lines = _with_source(text.splitlines(), source, published)
     for region in dict.fromkeys(difference.region for difference in found):
-        lines = _with_region(lines, region, [each for each in found if each.region == region], source)
+        lines = _with_region(lines, region, [difference for difference in found if difference.region == region], source)
     return "\n".join(lines) + "\n"
 
 
@@ -84,26 +84,25 @@ def _with_source(lines: list[str], source: str, published: str) -> list[str]:
 
 def _with_region(lines: list[str], region: str, found: Sequence[Difference], source: str) -> list[str]:
     if f"[{region}]" not in lines:
-        return [*lines, "", f"[{region}]", "prices = [", *(_line(each, source) for each in found), "]"]
+        return [*lines, "", f"[{region}]", "prices = [", *(_line(difference, source) for difference in found), "]"]
     begin = lines.index(f"[{region}]")
     end = next(number for number in range(begin, len(lines)) if lines[number] == "]")
     section = [_changed(line, found, source) for line in lines[begin:end]]
-    added = [_line(each, source) for each in found if each.old is None]
+    added = [_line(difference, source) for difference in found if difference.old is None]
     return [*lines[:begin], *section, *added, *lines[end:]]
 
 
 def _changed(line: str, found: Sequence[Difference], source: str) -> str:
     tier = _FROM.search(line)
     begins = Decimal(tier[1]) if tier else Decimal(0)
-    for each in found:
-        if each.old is not None and f'usage = "{each.usage}"' in line and begins == each.tier_from:
-            return _SOURCE.sub(f'source = "{source}"', _USD.sub(f'usd = "{each.new:f}"', line))
+    for difference in found:
+        if difference.old is not None and f'usage = "{difference.usage}"' in line and begins == difference.tier_from:
+            return _SOURCE.sub(f'source = "{source}"', _USD.sub(f'usd = "{difference.new:f}"', line))
     return line
 
 
-def _line(each: Difference, source: str) -> str:
-    per = f'per = "{each.per:f}", ' if each.per != 1 else ""
-    begins = f'from = "{each.tier_from:f}", ' if each.tier_from else ""
-    return (
-        f'  {{ usage = "{each.usage}", unit = "{each.unit}", {per}usd = "{each.new:f}", {begins}source = "{source}" }},'
-    )
+def _line(difference: Difference, source: str) -> str:
+    per = f'per = "{difference.per:f}", ' if difference.per != 1 else ""
+    begins = f'from = "{difference.tier_from:f}", ' if difference.tier_from else ""
+    usage = f'usage = "{difference.usage}", unit = "{difference.unit}"'
+    return f'  {{ {usage}, {per}usd = "{difference.new:f}", {begins}source = "{source}" }},'

@@ -16,7 +16,7 @@ LAKE = Area("lake", "datalake/")
 
 @pytest.mark.parametrize("prefix", ["datalake", "", "/"])
 def test_a_prefix_without_a_name_and_its_closing_slash_is_refused(prefix: str) -> None:
-    with pytest.raises(SettingsError, match="folder's name"):
+    with pytest.raises(SettingsError, match="ends in"):
         Area("lake", prefix)
 
 
