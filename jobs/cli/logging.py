@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +61,7 @@ def configure(level: str, style: Style, redact: Callable[[str], str], **fields: 
     if style == "json":
         logger.add(write_json, format="{message}", **options)
     else:
-        logger.add(write, format=text_line, colorize=sys.stderr.isatty(), **options)
+        logger.add(write, format=text_line, colorize=_use_color(), **options)
 
 
 def redacted(value: Any, redact: Callable[[str], str]) -> Any:
@@ -72,6 +73,11 @@ def redacted(value: Any, redact: Callable[[str], str]) -> Any:
     if isinstance(value, list | tuple):
         return [redacted(item, redact) for item in value]
     return value
+
+
+def _use_color() -> bool:
+    """Return whether the log is colored: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _fields(record: Any) -> Iterator[tuple[str, Any]]:
