@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.errors import WrongAccount
-from services.s3.client import Aws, translate_errors
+from services.s3.client import Aws
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The account's 12 digits, and the ARN of the user or role."""
+    """The account's 12 digits, and the ARN of the user or role; words where the store does not say."""
 
     account_id: str
     arn: str
@@ -24,9 +24,7 @@ class Caller:
 
 def find_caller(aws: Aws) -> Caller:
     """The caller as STS names it."""
-    with translate_errors():
-        found = aws.sts.get_caller_identity()
-    return Caller(found["Account"], found["Arn"], aws.access.region)
+    return Caller(aws.identity.account_id, aws.identity.arn, aws.access.region)
 
 
 def require(caller: Caller, *, expected: str | None, allow_root: bool) -> None:
