@@ -177,7 +177,8 @@ def show_plan(plan: CleanupPlan, console: Console) -> None:
     """Print what is removed, what is kept and why, and what each costs."""
     from services import formatting
 
-    console.print(f"Account {plan.account_id}, bucket {plan.bucket}:", soft_wrap=True)
+    whose = formatting.account(plan.account_id)
+    console.print(f"{whose[0].upper()}{whose[1:]}, bucket {plan.bucket}:", soft_wrap=True)
     if not plan.items:
         return
     rows = [

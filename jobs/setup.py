@@ -77,9 +77,12 @@ def verdict(report: SetupReport) -> ShorelineError | None:
 
 def show(report: SetupReport, console: Console) -> str | None:
     """Prints a line for each property of the bucket."""
+    from services import formatting
+
     for step in report.steps:
         console.print(f"  {step.what:<18} {step.outcome}")
     if report.drift:
         return None
-    console.print(f"s3://{report.bucket} is ready, owned by account {report.account_id}.")
+    owner = formatting.account(report.account_id)
+    console.print(f"s3://{report.bucket} is ready, owned by {owner}.", soft_wrap=True)
     return "shoreline preflight backup"

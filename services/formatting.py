@@ -74,3 +74,8 @@ def printable_lines(text: str) -> str:
     Messages list items on indented lines. A name that contains a line break cannot start a new line.
     """
     return _CONTINUATION.join(map(printable, text.split(_CONTINUATION)))
+
+
+def account(account_id: str) -> str:
+    """Return 'account 123456789012', or the words that stand for an account that nobody names."""
+    return f"account {account_id}" if account_id.isdigit() else account_id

@@ -233,7 +233,7 @@ class BackupCatalog:
         except StorageError as error:
             return error
         except StorageUnreachable as error:
-            self._storage.now()  # raises when the store is away, not only this object
+            self._storage.require()  # raises when the store is away, not only this object
             return error
 
     def _open(self, name: Name, files: Files) -> Backup | Damaged:

@@ -9,7 +9,7 @@ from services.errors import NotAllowed, WrongAccount
 from services.iam.grants import BACKUP, CLEANUP, LAKE, QUERY, SETUP, PolicyGrant, ResourceScope, Role
 from services.iam.policies import Target
 from services.iam.probes import Finding, ProbeOutcome, probe
-from services.s3.client import Aws, translate_errors
+from services.s3.client import Aws
 from services.s3.objects import Storage
 
 _READING = {"s3:ListBucket", "s3:GetObject"}
@@ -37,7 +37,7 @@ READERS = {"backups", "restore", "status", "tables"}  # jobs that write nothing 
 class Caller:
     """The account, and the user or role, that the credentials belong to."""
 
-    account_id: str  # 12 digits
+    account_id: str  # 12 digits, or words where the store does not say
     arn: str  # of the user or role
     region: str
 
@@ -48,10 +48,8 @@ class Caller:
 
 
 def find_caller(aws: Aws) -> Caller:
-    """Ask STS who the caller is."""
-    with translate_errors():
-        identity = aws.sts.get_caller_identity()
-    return Caller(identity["Account"], identity["Arn"], aws.access.region)
+    """Return who the caller is, as far as the store says."""
+    return Caller(aws.identity.account_id, aws.identity.arn, aws.access.region)
 
 
 def require_caller(caller: Caller, *, expected: str | None, allow_root: bool) -> None:

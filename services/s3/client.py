@@ -102,6 +102,7 @@ _REFUSED = {
     "UnrecognizedClientException",
 }
 _FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
+_STS_ATTEMPTS = 3  # a store without STS may answer 503 each time
 _NOT_S3 = "Check that AWS_ENDPOINT_URL is the address of an S3 store's API, not of a console, a proxy or a web server."
 _NEEDED = {  # fields of answers without which a job cannot go on
     "CompleteMultipartUpload": ("ETag",),
@@ -143,6 +144,15 @@ class AwsAccess:
         return host is not None and not host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Whose credentials these are; `account_id` and `arn` are words where the store does not say."""
+
+    account_id: str
+    arn: str
+    owner: str | None  # the account that buckets must belong to; None where no account is known
+
+
 class Aws:
     """The clients of one account.
 
@@ -160,7 +170,10 @@ class Aws:
             self._on_client(client)
             on_client(client)
 
-        return Aws(self.access, hook)
+        other = Aws(self.access, hook)
+        if self.access.foreign and "identity" in self.__dict__:
+            other.__dict__["identity"] = self.identity  # an unknown account is reported once
+        return other
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -241,18 +254,42 @@ class Aws:
     @cached_property
     def sts(self) -> STSClient:
         """STS, which names the caller."""
-        client: STSClient = self._client("sts")
+        client: STSClient = self._client(
+            "sts", attempts=min(_STS_ATTEMPTS, self.access.attempts) if self.access.foreign else None
+        )
         return client
 
     @cached_property
+    def identity(self) -> Identity:
+        """Who STS says that the caller is. Another store than AWS may have no STS: then what the settings say."""
+        try:
+            with translate_errors():
+                caller = self.sts.get_caller_identity()
+        except ShorelineError as error:
+            if not self.access.foreign or isinstance(error.__cause__, aws.ConnectionError | aws.HTTPClientError):
+                raise
+            return self._identity_without_sts(error)
+        return Identity(caller["Account"], caller["Arn"], self.access.bucket_owner or caller["Account"])
+
+    def _identity_without_sts(self, error: ShorelineError) -> Identity:
+        from loguru import logger
+
+        endpoint, owner = self.access.endpoint_url, self.access.bucket_owner
+        account_id = owner or f"unknown account at {endpoint}"
+        source = "AWS_EXPECTED_ACCOUNT_ID is taken for it" if owner else "bucket owners are not checked"
+        logger.info("{} does not say whose account this is; {} ({})", endpoint, source, error)
+        return Identity(account_id, f"unknown caller at {endpoint}", owner)
+
+    @property
     def account_id(self) -> str:
-        """The twelve digits of the account that these credentials belong to."""
-        with translate_errors():
-            return self.sts.get_caller_identity()["Account"]
+        """The twelve digits of the account that these credentials belong to, or words where nobody says."""
+        return self.identity.account_id
 
     def _name_owner(self, params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
         if "ExpectedBucketOwner" in model.input_shape.members:
-            params.setdefault("ExpectedBucketOwner", self.access.bucket_owner or self.account_id)
+            owner = self.access.bucket_owner or self.identity.owner
+            if owner is not None:
+                params.setdefault("ExpectedBucketOwner", owner)
         return params
 
 

@@ -65,8 +65,9 @@ class Storage:
                     return False
                 if error_code(error) in {"403", "AccessDenied"}:
                     self._raise_reason()
-                    owner = self.aws.access.bucket_owner or self.aws.account_id
-                    message = f"The bucket {self.bucket} is not account {owner}'s, or these credentials may not see it."
+                    owner = self.aws.access.bucket_owner or self.aws.identity.owner
+                    whose = f"does not belong to account {owner}" if owner else "belongs to someone else"
+                    message = f"The bucket {self.bucket} {whose}, or these credentials may not see it."
                     raise BucketNotOurs(message) from error
                 raise
         self._require_region(answer.get("BucketRegion"))
@@ -113,31 +114,44 @@ class Storage:
         only_if_etag: str | None = None,
         sha256: bytes | None = None,
     ) -> str:
-        """Writes an object and gives its ETag. Raises KeyTaken when a condition does not hold.
+        """Write an object and return its ETag. Raises PreconditionFailed when a condition does not hold.
 
-        S3 refuses a body whose digest is not `sha256`, where that is given.
+        S3 refuses a body whose digest is not `sha256`, if there is one.
         """
-        conditions: dict[str, Any] = sha256_of(sha256)
+        request: dict[str, Any] = {
+            "Key": key,
+            "Body": body,
+            "ContentType": content_type,
+            "Metadata": dict(metadata or {}),
+            **sha256_of(sha256),
+        }
         if only_if_absent:
-            conditions["IfNoneMatch"] = "*"
-        if only_if_etag is not None:
-            conditions["IfMatch"] = only_if_etag
+            request["IfNoneMatch"] = "*"
+        if only_if_etag is None:
+            return self._put(request)
+        try:
+            return self._put({**request, "IfMatch": only_if_etag})
+        except PreconditionFailed:
+            if not self._wants_unquoted(key, only_if_etag):
+                raise
+            return self._put({**request, "IfMatch": only_if_etag.strip('"')})
+
+    def _put(self, request: dict[str, Any]) -> str:
         with translate_errors():
             try:
-                answer = self.aws.s3.put_object(
-                    Bucket=self.bucket,
-                    Key=key,
-                    Body=body,
-                    ContentType=content_type,
-                    Metadata=dict(metadata or {}),
-                    **conditions,
-                    **self._encryption,
-                )
+                return self.aws.s3.put_object(Bucket=self.bucket, **request, **self._encryption)["ETag"]
             except ClientError as error:
                 if error_code(error) in PRECONDITION_FAILED:
-                    raise PreconditionFailed(f"{self.url(key)} was written by someone else meanwhile.") from error
+                    url = self.url(request["Key"])
+                    raise PreconditionFailed(f"{url} was written by someone else meanwhile.") from error
                 raise
-        return answer["ETag"]
+
+    def _wants_unquoted(self, key: str, etag: str) -> bool:
+        """Whether the store refused an ETag that the object has: Ceph compares it with one that has no quotes."""
+        if not self.aws.access.foreign or not etag.startswith('"'):
+            return False
+        stored = self.head(key)
+        return stored is not None and stored.etag == etag
 
     def open(self, key: str, *, start: int = 0) -> StreamingBody | None:
         """A stream of the object's bytes from `start` on, or None when there is no such object."""

@@ -6,14 +6,14 @@ import pytest
 from botocore.stub import Stubber
 
 from services.errors import SettingsError
-from services.s3.client import Aws, AwsAccess
+from services.s3.client import Aws, AwsAccess, Identity
 from services.s3.objects import Storage
 
 
 def looked_at(answered: str | None, *, endpoint: str | None = None) -> bool:
     """What a run in us-east-1 makes of a bucket whose region S3 tells so."""
     aws = Aws(AwsAccess("us-east-1", endpoint_url=endpoint, access_key_id="me", secret_access_key="x"))
-    aws.__dict__["account_id"] = "000000000000"
+    aws.__dict__["identity"] = Identity("000000000000", "arn:aws:iam::000000000000:user/me", "000000000000")
     with Stubber(aws.s3) as stub:
         stub.add_response("head_bucket", {"BucketRegion": answered} if answered else {})
         return Storage(aws, "theirs").exists()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from services.s3.client import Aws, AwsAccess
+from services.s3.client import Aws, AwsAccess, Identity
 from services.s3.objects import Storage
 
 DIGEST = hashlib.sha256(b"rows").digest()
@@ -31,7 +31,7 @@ class Asked:
             "secret_access_key": "t",
         }
         aws = Aws(AwsAccess("us-east-1", **where, **access))
-        aws.__dict__["account_id"] = "000000000000"
+        aws.__dict__["identity"] = Identity("000000000000", "arn:aws:iam::000000000000:user/me", "000000000000")
         events: Any = aws.s3.meta.events
         events.register_last("before-send.s3", self._answer)
         self.storage = Storage(aws, "bucket")

@@ -42,7 +42,6 @@ CALLS: list[Callable[[Storage], object]] = [
     lambda storage: storage.start_upload("key", content_type="text/plain"),
     lambda storage: storage.upload("key", "id").send(1, b"x"),
     lambda storage: list(storage.objects("")),
-    lambda storage: storage.aws.account_id,
     lambda storage: storage.delete(["key"]),
 ]
 
