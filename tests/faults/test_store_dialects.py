@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 
 import pytest
-from services.iam.caller import find_caller
 
 from services.errors import CredentialsRefused, StorageUnreachable
+from services.iam.preflight import find_caller
 from services.s3.client import Aws, AwsAccess
 from services.s3.objects import PreconditionFailed, Storage
 from tests.conftest import Shoreline
