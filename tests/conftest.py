@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import shutil
+import subprocess
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import psutil
 import pytest
@@ -17,6 +22,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from services.local.postgres import Cluster
+from services.local.processes import ProcessIdentity
 from services.local.stack import HOME, PROJECT, Stack
 from services.postgres.client import Connection, Database
 from services.s3.client import Aws, AwsAccess
@@ -44,6 +50,39 @@ def _connection_of_tests(cluster: Cluster, database: str = "postgres") -> Connec
 
 
 Cluster.connection = _connection_of_tests  # type: ignore[method-assign,assignment]
+_run = ProcessIdentity.run
+_folder_at_start = os.environ.get(_FOLDER)  # a job that is forked has an environment of its own
+
+
+def _run_or_copy(identity: ProcessIdentity, command: Sequence[object], **options: Any) -> CompletedProcess[str]:
+    """Run a command. The files of a new server are a copy of the first that was created by the same command.
+
+    So that is initdb's work of most of a second once a run, not for each server that a test or a drill starts.
+    """
+    folder = os.environ.get(_FOLDER, _folder_at_start)
+    words = [str(word) for word in command]
+    if folder is None or not words[0].endswith("/initdb"):
+        return _run(identity, command, **options)
+    files = dict(word.split("=", 1) for word in words if word.startswith(("--pgdata=", "--pwfile=")))
+    key = f"{identity.uid} " + " ".join(word for word in words if word.split("=")[0] not in files)
+    data, template = files["--pgdata"], Path(folder, "initdb", hashlib.sha256(key.encode()).hexdigest()[:16])
+    if template.exists():
+        if "--pwfile" in files:
+            Path(files["--pwfile"]).write_bytes((template / "password").read_bytes())
+        return _run(ProcessIdentity(), ["cp", "-a", f"{template}/data/.", data])
+    created = _run(identity, [*words, "--no-sync"], **options)
+    if created.returncode == 0:
+        new = template.with_suffix(f".{os.getpid()}")
+        new.mkdir(parents=True)
+        subprocess.run(["cp", "-a", data, new / "data"], check=True)
+        if "--pwfile" in files:
+            shutil.copy(files["--pwfile"], new / "password")
+        with suppress(OSError):  # another process was faster
+            new.rename(template)
+    return created
+
+
+ProcessIdentity.run = _run_or_copy  # type: ignore[method-assign,assignment]
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 

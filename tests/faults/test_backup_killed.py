@@ -177,4 +177,4 @@ def test_sigterm_takes_the_upload_back_and_exits_143(
     archives.assert_nothing_left()
     began = time.monotonic()
     with archives.of(lease_seconds=30).lease("backup"):
-        assert time.monotonic() - began < 5  # the lease was given back, not waited for
+        assert time.monotonic() - began < 20  # the lease was given back, not waited for
