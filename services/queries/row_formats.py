@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -41,7 +42,7 @@ def encode(
         values = [[_without_formula(value) if isinstance(value, str) else value for value in row] for row in values]
     if form == "json":
         rows_by_name = [dict(zip(columns, row, strict=True)) for row in values]
-        lines = [json.dumps(row, default=_plain, ensure_ascii=False) for row in rows_by_name]
+        lines = [json.dumps(_plain(row), ensure_ascii=False) for row in rows_by_name]
         return ("[" + ",\n ".join(lines) + "]\n").encode()
     rows = _table(columns, values)
     sink = io.BytesIO()
@@ -70,12 +71,21 @@ def _type(name: str) -> pa.DataType | None:
     return _TYPES.get(name)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """Return a value of JSON; bytes are pairs of hexadecimal digits, NaN and infinity are strings."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, datetime | date):
         return value.isoformat()
-    return str(value)
+    if isinstance(value, bytes):
+        return value.hex(" ")
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return json.dumps(value) if isinstance(value, float) else str(value)
 
 
 def text(value: Any) -> str:
