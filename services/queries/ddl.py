@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -53,17 +53,32 @@ class TableNotDeclarable(InputError):
 
 
 @dataclass(frozen=True)
+class DdlColumn:
+    """A column or partition key."""
+
+    name: str
+    kind: str  # its Athena type
+    comment: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The column as DDL declares it."""
+        return f"{hive_name(self.name)} {self.kind}" + (f" COMMENT {literal(self.comment)}" if self.comment else "")
+
+
+@dataclass(frozen=True)
 class CreateTable:
-    """A CREATE EXTERNAL TABLE. Columns and keys are Athena types by name."""
+    """A CREATE EXTERNAL TABLE. `tables --ddl --json` prints its fields."""
 
     database: str
     name: str
-    columns: Mapping[str, str]
-    keys: Mapping[str, str]
+    columns: tuple[DdlColumn, ...]
+    keys: tuple[DdlColumn, ...]
     location: str  # an s3:// folder, with a slash at the end
     properties: Mapping[str, str]
     comment: str = ""
-    comments: Mapping[str, str] = field(default_factory=dict)  # of the columns, by name
+    stored_as: str = "PARQUET"
+    serde: str = ""  # none: STORED AS chooses it
 
     @property
     def address(self) -> str:
@@ -81,21 +96,15 @@ class CreateTable:
 
         Source: https://docs.aws.amazon.com/athena/latest/ug/create-table.html
         """
-        columns = (
-            f"  {hive_name(name)} {kind}"
-            + (f" COMMENT {literal(self.comments[name])}" if name in self.comments else "")
-            for name, kind in self.columns.items()
-        )
         properties = (f"  {literal(name)} = {literal(value)}" for name, value in self.properties.items())
-        keys = ", ".join(f"{hive_name(name)} {kind}" for name, kind in self.keys.items())
         return "\n".join(
             [
                 f"CREATE EXTERNAL TABLE IF NOT EXISTS {self.address} (",
-                ",\n".join(columns),
+                ",\n".join(f"  {column.sql}" for column in self.columns),
                 ")",
                 *([f"COMMENT {literal(self.comment)}"] if self.comment else []),
-                f"PARTITIONED BY ({keys})",
-                "STORED AS PARQUET",
+                f"PARTITIONED BY ({', '.join(key.sql for key in self.keys)})",
+                f"STORED AS {self.stored_as}",
                 f"LOCATION {literal(self.location)}",
                 "TBLPROPERTIES (",
                 ",\n".join(properties),
@@ -120,11 +129,11 @@ def create_table(table: TableSchema, database: str, lake: str, *, projection: bo
     """
     columns = {name.lower(): kind.lower() for name, kind in table.columns.items()}
     _require_declarable(table, columns)
-    name = table.name.lower()
     location = f"{lake.rstrip('/')}/{table.name}/"
     properties = {"classification": "parquet"} | (_projection(table, location) if projection else {})
-    keys = {key.name: "int" for key in table.keys}
-    return CreateTable(database, name, columns, keys, location, properties, table.comment, table.comments)
+    declared = tuple(DdlColumn(name, kind, table.comments.get(name, "")) for name, kind in columns.items())
+    keys = tuple(DdlColumn(key.name, "int") for key in table.keys)
+    return CreateTable(database, table.name.lower(), declared, keys, location, properties, table.comment)
 
 
 def _projection(table: TableSchema, location: str) -> dict[str, str]:

@@ -136,8 +136,8 @@ class AthenaEngine:
         kept = {name: value for name, value in found.get("Parameters", {}).items() if name in made.properties}
         projected = found.get("Parameters", {}).get("projection.enabled", "").lower() == "true"
         return (
-            columns != list(made.columns.items())
-            or keys != list(made.keys.items())
+            columns != [(column.name, column.kind) for column in made.columns]
+            or keys != [(key.name, key.kind) for key in made.keys]
             or projected != made.projected
             or kept != dict(made.properties)
         )
