@@ -88,7 +88,7 @@ def read_policy(storage: Storage) -> dict[str, Any] | None:
 
 def read_tags(storage: Storage) -> list[Any]:
     """Return the bucket's tags; none for a bucket without any."""
-    return list(_read(lambda: storage.aws.s3.get_bucket_tagging(Bucket=storage.bucket).get("TagSet")) or [])
+    return list(_read(lambda: storage.aws.s3.get_bucket_tagging(Bucket=storage.bucket)["TagSet"]) or [])
 
 
 def read_rules(storage: Storage) -> list[Rule]:

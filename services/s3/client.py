@@ -107,6 +107,7 @@ _NOT_S3 = "Check that AWS_ENDPOINT_URL is the address of an S3 store's API, not 
 _NEEDED = {  # fields of answers without which a job cannot go on
     "CompleteMultipartUpload": ("ETag",),
     "CreateMultipartUpload": ("UploadId",),
+    "GetBucketTagging": ("TagSet",),
     "GetCallerIdentity": ("Account",),
     "GetObject": ("ETag", "LastModified"),
     "HeadObject": ("ContentLength", "ETag", "LastModified"),
