@@ -350,7 +350,7 @@ def test_a_table_of_a_schema_of_its_own_comes_out_alone_and_one_that_needs_more_
     copy.drop()
     with pytest.raises(RestoreFailed, match="mood") as failed:
         restore(archives.storage, custom, copy, LoadOptions(tables=("users",)))
-    assert "restore the whole beside it" in (failed.value.next_step or "")
+    assert "--into" in (failed.value.next_step or "")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -163,6 +163,7 @@ def test_drill_fails_where_a_restore_would_at_its_end(archives: Archives, databa
 
 def test_drill_names_every_trait_that_differs() -> None:
     before = DatabaseTraits("UTF8", "libc", "C", "C", owner="a", settings=("app.secret=x",), connection_limit=3)
+    before = replace(before, grants=(DatabaseGrant(None, "CONNECT"),))
     after = replace(before, owner="b", settings=("app.secret=y",), role_settings=(RoleSetting("r", "work_mem=1MB"),))
     assert Rehearsal(before, after, ()).differences == (
         "database: owner a became b",
