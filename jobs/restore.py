@@ -118,6 +118,7 @@ def restore(
 
     from loguru import logger
 
+    from jobs.cli.drill_server import is_superuser
     from jobs.cli.repository import download_cost, identities
     from services.backups import restore as restoring
     from services.backups.load import LoadOptions
@@ -135,8 +136,10 @@ def restore(
         _confirm_replacement(run, backup, target)
     keep_as = name_for_replaced(target, datetime.now(UTC)) if keep_old else None
     logger.info("restoring {} as {}; {}", backup.key, target.name, download_cost(run, backup))
+    if is_superuser(target):
+        logger.info("{} is a superuser: functions of the backup's owners run with its rights", target.connection.user)
     with run.progress.task("restore", size) as advance:
-        return restoring.restore(
+        restored = restoring.restore(
             run.storage,
             backup,
             target,
@@ -145,6 +148,10 @@ def restore(
             keep_as=keep_as,
             advance=advance,
         )
+    if not restored.part and restored.database != restored.source:
+        command = shlex.join(["shoreline", "restore", f"--key={backup.name.stem}", "--replace"])
+        logger.info(run.commands(f"`{command}` restores it in the place of {restored.source}"))
+    return restored
 
 
 def warn_of_shrinkage(run: Run, backup: Backup) -> None:
@@ -241,7 +248,4 @@ def show(report: Restored, console: Console) -> str:
     console.print(f"  restored    in {formatting.seconds(report.seconds)}")
     for note in report.notes:
         console.print(f"  note        {note}", soft_wrap=True)
-    if not report.part and report.database != report.source:
-        swap = shlex.join(["restore", f"--key={report.key}", "--replace"])
-        console.print(f"  swap it in  {swap}", soft_wrap=True)
     return report.psql

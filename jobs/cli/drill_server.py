@@ -162,7 +162,7 @@ def _named(run: Run, name: str, source: Database) -> DrillServer:
     database = named_server(run, name)
     connection = database.connection
     kind: ServerKind = "source" if is_same(database, source) else "other"
-    if kind == "source" and _is_superuser(database):
+    if kind == "source" and is_superuser(database):
         logger.warning(
             "this drill runs the backup's code as superuser {} on the server that was backed up: it trusts every owner "
             "of a table there. Unset DRILL_HOST to drill on a throw-away server",
@@ -186,7 +186,8 @@ def is_same(database: Database, source: Database) -> bool:
         return False
 
 
-def _is_superuser(database: Database) -> bool:
+def is_superuser(database: Database) -> bool:
+    """Return whether the connection's role is a superuser of the server."""
     from services.postgres.client import MAINTENANCE
 
     return bool(database.sibling(MAINTENANCE).scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
