@@ -228,7 +228,7 @@ def test_a_drill_whose_comparison_breaks_off_says_so_and_records_nothing(
                 f"{medium.name}_restoring_%",
             )
 
-    with pytest.raises(DatabaseError, match="could not be dumped again") as raised:
+    with pytest.raises(DatabaseError, match="could not be dumped") as raised:
         drill(archives.storage, backup, medium, LoadOptions(), archives.storage.now(), end_the_second_dump)
     assert raised.value.exit_code == 5
     assert archives.assert_whole()[0].drill is None

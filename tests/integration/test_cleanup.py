@@ -325,7 +325,7 @@ def test_cleanup_names_locked_versions_before_and_after(shoreline: Shoreline, aw
 def test_a_prefix_without_its_closing_slash_is_refused() -> None:
     from services.cleanup import Area
 
-    with pytest.raises(ShorelineError, match="folder's name"):
+    with pytest.raises(ShorelineError, match="Invalid prefix"):
         Area("lake", "datalake")
 
 

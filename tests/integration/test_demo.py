@@ -76,4 +76,4 @@ def form(line: str) -> str:
 def test_the_demo_refuses_a_real_account(shoreline: Shoreline) -> None:
     outcome = shoreline("demo", env={"AWS_ENDPOINT_URL": "", "AWS_EXPECTED_ACCOUNT_ID": ""})
     assert outcome.exit_code == 2
-    assert "offline only" in outcome.errors
+    assert "only offline" in outcome.errors

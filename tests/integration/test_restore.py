@@ -270,7 +270,7 @@ def test_the_rules_of_an_icu_locale_are_those_of_the_database(database: Database
 
 
 def test_the_database_that_a_restore_works_from_is_never_a_target(archives: Archives, database: Database) -> None:
-    with pytest.raises(InputError, match="nothing can take its place"):
+    with pytest.raises(InputError, match="cannot be restored into"):
         restore(archives.storage, archives.back_up(database), database.sibling("postgres"), replace=True)
 
 
