@@ -157,7 +157,7 @@ def test_cleanup_keeps_the_tag_for_another_installation(shoreline: Shoreline, st
     assert outcome.exit_code == 0, outcome.errors
     assert "another installation uses it: eu" in outcome.output
     assert [each.key for each in storage.objects("")] == ["eu/lease.json"]
-    assert shoreline("cleanup", "--yes", env={"BACKUP_PREFIX": "eu"}).exit_code == 0
+    assert shoreline("cleanup", "--yes", env={"BACKUP_PREFIX": "eu", "BACKUP_LEASE_SECONDS": "2"}).exit_code == 0
     assert not storage.exists()
 
 
