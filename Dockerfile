@@ -25,7 +25,7 @@ COPY sql sql
 RUN --mount=type=cache,target=/root/.cache \
     .venv/bin/python -m compileall -q jobs services \
  && mkdir /project \
- && cp -a jobs services sql benchmarks pyproject.toml uv.lock README.md LICENSE /project \
+ && cp -a jobs services sql pyproject.toml uv.lock README.md LICENSE /project \
  && /opt/uv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --prefix /project/.venv --editable .
 
 FROM ${BASE}
