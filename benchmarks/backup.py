@@ -166,7 +166,7 @@ def _restore(world: World, database: Database, storage: Storage, plain: int) -> 
 
 
 def _rows(database: Database) -> int:
-    return int(database.scalar("SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM events)"))
+    return int(database.scalar("SELECT (SELECT count(*) FROM public.orders) + (SELECT count(*) FROM public.events)"))
 
 
 def _expect_rows(target: Database, rows: int, _: Finished) -> None:

@@ -105,7 +105,7 @@ class Lab:
     def make_a_mistake(database: Database) -> None:
         """Deletes what nobody wanted deleted."""
         with database.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("DELETE FROM orders WHERE order_id % 3 = 0")
+            cursor.execute("DELETE FROM public.orders WHERE order_id % 3 = 0")
 
     def combine(self, backups: Sequence[Path], target: Path) -> Recovered:
         """Unpacks a full base backup and its incrementals, and combines them into one data folder."""
@@ -178,7 +178,9 @@ def checksums(database: Database) -> dict[str, tuple[int, str]]:
     found = {}
     with database.connect() as connection, connection.cursor() as cursor:
         for table in ("users", "orders", "events"):
-            cursor.execute(f"SELECT count(*), sum(hashtextextended(t::text, 0)::numeric)::text FROM {table} AS t")
+            cursor.execute(
+                f"SELECT count(*), sum(hashtextextended(t::text, 0)::numeric)::text FROM public.{table} AS t"
+            )
             rows, content = cursor.fetchone()
             found[table] = (int(rows), str(content))
     return found

@@ -19,9 +19,9 @@ SEGMENT = 16 * 2**20
 _LOAD = """\\set order_id random(1, {orders})
 \\set user_id random(1, {users})
 BEGIN;
-INSERT INTO events (user_id, event_type, payload) VALUES (:user_id, 'purchase', '{{"path": "/checkout"}}');
-INSERT INTO orders (user_id, amount, status) VALUES (:user_id, 19.90, 'pending');
-UPDATE orders SET status = 'shipped' WHERE order_id = :order_id;
+INSERT INTO public.events (user_id, event_type, payload) VALUES (:user_id, 'purchase', '{{"path": "/checkout"}}');
+INSERT INTO public.orders (user_id, amount, status) VALUES (:user_id, 19.90, 'pending');
+UPDATE public.orders SET status = 'shipped' WHERE order_id = :order_id;
 COMMIT;
 """
 
@@ -45,7 +45,9 @@ class Load:
 def measured_load(lab: Lab, database: Database, transactions: int, folder: Path) -> Load:
     """Runs pgbench with Shoreline's sample tables."""
     script = folder / "load.sql"
-    counts = {table: database.scalar(f"SELECT max({table[:-1]}_id) FROM {table}") for table in ("orders", "users")}
+    counts = {
+        table: database.scalar(f"SELECT max({table[:-1]}_id) FROM public.{table}") for table in ("orders", "users")
+    }
     script.write_text(_LOAD.format(**counts), encoding="utf-8")
     before = database.scalar("SELECT pg_current_wal_lsn()")
     began = time.monotonic()
