@@ -108,7 +108,8 @@ def _wide(world: World, columns: int, rows: int) -> Database:
     values = ", ".join(f"id * {number + 1} AS {name}" for number, name in enumerate(names))
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE TABLE public.wide AS SELECT timestamptz '2025-01-01' + id * interval '1 minute' AS created_at, {values}"
+            "CREATE TABLE public.wide AS"
+            f" SELECT timestamptz '2025-01-01' + id * interval '1 minute' AS created_at, {values}"
             f" FROM generate_series(1, {rows}) AS id"
         )
         cursor.execute("ALTER TABLE public.wide ALTER created_at SET NOT NULL, ADD PRIMARY KEY (created_at)")
