@@ -148,14 +148,10 @@ class Program:
         yield from blocks
         self.check()
 
-    def write(self, blocks: Iterable[bytes], *, needs_all: bool = True) -> None:
-        """Write the program's input, and wait for its end. Raises its failure.
-
-        Unless it needs all of its input, it may end early.
-        """
-        reading = True
+    def write(self, blocks: Iterable[bytes]) -> None:
+        """Write all of the program's input, and wait for its end. Raises its failure."""
         for block in blocks:
-            reading = reading and self.feed(block, needs_all=needs_all)
+            self.feed(block)
         self.end_input()
         self.check()
 
